@@ -1,0 +1,46 @@
+# Everything a developer types. `make` alone lists the targets.
+
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+PIP    := $(PY) -m pip --disable-pip-version-check
+STAMP  := $(VENV)/.installed
+PACKAGES := runtime model quantize export examples tests
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(STAMP) ## Export the shipped checkpoint to INT8 and read the example pictures with it
+	$(PY) -m export.onnx --int8 --out build/crnn-lite-int8.onnx
+	$(PY) -m runtime read --model build/crnn-lite-int8.onnx examples/images
+
+.PHONY: test
+test: lint ## Lint, check types, run every test
+	$(PY) -m pytest
+
+.PHONY: lint
+lint: $(STAMP) ## Style and types
+	$(PY) -m ruff check $(PACKAGES)
+	$(PY) -m ruff format --check $(PACKAGES)
+	$(PY) -m mypy
+
+.PHONY: format
+format: $(STAMP) ## Put the code into shape
+	$(PY) -m ruff check --fix $(PACKAGES)
+	$(PY) -m ruff format $(PACKAGES)
+
+.PHONY: clean
+clean: ## Remove what the targets made
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# torch by itself and first, so that the constraint decides which build of it is taken.
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --constraint constraints.txt torch
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[onnx,camera,train,export,dev]'
+	touch $@

@@ -1,0 +1,1 @@
+"""From a checkpoint to model files that need no torch, each verified before it is written."""

@@ -1,0 +1,105 @@
+"""The command line that every exporter shares: `python -m export.X [CHECKPOINT]`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from export.verify import torch_contender
+from model.checkpoint import DEFAULT, Checkpoint, load_checkpoint
+from quantize import cli
+from quantize.verify import TOLERANCE, Comparison, accept
+
+FOLDER = Path("build")
+"""Where files go that are not told where: never among the sources, so a clone stays clean."""
+
+EXAMPLES = """\
+examples:
+  python -m export.{name}                 the shipped checkpoint, FP32
+  python -m export.{name} --int8          the same, a quarter of the size
+  python -m export.{name} runs/meter/best.safetensors --int8 --calibration meter-crops \\
+      --out meter{suffix}
+"""
+
+
+def parse(form: cli.Format, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Settings from a command line."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m export.{form.name}",
+        description=f"Write a checkpoint as {form.suffix}, FP32 or INT8, and verify it against "
+        "what it came from, on labelled crops and through the runtime's own backend. A file that "
+        "loses more than the margin is not written.",
+        epilog=EXAMPLES.format(name=form.name, suffix=form.suffix),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "checkpoint",
+        metavar="CHECKPOINT",
+        nargs="?",
+        type=Path,
+        default=DEFAULT,
+        help="(default: model/weights/crnn-lite.safetensors)",
+    )
+    parser.add_argument("--int8", action="store_true", help="quantise, too")
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        type=Path,
+        help=f"(default: {FOLDER}/NAME{form.suffix} or {FOLDER}/NAME-int8{form.suffix}, with the "
+        "checkpoint's name)",
+    )
+    cli.add_arguments(parser)
+    args = parser.parse_args(argv)
+    if args.out is None:
+        ending = "-int8" if args.int8 else ""
+        args.out = FOLDER / f"{args.checkpoint.stem}{ending}{form.suffix}"
+    cli.check_arguments(parser, args, form.suffix)
+    return args
+
+
+def main(
+    form: cli.Format,
+    convert: Callable[[Checkpoint, Path], None],
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Export, verify, deliver.
+
+    Args:
+        form: The format.
+        convert: Writes a checkpoint as an FP32 file of that format, unverified.
+        argv: The command line; None for the process's own.
+
+    Returns:
+        The exit code: 1 if anything was refused, in which case no file was written.
+    """
+    args = parse(form, argv)
+    return cli.run(lambda: _export(args, form, convert))
+
+
+def _export(
+    args: argparse.Namespace, form: cli.Format, convert: Callable[[Checkpoint, Path], None]
+) -> None:
+    checkpoint = load_checkpoint(args.checkpoint)
+    calibrating, judging = cli.crops(args)
+    comparisons: list[Comparison] = []
+    with cli.scratch(args.out) as folder:
+        finished = fp32 = folder / f"fp32{form.suffix}"
+        cli.remark(f"exporting {args.checkpoint}")
+        convert(checkpoint, fp32)
+        cli.remark(f"comparing on {judging}")
+        comparison = accept(
+            fp32,
+            torch_contender(checkpoint),
+            judging,
+            margin_points=args.margin,
+            tolerance=TOLERANCE,
+            restamp=form.restamp,
+        )
+        comparisons.append(comparison)
+        if args.int8:
+            finished = folder / f"int8{form.suffix}"
+            comparison = cli.shrink(form, fp32, finished, calibrating, judging, args.margin)
+            comparisons.append(comparison)
+        finished.replace(args.out)
+    cli.report(args.out, comparisons, args.json)

@@ -1,0 +1,1 @@
+"""Training side of the toolkit: the CRNN in PyTorch, its data, its checkpoints."""

@@ -1,0 +1,57 @@
+"""PyTorch as just another backend, so that parity, evaluation and benchmarks share one path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from model.checkpoint import DEFAULT, Checkpoint, load_checkpoint
+from model.crnn import CRNN
+from runtime.errors import EngineError
+from runtime.manifest import Manifest
+
+
+class TorchBackend:
+    """A `runtime.backends.Backend` that runs a network in torch."""
+
+    def __init__(self, model: CRNN, manifest: Manifest, *, device: str = "cpu") -> None:
+        """Run `model` as it is, on `device`; a training model is put in evaluation mode per call.
+
+        Raises:
+            EngineError: If this torch has no such device.
+        """
+        try:
+            self.device = torch.device(device)
+            if self.device.type == "cuda" and not torch.cuda.is_available():
+                raise RuntimeError("this torch sees no CUDA device")
+        except RuntimeError as error:
+            raise EngineError(f"torch cannot use device {device!r}: {error}") from None
+        self.model = model.to(self.device)
+        self.manifest = manifest
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Checkpoint, *, device: str = "cpu") -> TorchBackend:
+        """The backend of a loaded checkpoint."""
+        return cls(checkpoint.model, checkpoint.manifest, device=device)
+
+    def __call__(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Logits `(N, T, C) float32` of a tensor `(N, 1, H, W) float32`."""
+        was_training = self.model.training
+        self.model.eval()
+        with torch.inference_mode():
+            logits = self.model(torch.from_numpy(tensor).to(self.device))
+        self.model.train(was_training)
+        owned: npt.NDArray[np.float32] = logits.float().cpu().numpy().copy()
+        return owned
+
+
+def load(
+    path: str | Path = DEFAULT, *, threads: int | None = None, device: str = "cpu"
+) -> TorchBackend:
+    """Open a checkpoint as a backend: what `open_backend(path, "model.backend")` calls."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return TorchBackend.from_checkpoint(load_checkpoint(Path(path)), device=device)

@@ -1,0 +1,120 @@
+"""Torch weights with everything needed to use them: safetensors, no pickle from strangers.
+
+The header carries the model's config and its manifest as JSON; the body the weights, as fp16 by
+default, which halves the file and moves logits by less than reading can tell.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from model.config import ModelConfig
+from model.crnn import CRNN
+from runtime.errors import ModelFileError
+from runtime.manifest import Manifest
+
+WEIGHTS = Path(__file__).parent / "weights"
+DEFAULT = WEIGHTS / "crnn-lite.safetensors"
+"""The checkpoint that commands use when none is named."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model as loaded from disk, in evaluation mode, fp32 on the CPU."""
+
+    model: CRNN
+    manifest: Manifest
+    path: Path
+
+    @property
+    def config(self) -> ModelConfig:
+        """The model's shape."""
+        return self.model.config
+
+
+def write_safetensors(
+    path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]
+) -> None:
+    """Write tensors and texts so that `path` always holds a whole file, old or new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        save_file(tensors, partial, metadata)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def save_checkpoint(path: Path, model: CRNN, manifest: Manifest, *, half: bool = True) -> None:
+    """Write a checkpoint atomically.
+
+    Args:
+        path: Where to.
+        model: The network; its training mode and device do not matter.
+        manifest: What it reads and how it was made.
+        half: Store floating-point weights as fp16.
+    """
+    tensors = {}
+    for name, value in model.state_dict().items():
+        value = value.detach().cpu()
+        tensors[name] = (value.half() if half and value.is_floating_point() else value).contiguous()
+    metadata = {"config": json.dumps(model.config.to_dict()), "manifest": manifest.to_json()}
+    write_safetensors(path, tensors, metadata)
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Tensors and texts of a safetensors file.
+
+    Raises:
+        ModelFileError: If it is missing, cut, or no such file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelFileError(
+            f"no checkpoint at {path}: train one with `python -m model.train`, or name another"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelFileError(f"{path} is no whole safetensors file: {error}") from None
+
+
+def load_checkpoint(path: Path = DEFAULT) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        ModelFileError: If it is missing, cut, foreign, or its weights do not fit its config.
+    """
+    path = Path(path)
+    tensors, metadata = read_safetensors(path)
+    if "config" not in metadata or "manifest" not in metadata:
+        raise ModelFileError(f"{path} has no config or manifest: it is no checkpoint of this toolkit")
+    try:
+        config = ModelConfig.from_dict(json.loads(metadata["config"]), str(path))
+    except json.JSONDecodeError as error:
+        raise ModelFileError(f"the model config in {path} is not JSON: {error}") from None
+    manifest = Manifest.from_json(metadata["manifest"], str(path))
+    if manifest.charset.num_classes != config.num_classes:
+        raise ModelFileError(
+            f"{path}: its charset makes {manifest.charset.num_classes} classes with the blank, "
+            f"its network {config.num_classes}"
+        )
+    model = CRNN(config)
+    try:
+        model.load_state_dict(
+            {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+        )
+    except RuntimeError as error:
+        raise ModelFileError(f"the weights in {path} do not fit its config: {error}") from None
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    provenance = {**manifest.provenance, "checkpoint_sha256": digest}
+    return Checkpoint(model.eval(), manifest.replace(provenance=provenance), path)

@@ -1,0 +1,83 @@
+"""Choices made before training: which network, how wide, how deep."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.errors import ModelFileError
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """A CRNN's shape.
+
+    Attributes:
+        name: What checkpoints and model files are called.
+        channels: Output channels of the backbone's convolutions.
+        hidden: Units of a BiLSTM in each direction.
+        layers: BiLSTM layers; a linear layer from `2 hidden` to `hidden` stands between two.
+        num_classes: The blank and the tokens.
+        collapse: Kernel (height, width) of the last convolution, which leaves one row. The
+            paper's 2×2 loses a column, 2×1 keeps `T = W / 4`.
+        backbone: Module of `model.backbones`, or a dotted name of your own.
+        height: Rows of the input tensor, in pixels.
+        stride: Input pixels per time step.
+    """
+
+    name: str
+    channels: tuple[int, ...]
+    hidden: int
+    layers: int
+    num_classes: int = 96
+    collapse: tuple[int, int] = (2, 1)
+    backbone: str = "vgg"
+    height: int = 32
+    stride: int = 4
+
+    def to_dict(self) -> dict[str, Any]:
+        """The config as JSON-ready values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], source: str) -> ModelConfig:
+        """A config from JSON values.
+
+        Raises:
+            ModelFileError: If `source` was written with other fields.
+        """
+        try:
+            return cls(
+                **{
+                    **values,
+                    "channels": tuple(values["channels"]),
+                    "collapse": tuple(values["collapse"]),
+                }
+            )
+        except (TypeError, KeyError) as error:
+            raise ModelFileError(f"the model config in {source} is invalid: {error}") from None
+
+
+CONFIGS = {
+    config.name: config
+    for config in (
+        # The paper's Table 1: 8.3 M weights at 36 classes and the blank.
+        ModelConfig(
+            name="crnn",
+            channels=(64, 128, 256, 256, 512, 512, 512),
+            hidden=256,
+            layers=2,
+            collapse=(2, 2),
+        ),
+        # Few channels where the picture is large, many where it is small: of five shapes of
+        # 0.6 to 1.2 M weights, the best ratio of weights to time (model/RUNS.md).
+        ModelConfig(
+            name="crnn-lite",
+            channels=(16, 48, 96, 128, 160, 192, 192),
+            hidden=128,
+            layers=1,
+        ),
+    )
+}
+"""The networks that ship, by name."""

@@ -1,0 +1,185 @@
+"""Labelled images to train and measure on: folders, the field's LMDBs, and mixtures of sources.
+
+A source is anything with `source[i] -> (image, text)`: image `uint8 (H, W)` or `(H, W, 3)` RGB.
+Finite ones have a length; the synthesiser has none and never repeats itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime.charset import Charset
+from runtime.errors import CharsetError, CrnnError
+from runtime.images import LabelledFolder, read_image
+
+Image = npt.NDArray[np.uint8]
+Sample = tuple[Image, str]
+
+
+class DatasetError(CrnnError, ValueError):
+    """A dataset that is missing, empty, or not laid out as expected."""
+
+
+class Source(Protocol):
+    """Indexable samples."""
+
+    def __getitem__(self, index: int) -> Sample:
+        """Sample `index`."""
+
+
+class Lmdb(Sequence[Sample]):
+    """An LMDB as the field's benchmark repositories write it.
+
+    Keys: `num-samples`, then from 1 on `image-%09d` (an encoded picture) and `label-%09d` (UTF-8).
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open `path`, a folder with a `data.mdb`.
+
+        Raises:
+            DatasetError: If it is no such LMDB.
+        """
+        self.path = Path(path)
+        self._env: Any = None
+        count = self._get(b"num-samples")
+        if count is None or not count.isdigit():
+            raise DatasetError(f"{path} is no text-recognition LMDB: it has no key 'num-samples'")
+        self._length = int(count)
+
+    def _get(self, key: bytes) -> bytes | None:
+        import lmdb
+
+        if self._env is None:  # opened where it is used: an environment must not cross a fork
+            try:
+                self._env = lmdb.open(str(self.path), readonly=True, lock=False, readahead=False)
+            except lmdb.Error as error:
+                raise DatasetError(f"cannot open the LMDB {self.path}: {error}") from None
+        with self._env.begin() as transaction:
+            value: bytes | None = transaction.get(key)
+        return value
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the open environment behind when a worker process gets a copy."""
+        return {**self.__dict__, "_env": None}
+
+    def __len__(self) -> int:
+        """How many samples."""
+        return self._length
+
+    @property
+    def texts(self) -> list[str]:
+        """Every label, in order."""
+        return [self._label(index) for index in range(len(self))]
+
+    def _label(self, index: int) -> str:
+        label = self._get(b"label-%09d" % (index + 1))
+        if label is None:
+            raise DatasetError(f"{self.path} has no label-{index + 1:09d}")
+        return label.decode("utf-8")
+
+    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
+        """Sample `index`, from 0."""
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        data = self._get(b"image-%09d" % (index + 1))
+        if data is None:
+            raise DatasetError(f"{self.path} has no image-{index + 1:09d}")
+        return read_image(data), self._label(index)
+
+
+def open_dataset(path: Path) -> LabelledFolder | Lmdb:
+    """The dataset in a folder: an LMDB if it holds `data.mdb`, else pictures with labels."""
+    path = Path(path)
+    return Lmdb(path) if (path / "data.mdb").exists() else LabelledFolder(path)
+
+
+class Spellable(Sequence[Sample]):
+    """The samples of a finite dataset that a charset can spell."""
+
+    def __init__(
+        self, dataset: LabelledFolder | Lmdb, charset: Charset, *, skip: bool = False
+    ) -> None:
+        """Check every label.
+
+        Args:
+            dataset: What to select from.
+            charset: What the model reads.
+            skip: Leave samples with other characters out instead of refusing the dataset.
+
+        Raises:
+            CharsetError: If a label has an unknown character and `skip` is off.
+            DatasetError: If nothing is left.
+        """
+        texts = dataset.texts
+        self.dataset = dataset
+        self.indices = [i for i, text in enumerate(texts) if text and text in charset]
+        self.skipped = len(texts) - len(self.indices)
+        if self.skipped and not skip:
+            bad = next((t for t in texts if t not in charset), "")
+            unknown = sorted({token for t in texts for token in charset.split(t)}
+                             - set(charset.tokens))
+            raise CharsetError(
+                f"{self.skipped} of {len(texts)} labels cannot be spelt, such as {bad!r}: "
+                f"{unknown[:20]} not in the charset. Give a --charset that has them, "
+                "or leave these crops out with --unknown skip"
+            )
+        if not self.indices:
+            raise DatasetError("no label of the dataset can be spelt in the charset")
+
+    def __len__(self) -> int:
+        """How many samples are left."""
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
+        """Sample `index` of those left."""
+        return self.dataset[self.indices[index]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A source's share of a mixture.
+
+    Attributes:
+        source: Where samples come from.
+        weight: Its share, relative to the other parts.
+        augment: Applied to each image with the sample's own generator.
+    """
+
+    source: Source
+    weight: float = 1.0
+    augment: Callable[[Image, np.random.Generator], Image] | None = None
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """An endless, reproducible stream of samples from weighted parts.
+
+    Sample i depends on the seed and on i alone, whichever process draws it in whichever order.
+    """
+
+    parts: Sequence[Part]
+    seed: int = 0
+    _edges: npt.NDArray[np.float64] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        weights = np.array([part.weight for part in self.parts], dtype=np.float64)
+        if not len(weights) or (weights < 0).any() or not weights.sum():
+            raise DatasetError("a mixture needs at least one part with a weight above 0")
+        object.__setattr__(self, "_edges", np.cumsum(weights / weights.sum()))
+
+    def __getitem__(self, index: int) -> Sample:
+        """Sample `index` of the stream."""
+        rng = np.random.default_rng((self.seed, index))
+        choice = int(np.searchsorted(self._edges, rng.random(), side="right"))
+        part = self.parts[min(choice, len(self.parts) - 1)]
+        if isinstance(part.source, Sequence):
+            image, text = part.source[int(rng.integers(len(part.source)))]
+        else:
+            image, text = part.source[index]
+        return (part.augment(image, rng) if part.augment else image), text

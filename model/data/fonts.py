@@ -1,0 +1,170 @@
+"""Fonts to draw with: where they are found, and which characters each of them really has.
+
+A face is trusted only as far as it was looked at: glyphs that are blank, or that equal the box a
+font draws for what it lacks, do not count; lower case that is drawn as (small) capitals does not
+count either, because no reader could tell its case.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from model.data import fontsource
+from runtime.errors import CrnnError
+
+SYSTEM_FOLDERS = (
+    Path("/usr/share/fonts"),
+    Path("/usr/local/share/fonts"),
+    Path("/Library/Fonts"),
+    Path("/System/Library/Fonts"),
+    Path("C:/Windows/Fonts"),
+)
+_SUFFIXES = {".ttf", ".otf", ".woff", ".woff2"}
+_PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
+_SIZE = 24  # px, at which glyphs are looked at
+_MISSING = "\uffff\U000e0fff"  # never assigned: draw as .notdef
+_STYLE = re.compile(r"-?(?:[1-9]00|regular|bold|italic|oblique|light)")
+# Segment displays have no form for most letters and draw look-alikes of others.
+_ONLY = {"dseg": "0123456789:.- "}
+# Faces of pictures, bars and bent text that would be mistaken for letters.
+_NEVER = ("symbol", "emoji", "icon", "barcode", "redacted", "math", "wingding", "dingbat")
+
+
+@dataclass(frozen=True)
+class Face:
+    """One font file, and the characters it can be trusted to draw.
+
+    Attributes:
+        path: The font file.
+        covers: Printable ASCII characters with a visible glyph of their own.
+        family: Faces of one family are drawn from as if they were one.
+    """
+
+    path: Path
+    covers: frozenset[str]
+    family: str
+
+    def spell(self, text: str) -> str | None:
+        """The text as this face can draw it (in capitals if it has only those), or None."""
+        if self.covers.issuperset(text):
+            return text
+        return upper if self.covers.issuperset(upper := text.upper()) else None
+
+
+@lru_cache(maxsize=4096)
+def open_face(path: Path, size_px: int) -> ImageFont.FreeTypeFont:
+    """An opened face; opening costs about as much as drawing a word."""
+    return ImageFont.truetype(path, size_px, layout_engine=ImageFont.Layout.BASIC)
+
+
+def _glyph(font: ImageFont.FreeTypeFont, char: str) -> npt.NDArray[np.uint8]:
+    picture = Image.new("L", (3 * _SIZE, 3 * _SIZE))
+    ImageDraw.Draw(picture).text((_SIZE, _SIZE // 2), char, 255, font)
+    return np.asarray(picture)
+
+
+def _shape(glyph: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """A glyph's ink stretched to a fixed box, standardised, so that forms can be compared."""
+    x, y, w, h = cv2.boundingRect(glyph)
+    box = cv2.resize(glyph[y : y + h, x : x + w], (16, 16), interpolation=cv2.INTER_AREA)
+    box = box.astype(np.float32)
+    return (box - box.mean()) / (box.std() + 1e-6)
+
+
+def covered(path: Path) -> frozenset[str]:
+    """The printable ASCII characters that a font file draws; empty if it is no usable font."""
+    try:
+        font = ImageFont.truetype(path, _SIZE, layout_engine=ImageFont.Layout.BASIC)
+        missing = {_glyph(font, char).tobytes() for char in _MISSING}
+        glyphs = {char: _glyph(font, char) for char in _PRINTABLE}
+        if font.getlength(" ") <= 0:
+            return frozenset()
+    except (OSError, ValueError):
+        return frozenset()
+    seen = {c for c, g in glyphs.items() if c != " " and g.any() and g.tobytes() not in missing}
+    capitals = [glyphs[c].tobytes() for c in "ABCDEFGHIKLMNOPRSTUVW" if c in seen]
+    if len(set(capitals)) < len(capitals) - 2:
+        return frozenset()
+    alike = [
+        float((_shape(glyphs[c]) * _shape(glyphs[c.upper()])).mean())
+        for c in "abdefghmnqrt"
+        if {c, c.upper()} <= seen
+    ]
+    if alike and np.mean(alike) > 0.8:
+        seen -= set("abcdefghijklmnopqrstuvwxyz")
+    for name, only in _ONLY.items():
+        if name in path.name.lower():
+            seen &= set(only)
+    return frozenset(seen | {" "}) if len(seen & set("0123456789")) == 10 else frozenset()
+
+
+def find_faces(folders: Iterable[Path | str] = ()) -> list[Face]:
+    """The usable faces of some folders, or of the system's when none are given, sorted by path.
+
+    Raises:
+        CrnnError: If a folder is missing, or no face at all is usable; the message says how to
+            get fonts.
+    """
+    given = [Path(folder) for folder in folders]
+    for folder in given:
+        if not folder.exists():
+            raise CrnnError(f"no such font folder: {folder}")
+    where = given or [folder for folder in SYSTEM_FOLDERS if folder.exists()]
+    paths = {p for folder in where for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES}
+    faces = []
+    for path in sorted(paths):
+        if any(word in path.name.lower() for word in _NEVER):
+            continue
+        if chars := covered(path):
+            faces.append(Face(path, chars, _STYLE.split(path.stem.lower())[0]))
+    if not faces:
+        raise CrnnError(
+            f"no usable font in {', '.join(map(str, where)) or 'the system folders'}: install some "
+            "(on Debian: apt-get install fonts-dejavu fonts-liberation), or fetch several hundred "
+            "open ones with python -m model.data.fonts --fetch FOLDER and give --fonts FOLDER"
+        )
+    return faces
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """List usable fonts, or fetch open ones."""
+    parser = argparse.ArgumentParser(
+        prog="python -m model.data.fonts",
+        description="List the fonts that text can be rendered with, or fetch several hundred "
+        "openly licensed families (about 60 MB) from the npm registry.",
+        epilog="examples:\n  python -m model.data.fonts\n"
+        "  python -m model.data.fonts --fetch ~/fonts\n"
+        "  python -m model.data.fonts ~/fonts",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folders", nargs="*", type=Path, help="default: the system's font folders")
+    parser.add_argument("--fetch", metavar="DIR", type=Path, help="fetch into DIR (needs npm)")
+    args = parser.parse_args(argv)
+    if args.fetch and args.folders:
+        parser.error("--fetch takes its one folder and no others")
+    try:
+        if args.fetch:
+            for name, licence, count in fontsource.fetch(args.fetch, list(fontsource.families())):
+                print(f"{name}\t{licence}\t{count} faces", flush=True)
+        else:
+            for face in find_faces(args.folders):
+                print(f"{face.path}\t{len(face.covers)} characters")
+    except CrnnError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""How flat lettering comes to stand in a picture: slanted, turned, bent, seen from the side.
+
+All of it is one map from the drawing to the crop, so that pixels are interpolated once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+
+_LARGEST = 48_000  # pixels of a crop; larger ones are scaled down
+_BENT = 9  # points along a curved line that bound it
+
+
+@dataclass(frozen=True)
+class Box:
+    """An upright rectangle, in pixels."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def height(self) -> float:
+        """Rows it spans."""
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> float:
+        """Columns it spans."""
+        return self.right - self.left
+
+
+@dataclass(frozen=True)
+class Warp:
+    """A map of a drawing onto an upright crop around one box of it.
+
+    Attributes:
+        matrix: `(3, 3) float64`, from the drawing's pixels to the crop's.
+        bend: Amplitude in the drawing's pixels, cycles across the text, phase.
+        inner: Where the text lies in the crop.
+        height: Rows of the crop.
+        width: Columns of the crop.
+        text: Where the text lies in the drawing.
+    """
+
+    matrix: npt.NDArray[np.float64]
+    bend: tuple[float, float, float]
+    inner: Box
+    height: int
+    width: int
+    text: Box
+
+    def __call__(self, drawing: FloatArray) -> FloatArray:
+        """The crop of a drawing `(H, W) float32` or `(H, W, 2) float32`; 0 outside."""
+        size = (self.width, self.height)
+        if not self.bend[0]:
+            return cv2.warpPerspective(drawing, self.matrix, size, flags=cv2.INTER_LINEAR)
+        back = np.linalg.inv(self.matrix).astype(np.float32)
+        x = np.arange(self.width, dtype=np.float32)[None, :]
+        y = np.arange(self.height, dtype=np.float32)[:, None]
+        depth = 1 / (back[2, 0] * x + back[2, 1] * y + back[2, 2])
+        source_x = (back[0, 0] * x + back[0, 1] * y + back[0, 2]) * depth
+        source_y = (back[1, 0] * x + back[1, 1] * y + back[1, 2]) * depth
+        source_y -= _curve(self.bend, self.text, source_x)
+        return cv2.remap(drawing, source_x, source_y, cv2.INTER_LINEAR)
+
+
+def _curve(bend: tuple[float, float, float], text: Box, x: FloatArray) -> FloatArray:
+    """How far down the baseline goes at `x`, in pixels of the drawing."""
+    amplitude, cycles, phase = bend
+    angle = (x - np.float32(text.left)) * np.float32(2 * np.pi * cycles / text.width) + phase
+    return np.float32(amplitude) * np.sin(angle, dtype=np.float32)
+
+
+def random_warp(
+    rng: np.random.Generator, text: Box, scale: float, margins: tuple[float, float, float, float]
+) -> Warp:
+    """A view of a text.
+
+    Args:
+        rng: The source of chance.
+        text: The text's box in the drawing.
+        scale: Pixels of the crop per pixel of the drawing.
+        margins: Room left, above, right and below, in heights of the text; negative cuts.
+    """
+    stretch = math.exp(0.24 * rng.standard_normal() - 0.12)
+    chances = rng.random(4)
+    shear = 0.0 if chances[0] < 0.7 else _normal(rng, 0.2, 0.5)
+    turn = math.radians(_normal(rng, 2.0 if chances[1] < 0.6 else 8.0, 23))
+    long = text.width / text.height
+    if long > 4:  # a long word turned far would be a thin line across a large empty crop
+        turn *= 4 / long
+    bend = (0.0, 0.0, 0.0)
+    if chances[2] < 0.14 and long > 1.5:
+        amplitude = text.height * min(0.35, 0.07 * long) * rng.random()
+        arc = rng.random()
+        if arc < 0.65:
+            bend = ((-2 if arc < 0.4 else 2) * amplitude, 0.5, 0.0)
+        else:
+            bend = (amplitude, 0.5 + rng.random(), 2 * math.pi * rng.random())
+    tilt_x = tilt_y = 0.0
+    if chances[3] < 0.45:
+        tilt_x = _normal(rng, 0.12, 0.3) / text.width
+        tilt_y = _normal(rng, 0.10, 0.3) / text.height
+    cos, sin = scale * math.cos(turn), scale * math.sin(turn)
+    middle_x, middle_y = (text.left + text.right) / 2, (text.top + text.bottom) / 2
+    matrix = np.array(
+        [
+            [cos * stretch, -cos * shear - sin, 0],
+            [sin * stretch, cos - sin * shear, 0],
+            [tilt_x, tilt_y, 1],
+        ]
+    )
+    matrix[:, 2] -= matrix[:, 0] * middle_x + matrix[:, 1] * middle_y
+
+    seen = matrix @ _outline(text, bend)
+    seen = seen[:2] / seen[2]
+    (left, top), (right, bottom) = seen.min(axis=1).tolist(), seen.max(axis=1).tolist()
+    unit = scale * text.height
+    left, right = left - margins[0] * unit, right + margins[2] * unit
+    top, bottom = top - margins[1] * unit, bottom + margins[3] * unit
+    shrink = min(1.0, math.sqrt(_LARGEST / ((right - left) * (bottom - top))))
+    width, height = max(4, round((right - left) * shrink)), max(8, round((bottom - top) * shrink))
+    matrix[0] = (matrix[0] - left * matrix[2]) * shrink
+    matrix[1] = (matrix[1] - top * matrix[2]) * shrink
+    room = [margin * unit * shrink for margin in margins]
+    inner = Box(room[0], room[1], width - room[2], height - room[3])
+    return Warp(matrix, bend, inner, height, width, text)
+
+
+def _normal(rng: np.random.Generator, deviation: float, limit: float) -> float:
+    return max(-limit, min(limit, deviation * rng.standard_normal()))
+
+
+def _outline(text: Box, bend: tuple[float, float, float]) -> npt.NDArray[np.float64]:
+    """Points `(3, P) float64`, homogeneous, whose bounds are the bent text's."""
+    if not bend[0]:
+        x = [text.left, text.right, text.left, text.right]
+        y = [text.top, text.top, text.bottom, text.bottom]
+        return np.array([x, y, [1.0] * 4])
+    along = np.linspace(text.left, text.right, _BENT, dtype=np.float32)
+    down = _curve(bend, text, along)
+    y = np.concatenate([text.top + down, text.bottom + down])
+    return np.stack([np.tile(along, 2), y, np.ones(2 * _BENT)])

@@ -1,0 +1,61 @@
+"""From a text and a font face to a grey picture of the word, as a camera may have cropped it.
+
+Lettering is drawn flat at about its final size, given paint (fill, outline, shadow, depth), mapped
+into the crop by one warp, and laid over a background.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from model.data.background import background, frame
+from model.data.fonts import Face
+from model.data.geometry import random_warp
+from model.data.lettering import lettering
+from model.data.paint import paint
+
+ByteArray = npt.NDArray[np.uint8]
+
+
+def _levels(rng: np.random.Generator) -> tuple[float, float]:
+    """Grey levels of text and ground: either may be the lighter, contrast is often low."""
+    contrast = 30 + 210 * float(rng.beta(1.3, 1.6))
+    low = (255 - contrast) * rng.random()
+    return (low, low + contrast) if rng.random() < 0.5 else (low + contrast, low)
+
+
+def _margins(rng: np.random.Generator) -> tuple[float, float, float, float]:
+    """Room around the text, in its heights: annotators differ."""
+    kind = rng.random()
+    low, high = (-0.04, 0.08) if kind < 0.35 else (0.0, 0.22) if kind < 0.85 else (0.1, 0.5)
+    left, top, right, bottom = (low + (high - low) * rng.random(4)).tolist()
+    return left, top, right, bottom
+
+
+def render(
+    text: str, face: Face, rng: np.random.Generator, neighbour: Callable[[], str] = lambda: "and"
+) -> ByteArray:
+    """A picture of a text, `(H, W) uint8`, some 10 to 90 px high, before the camera's own faults.
+
+    Args:
+        text: What to write; the face must cover it.
+        face: What to write it in.
+        rng: The source of chance.
+        neighbour: Gives texts for what stands beside it.
+    """
+    margins = _margins(rng)
+    ink, box = lettering(rng, face, text, neighbour, margins)
+    level, ground = _levels(rng)
+    warp = random_warp(rng, box, 0.82 + 0.4 * rng.random(), margins)
+    crop = warp(paint(rng, ink, box, level, ground))
+    surface = background(rng, warp.height, warp.width, ground, level - ground)
+    if rng.random() < 0.3:
+        frame(rng, surface, warp.inner)
+    opacity = crop[..., 1]
+    surface -= surface * opacity
+    surface += crop[..., 0]
+    np.clip(surface, 0, 255, out=surface)
+    return surface.astype(np.uint8)

@@ -1,0 +1,136 @@
+"""The command line of `python -m model.train`, and what a resumed run may change of it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from model.config import CONFIGS
+from model.schedule import SCHEDULES
+from model.state import read_settings
+
+LAST = "last.safetensors"
+"""The training state in a run's folder, which `--resume` reads."""
+
+CHANGEABLE = {"resume", "out", "workers", "threads", "device", "save_every"}
+"""What `--resume` may be given anew: nothing that changes what is computed."""
+
+EXAMPLES = """
+examples:
+  from nothing, on rendered words alone:
+    python -m model.train --out runs/lite --fonts ~/fonts --steps 100000
+  rendered words and your own crops, one crop in four yours, measured on others of yours:
+    python -m model.train --out runs/mixed --data crops/train=0.25 --synth 0.75 --eval crops/dev
+  your own crops alone, starting from the shipped model, another charset:
+    python -m model.train --out runs/meter --finetune model/weights/crnn-lite.safetensors \\
+        --charset 0123456789. --data meters/train --synth 0 --eval meters/dev --steps 2000
+  go on after Ctrl-C, exactly as if nothing had happened:
+    python -m model.train --out runs/lite --resume
+  two GPUs:
+    torchrun --nproc-per-node 2 -m model.train --out runs/crnn --model crnn
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser, whose help teaches."""
+    parser = argparse.ArgumentParser(
+        prog="python -m model.train",
+        description="Train a CRNN end to end with CTC on rendered words and on your own crops.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--out", type=Path, required=True, metavar="DIR", help="where the run keeps its files")
+    add("--resume", action="store_true", help="go on with the run in --out exactly where it stopped")
+    start = parser.add_argument_group("network")
+    add = start.add_argument
+    add("--model", choices=sorted(CONFIGS), default="crnn-lite", help="(default: %(default)s)")
+    add("--finetune", type=Path, metavar="CHECKPOINT", help="start from its weights and network")
+    add("--charset", metavar="CHARS|@FILE", help="characters to read, or a file with one token a "
+        "line (default: printable ASCII, or that of --finetune)")
+    data = parser.add_argument_group("data")
+    add = data.add_argument
+    add("--synth", type=float, default=1.0, metavar="WEIGHT",
+        help="share of rendered words in the mixture (default: %(default)s)")
+    add("--data", action="append", default=[], metavar="DIR[=WEIGHT]",
+        help="a folder with labels.tsv or labels.csv, or an LMDB; repeatable (weight: 1)")
+    add("--eval", type=Path, metavar="DIR",
+        help="labelled crops to measure on, never trained on (default: 500 rendered words)")
+    add("--unknown", choices=("error", "skip"), default="error",
+        help="labels that the charset cannot spell (default: %(default)s)")
+    add("--fonts", type=Path, action="append", default=[], metavar="DIR",
+        help="folders of fonts besides the system's; repeatable")
+    add("--words", type=Path, metavar="FILE", help="words to render, one a line")
+    add("--augment", type=float, default=1.0, metavar="STRENGTH",
+        help="degradation of the --data crops, 0 for none (default: %(default)s)")
+    add("--max-width", type=int, default=256, metavar="PX",
+        help="leave out samples wider than this at the network's height: they would pad their "
+        "batch (default: %(default)s)")
+    optim = parser.add_argument_group("optimisation")
+    add = optim.add_argument
+    add("--steps", type=int, default=50_000, help="(default: %(default)s)")
+    add("--batch", type=int, default=64, help="samples a step and process (default: %(default)s)")
+    add("--optimizer", choices=("adamw", "adadelta"), default="adamw",
+        help="adadelta is the paper's (default: %(default)s)")
+    add("--lr", type=float, default=2e-3, help="peak learning rate (default: %(default)s)")
+    add("--schedule", choices=SCHEDULES, default="onecycle", help="(default: %(default)s)")
+    add("--weight-decay", type=float, default=1e-2, help="(default: %(default)s)")
+    add("--clip", type=float, default=5.0, help="largest gradient norm (default: %(default)s)")
+    add("--ema", type=float, default=0.9995, help="decay of the average (default: %(default)s)")
+    add("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto",
+        help="auto: bf16 where the device computes it natively (default: %(default)s)")
+    add("--seed", type=int, default=1, help="(default: %(default)s)")
+    running = parser.add_argument_group("running")
+    add = running.add_argument
+    add("--device", default="auto", help="cpu, cuda, … (default: cuda if there is one)")
+    add("--threads", type=int, help="torch's threads on a CPU (default: torch's own)")
+    add("--workers", type=int, default=1, help="rendering processes (default: %(default)s)")
+    add("--eval-every", type=int, default=2000, metavar="STEPS", help="(default: %(default)s)")
+    add("--save-every", type=int, default=1000, metavar="STEPS", help="(default: %(default)s)")
+    return parser
+
+
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Settings from a command line, and from the run itself when it is resumed."""
+    parser = build_parser()
+    settings = parser.parse_args(argv)
+    if settings.resume:
+        return _resumed(parser, settings.out / LAST, argv)
+    if (settings.out / LAST).exists():
+        parser.error(f"{settings.out} holds a run already: --resume it, or choose another --out")
+    if settings.steps < 1 or settings.batch < 1 or settings.save_every < 1 or settings.eval_every < 1:
+        parser.error("--steps, --batch, --save-every and --eval-every must be at least 1")
+    if settings.finetune and "--model" in (argv or []):
+        parser.error("--finetune brings its own network: leave --model out")
+    return settings
+
+
+def _resumed(
+    parser: argparse.ArgumentParser, path: Path, argv: Sequence[str] | None
+) -> argparse.Namespace:
+    """The settings of the run in `path`, with what may be changed taken from `argv`."""
+    saved = read_settings(path)
+    defaults: dict[str, Any] = {}
+    for action in parser._actions:
+        defaults[action.dest], action.default = action.default, argparse.SUPPRESS
+    explicit = vars(parser.parse_args(argv))
+    for name, value in explicit.items():
+        if name not in CHANGEABLE and jsonable(value) != saved.get(name):
+            parser.error(
+                f"--{name.replace('_', '-')} {value} contradicts the run in {path.parent}, which "
+                f"has {saved.get(name)}: leave it out, or start a new run with --finetune"
+            )
+    merged = defaults | saved | explicit
+    for name in ("out", "finetune", "eval", "words"):
+        merged[name] = Path(merged[name]) if merged[name] is not None else None
+    merged["fonts"] = [Path(p) for p in merged["fonts"]]
+    return argparse.Namespace(**{k: v for k, v in merged.items() if k != "help"})
+
+
+def jsonable(value: Any) -> Any:
+    """A setting as JSON can hold it."""
+    if isinstance(value, list):
+        return [jsonable(v) for v in value]
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,179 @@
+"""From a training command's settings to a network, its data and its device."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from model.checkpoint import load_checkpoint
+from model.config import CONFIGS
+from model.crnn import CRNN
+from model.data.augment import Augment
+from model.data.datasets import Mixture, Part, Sample, Spellable, open_dataset
+from model.data.fonts import find_faces
+from model.data.sampling import Chunks
+from model.data.synth import Synth
+from model.data.text import TextSource, read_words
+from runtime.charset import Charset
+from runtime.errors import CharsetError, CrnnError, EngineError
+from runtime.manifest import Manifest
+from runtime.preprocess import Preprocess
+
+EVAL_SEED = 2**31  # rendered words to measure on are never rendered to train on
+EVAL_COUNT = 500
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run trains, on what, and what it measures on."""
+
+    model: CRNN
+    manifest: Manifest
+    chunks: Chunks
+    eval_set: Sequence[Sample]
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name, or the best there is for `auto`.
+
+    Raises:
+        EngineError: If this torch has no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=name)
+        return torch.device(name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise EngineError(f"torch cannot use device {name!r}: {reason}") from None
+
+
+def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
+    """What the network computes in, or None for plain fp32.
+
+    Raises:
+        EngineError: If fp16 is asked for on a CPU, where nothing would scale the gradients.
+    """
+    if precision == "fp16":
+        if device.type != "cuda":
+            raise EngineError("--precision fp16 needs a CUDA device: use bf16 or fp32")
+        return torch.float16
+    if precision == "auto":
+        native = (
+            torch.cuda.is_bf16_supported()
+            if device.type == "cuda"
+            else torch.cpu._is_avx512_bf16_supported()
+        )
+        precision = "bf16" if native else "fp32"
+    return torch.bfloat16 if precision == "bf16" else None
+
+
+def parse_charset(text: str) -> Charset:
+    """The charset that `--charset` names: its characters, or `@FILE` with one token a line.
+
+    Raises:
+        CharsetError: If the file cannot be read, or the tokens contradict themselves.
+    """
+    if not text.startswith("@") or len(text) == 1:
+        return Charset(tuple(text))
+    try:
+        lines = Path(text[1:]).read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CharsetError(f"cannot read the charset {text[1:]}: {error}") from None
+    tokens = tuple(line for line in lines if line)
+    return Charset(tokens, separator="" if all(len(t) == 1 for t in tokens) else " ")
+
+
+def make_job(settings: argparse.Namespace) -> Job:
+    """Network, manifest, batches and evaluation set of a run.
+
+    Raises:
+        CrnnError: If a file is missing or damaged, a label cannot be spelt, or nothing is left.
+    """
+    model, manifest = _network(settings)
+    charset = manifest.charset
+    chunks = Chunks(
+        _mixture(settings, charset),
+        manifest.preprocess,
+        charset,
+        settings.batch,
+        stride=manifest.stride,
+        max_width=settings.max_width,
+    )
+    if settings.eval:
+        dataset = Spellable(open_dataset(settings.eval), charset, skip=settings.unknown == "skip")
+        eval_set: Sequence[Sample] = [dataset[i] for i in range(len(dataset))]
+    else:
+        synth = _synth(settings, charset, EVAL_SEED)
+        eval_set = [synth[i] for i in range(EVAL_COUNT)]
+    return Job(model, manifest, chunks, eval_set)
+
+
+def _network(settings: argparse.Namespace) -> tuple[CRNN, Manifest]:
+    wanted = parse_charset(settings.charset) if settings.charset else None
+    data = f"rendered words x {settings.synth:g}" if settings.synth else ""
+    provenance = {
+        "trained_on": ", ".join(filter(None, [data, *map(str, settings.data)])),
+        "seed": settings.seed,
+    }
+    if settings.finetune:
+        start = load_checkpoint(settings.finetune)
+        charset = wanted or start.manifest.charset
+        provenance["finetuned_from"] = start.manifest.provenance["checkpoint_sha256"]
+        manifest = start.manifest.replace(charset=charset, provenance=provenance, metrics={})
+        return _respell(start.model, start.manifest.charset, charset), manifest
+    charset = wanted or Charset.ascii()
+    config = dataclasses.replace(CONFIGS[settings.model], num_classes=charset.num_classes)
+    manifest = Manifest(
+        name=config.name,
+        charset=charset,
+        preprocess=Preprocess(height=config.height),
+        stride=config.stride,
+        provenance=provenance,
+    )
+    return CRNN(config), manifest
+
+
+def _respell(model: CRNN, old: Charset, new: Charset) -> CRNN:
+    """The same network with a last layer for `new`; tokens that both have keep their weights."""
+    if old == new:
+        return model
+    fresh = CRNN(dataclasses.replace(model.config, num_classes=new.num_classes))
+    weights = model.state_dict()
+    last = f"linears.{model.config.layers - 1}."
+    kept = [(0, 0)] + [
+        (k + 1, old.encode(token)[0]) for k, token in enumerate(new.tokens) if token in old.tokens
+    ]
+    rows_new, rows_old = (list(rows) for rows in zip(*kept, strict=True))
+    for name in (last + "weight", last + "bias"):
+        head = fresh.state_dict()[name].clone()
+        head[rows_new] = weights[name][rows_old]
+        weights[name] = head
+    fresh.load_state_dict(weights)
+    return fresh
+
+
+def _synth(settings: argparse.Namespace, charset: Charset, seed: int) -> Synth:
+    words = read_words(settings.words) if settings.words else None
+    return Synth(find_faces(settings.fonts), TextSource(words, charset), seed)
+
+
+def _mixture(settings: argparse.Namespace, charset: Charset) -> Mixture:
+    parts = []
+    if settings.synth:
+        parts.append(Part(_synth(settings, charset, settings.seed), settings.synth))
+    for item in settings.data:
+        path, _, weight = item.partition("=")
+        dataset = Spellable(open_dataset(Path(path)), charset, skip=settings.unknown == "skip")
+        augment = Augment(settings.augment) if settings.augment else None
+        try:
+            parts.append(Part(dataset, float(weight or 1), augment))
+        except ValueError:
+            raise CrnnError(f"--data {item}: {weight!r} is no weight, expected a number") from None
+    return Mixture(parts, settings.seed)

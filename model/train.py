@@ -1,0 +1,221 @@
+"""Train a CRNN end to end with CTC: `python -m model.train --help`.
+
+Graves et al. (2006) for the loss, Shi, Bai & Yao (2015) for the network. A run is a folder:
+`last.safetensors` (go on with `--resume`), `best.safetensors` (the averaged weights that read
+`--eval` best, a checkpoint), `log.jsonl` and `curve.png`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from types import FrameType
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from model.backend import TorchBackend
+from model.checkpoint import save_checkpoint
+from model.crnn import CRNN
+from model.data.sampling import Batch, Chunks
+from model.evaluate import evaluate
+from model.options import LAST, jsonable, parse
+from model.plot import plot_history
+from model.schedule import lr_factor
+from model.setup import Job, autocast_dtype, make_job, pick_device
+from model.state import Ema, TrainState
+from runtime.errors import CrnnError
+
+LOG_EVERY = 50
+
+
+class Trainer:
+    """One process of a run."""
+
+    def __init__(self, settings: argparse.Namespace) -> None:
+        """Set up network, data and optimizer; take over the saved state when resuming."""
+        self.settings = settings
+        self.rank = int(os.environ.get("RANK", 0))
+        self.world = int(os.environ.get("WORLD_SIZE", 1))
+        self.device = pick_device(settings.device)
+        self.dtype = autocast_dtype(settings.precision, self.device)
+        torch.manual_seed(settings.seed)
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        self.job: Job = make_job(settings)
+        model = self.job.model.to(self.device, memory_format=torch.channels_last)
+        if settings.optimizer == "adadelta":
+            optimizer: torch.optim.Optimizer = torch.optim.Adadelta(model.parameters(), settings.lr)
+        else:
+            optimizer = torch.optim.AdamW(
+                model.parameters(), settings.lr, weight_decay=settings.weight_decay
+            )
+        self.state = TrainState(model, Ema(model, settings.ema), optimizer)
+        if settings.resume:
+            self.state.load(settings.out / LAST)
+        self.parallel: nn.Module = DistributedDataParallel(model) if self.world > 1 else model
+        self.scaler = torch.amp.GradScaler("cuda", enabled=self.dtype is torch.float16)
+        self.stopping = False
+
+    def batches(self) -> Iterator[Batch]:
+        """The batches of this process from the current step on, in an order fixed by the seed."""
+        chunks: Chunks = self.job.chunks
+        first, skip = divmod(self.state.step, chunks.batches)
+        last = -(-self.settings.steps // chunks.batches)
+        workers = self.settings.workers
+        loader = DataLoader(
+            chunks,
+            batch_size=None,
+            sampler=range(first * self.world + self.rank, last * self.world, self.world),  # type: ignore[arg-type]
+            num_workers=workers,
+            prefetch_factor=2 if workers else None,
+            worker_init_fn=_quiet_worker if workers else None,
+            pin_memory=self.device.type == "cuda",
+        )
+        stream = (batch for chunk in loader for batch in chunk)
+        return islice(stream, skip, None)
+
+    def train_step(self, batch: Batch) -> float:
+        """One optimizer step; returns the mean CTC loss of the batch, in nats a text."""
+        settings, state = self.settings, self.state
+        for group in state.optimizer.param_groups:
+            group["lr"] = settings.lr * lr_factor(state.step, settings.steps, settings.schedule)
+        self.parallel.train()
+        tensor = batch.tensor.to(
+            self.device, non_blocking=True, memory_format=torch.channels_last
+        )
+        with torch.autocast(
+            self.device.type, self.dtype or torch.bfloat16, enabled=self.dtype is not None
+        ):
+            logits = self.parallel(tensor)  # (N, T, C)
+        log_probs = logits.float().log_softmax(-1).transpose(0, 1)  # CTC wants (T, N, C)
+        steps = torch.full((len(batch.lengths),), len(log_probs), dtype=torch.int64)
+        loss = nn.functional.ctc_loss(
+            log_probs, batch.targets.to(self.device), steps, batch.lengths,
+            reduction="sum", zero_infinity=True,
+        ) / len(batch.lengths)
+        state.optimizer.zero_grad()
+        self.scaler.scale(loss).backward()
+        self.scaler.unscale_(state.optimizer)
+        norm = nn.utils.clip_grad_norm_(state.model.parameters(), settings.clip)
+        if torch.isfinite(norm):  # one bad batch must not end a run of days
+            self.scaler.step(state.optimizer)
+        self.scaler.update()
+        state.step += 1
+        state.ema.update(state.model, state.step)
+        return float(loss.detach())
+
+    def run(self) -> int:
+        """Train to the last step, or until interrupted; returns the exit code."""
+        settings, state = self.settings, self.state
+        signal.signal(signal.SIGINT, self._stop)
+        signal.signal(signal.SIGTERM, self._stop)
+        bar = tqdm(total=settings.steps, initial=state.step, unit="step", disable=self.rank > 0)
+        started, losses = time.monotonic() - state.seconds, []
+        for batch in self.batches() if state.step < settings.steps else ():
+            losses.append(self.train_step(batch))
+            state.seconds = time.monotonic() - started
+            bar.update()
+            done = state.step == settings.steps
+            if state.step % LOG_EVERY == 0 or done:
+                self._log({"loss": sum(losses) / len(losses)})
+                rate = state.step * settings.batch * self.world / max(state.seconds, 1e-9)
+                bar.set_postfix(loss=f"{sum(losses) / len(losses):.3f}", img_s=f"{rate:.0f}")
+                losses.clear()
+            if state.step % settings.eval_every == 0 or done:
+                self._evaluate(bar)
+            stop = self._agreed_stop()
+            if state.step % settings.save_every == 0 or done or stop:
+                self._save()
+            if stop or done:
+                break
+        bar.close()
+        self._save()
+        if self.stopping:
+            print(f"stopped at step {state.step}: go on with "
+                  f"`python -m model.train --out {settings.out} --resume`", file=sys.stderr)
+            return 130
+        return 0
+
+    def _stop(self, _signal: int, _frame: FrameType | None) -> None:
+        self.stopping = True
+
+    def _agreed_stop(self) -> bool:
+        """Whether any process was interrupted: all must leave at the same step."""
+        if self.world == 1:
+            return self.stopping
+        flag = torch.tensor(float(self.stopping), device=self.device)
+        dist.all_reduce(flag, op=dist.ReduceOp.MAX)
+        self.stopping = bool(flag.item())
+        return self.stopping
+
+    def _log(self, entry: dict[str, float]) -> None:
+        if self.rank:
+            return
+        state = self.state
+        entry = {"step": state.step, "seconds": round(state.seconds, 1), **entry}
+        state.history.append(entry)
+        with (self.settings.out / "log.jsonl").open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def _evaluate(self, bar: tqdm) -> None:
+        if self.rank == 0:
+            state = self.state
+            score = evaluate(TorchBackend(state.ema.model, self.job.manifest,
+                                          device=str(self.device)), self.job.eval_set)
+            self._log({"accuracy": score.accuracy, "exact": score.exact,
+                       "ned": score.ned, "cer": score.cer, "n": score.n})
+            bar.write(f"step {state.step}: {score}", file=sys.stderr)
+            if score.accuracy > state.best:
+                state.best = score.accuracy
+                images = state.step * self.settings.batch * self.world
+                provenance = {**self.job.manifest.provenance, "images_seen": images}
+                save_checkpoint(self.settings.out / "best.safetensors", state.ema.model,
+                                self.job.manifest.replace(provenance=provenance))
+        if self.world > 1:
+            dist.barrier()
+
+    def _save(self) -> None:
+        if self.rank == 0:
+            saved = {k: jsonable(v) for k, v in vars(self.settings).items() if k != "resume"}
+            self.state.save(self.settings.out / LAST, saved)
+            plot_history(self.state.history, self.settings.out / "curve.png",
+                         f"{self.job.manifest.name}, {self.state.seconds / 3600:.1f} h")
+
+
+def _quiet_worker(_worker: int) -> None:
+    """Leave Ctrl-C to the main process, which saves first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of `python -m model.train`."""
+    try:
+        settings = parse(argv)
+        settings.out.mkdir(parents=True, exist_ok=True)
+        if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+            cuda = pick_device(settings.device).type == "cuda"
+            dist.init_process_group("nccl" if cuda else "gloo")
+        code = Trainer(settings).run()
+        if dist.is_initialized():
+            dist.destroy_process_group()
+        return code
+    except (CrnnError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Shrinking a finished model file to INT8, and proving that it still reads. Needs no torch."""

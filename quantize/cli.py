@@ -1,0 +1,163 @@
+"""What the command lines of quantisers and exporters share, whatever the format."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from quantize import calibration
+from quantize.calibration import Crops
+from quantize.verify import MARGIN_POINTS, Comparison, Contender, accept
+from runtime.errors import CrnnError
+from runtime.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Format:
+    """What a file format must be able to do to be quantised.
+
+    Attributes:
+        name: What commands call it, such as `onnx`.
+        suffix: What its files end in, such as `.onnx`.
+        quantize: Writes the INT8 version of an FP32 file, unverified: source, target, crops.
+        restamp: Gives a file another manifest.
+    """
+
+    name: str
+    suffix: str
+    quantize: Callable[[Path, Path, Crops], None]
+    restamp: Callable[[Path, Manifest], None]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments about calibrating, judging and reporting."""
+    parser.add_argument(
+        "--calibration",
+        metavar="FOLDER",
+        type=Path,
+        default=calibration.DEFAULT,
+        help="labelled crops (labels.tsv): the 1st, 3rd, … choose the INT8 ranges, the 2nd, 4th, "
+        "… judge the result (default: the rendered crops in quantize/crops)",
+    )
+    parser.add_argument(
+        "--data",
+        metavar="FOLDER",
+        type=Path,
+        help="judge on all of these labelled crops instead",
+    )
+    parser.add_argument(
+        "--margin",
+        metavar="POINTS",
+        type=float,
+        default=MARGIN_POINTS,
+        help="points of accuracy that may be lost; beyond it nothing is written and the exit "
+        "code is 1 (default: %(default)g)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace, suffix: str) -> None:
+    """Refuse what contradicts itself, before any work is done."""
+    if args.out.suffix != suffix:
+        parser.error(f"--out {args.out} must end in {suffix}")
+    if args.out.is_dir():
+        parser.error(f"--out {args.out} is a folder: name a file in it")
+    if not 0 <= args.margin <= 100:
+        parser.error(f"--margin {args.margin:g} is no number of points: expected 0 to 100")
+
+
+def crops(args: argparse.Namespace) -> tuple[Crops, Crops]:
+    """The crops that calibrate, and those that judge."""
+    calibrating, held_out = Crops.load(args.calibration).halves()
+    return calibrating, Crops.load(args.data) if args.data else held_out
+
+
+def shrink(
+    form: Format,
+    source: Path,
+    target: Path,
+    calibrating: Crops,
+    judging: Crops,
+    margin_points: float,
+) -> Comparison:
+    """Quantise a file and verify the result against it.
+
+    Raises:
+        VerificationError: If too much is lost; `target` is then no file to keep.
+    """
+    reference = Contender.open(source)
+    remark(f"quantising with {calibrating}")
+    form.quantize(source, target, calibrating)
+    remark(f"comparing on {judging}")
+    return accept(target, reference, judging, margin_points=margin_points, restamp=form.restamp)
+
+
+@contextmanager
+def scratch(out: Path) -> Iterator[Path]:
+    """A folder beside `out`, gone afterwards: a finished file is moved out, the rest is lost."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.stem}-") as folder:
+        yield Path(folder)
+
+
+def report(out: Path, comparisons: Sequence[Comparison], as_json: bool) -> None:
+    """What was made, on stdout."""
+    if as_json:
+        verified = [comparison.to_dict() for comparison in comparisons]
+        print(json.dumps({"file": str(out), "bytes": out.stat().st_size, "verified": verified}))
+        return
+    print("\n\n".join(comparison.table() for comparison in comparisons))
+    print(f"\nwrote {out} ({out.stat().st_size / 1e3:.0f} kB)")
+
+
+def remark(text: str) -> None:
+    """A line about progress, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def run(work: Callable[[], None]) -> int:
+    """Do the work; what is refused becomes a message and exit code 1."""
+    try:
+        work()
+    except (CrnnError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def main(form: Format, argv: Sequence[str] | None = None) -> int:
+    """`python -m quantize.X`, for a format X."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m quantize.{form.name}",
+        description=f"Quantise an FP32 {form.suffix} model file to INT8 and verify it: a quarter "
+        "of the size, and a table of what it costs. Needs no torch.",
+        epilog=f"examples:\n  python -m quantize.{form.name} build/crnn-lite{form.suffix}\n"
+        f"  python -m quantize.{form.name} meter{form.suffix} --calibration meter-crops --margin 2",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", metavar="MODEL", type=Path, help="FP32 model file, with manifest")
+    parser.add_argument(
+        "--out", metavar="FILE", type=Path, help=f"(default: MODEL-int8{form.suffix}, beside MODEL)"
+    )
+    add_arguments(parser)
+    args = parser.parse_args(argv)
+    args.out = args.out or args.model.with_name(f"{args.model.stem}-int8{form.suffix}")
+    check_arguments(parser, args, form.suffix)
+    if args.out.resolve() == args.model.resolve():
+        parser.error("--out is MODEL itself: the FP32 file would be lost")
+
+    def work() -> None:
+        calibrating, judging = crops(args)
+        with scratch(args.out) as folder:
+            target = folder / args.out.name
+            comparison = shrink(form, args.model, target, calibrating, judging, args.margin)
+            target.replace(args.out)
+        report(args.out, [comparison], args.json)
+
+    return run(work)

@@ -1,0 +1,180 @@
+"""Speed of model files on this machine: each stage of a read, throughput, cold start, size.
+
+Several files are timed in turns, image by image, so that a busy minute of the machine hits all of
+them alike. What is reported are quantiles, never means: one interruption would own a mean.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime.errors import EngineError
+from runtime.metrics import Score, score
+from runtime.recognizer import Recognizer
+
+STAGES = ("preprocess", "model", "decode", "confidence")
+"""Confidence and spans are computed only when asked for, so a read does not include them."""
+
+_WARM_UP = 5  # reads; engines plan memory for each new width
+_COLD = (
+    "import sys; from runtime import Recognizer; from runtime.selftest import selftest_image; "
+    "Recognizer.load(sys.argv[1], backend=sys.argv[2] or None)(selftest_image())"
+)
+
+
+@dataclass(frozen=True)
+class Quantiles:
+    """Durations in milliseconds: the median and what 95 and 99 of 100 stay below."""
+
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured of one model file.
+
+    Attributes:
+        path: The model file.
+        name: The model's name.
+        precision: `fp32` or `int8`.
+        size_bytes: Size of the file.
+        cold_start_ms: From starting Python to the first reading, median of three processes.
+        read: One image after the other: preprocess, model, decode.
+        stages: The same by stage, and `confidence`, which a read leaves out.
+        words_per_s: Images a second, read in batches.
+        runs: Reads behind the quantiles.
+        score: Agreement with the labels, where there are some.
+    """
+
+    path: str
+    name: str
+    precision: str
+    size_bytes: int
+    cold_start_ms: float
+    read: Quantiles
+    stages: dict[str, Quantiles]
+    words_per_s: float
+    runs: int
+    score: Score | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self) | {"score": self.score.to_dict() if self.score else None}
+
+
+def machine() -> str:
+    """This machine in words: the board or processor, and how many cores."""
+    named = ""
+    for path, key in (("/proc/device-tree/model", ""), ("/proc/cpuinfo", "model name")):
+        try:
+            lines = Path(path).read_text(errors="replace").strip("\0\n").splitlines()
+        except OSError:
+            continue
+        named = named or next((x.partition(":")[2] or x for x in lines if x.startswith(key)), "")
+    named = named.strip() or platform.processor() or "unknown processor"
+    return f"{named}, {platform.machine()}, {os.cpu_count()} logical cores"
+
+
+def bench(
+    paths: Sequence[Path],
+    images: Sequence[npt.NDArray[np.uint8]],
+    texts: Sequence[str] | None = None,
+    *,
+    backend: str | None = None,
+    decoder: str = "greedy",
+    threads: int | None = None,
+    device: str = "cpu",
+    runs: int = 200,
+) -> list[Report]:
+    """Measure model files side by side.
+
+    Args:
+        paths: The model files.
+        images: What is read, in rotation.
+        texts: Their true texts, to score the readings.
+        backend: Name of the backend; none to go by the suffix.
+        decoder: Name of the decoder.
+        threads: Processor cores to use; None for all.
+        device: Where the models run.
+        runs: Timed reads a model.
+    """
+    readers = [
+        Recognizer.load(p, backend=backend, decoder=decoder, threads=threads, device=device)
+        for p in paths
+    ]
+    times = np.empty((len(readers), runs, len(STAGES)))
+    for reader in readers:
+        for k in range(_WARM_UP):
+            _stages_ms(reader, images[k % len(images)])
+    for run in range(runs):
+        for k, reader in enumerate(readers):
+            times[k, run] = _stages_ms(reader, images[run % len(images)])
+    reports = []
+    for path, reader, stages in zip(paths, readers, times, strict=True):
+        many = [images[i % len(images)] for i in range(max(64, len(images)))]
+        start = time.perf_counter()
+        readings = reader.batch(many)
+        elapsed_s = time.perf_counter() - start
+        read_texts = [reading.text for reading in readings[: len(images)]]
+        reports.append(
+            Report(
+                path=str(path),
+                name=reader.manifest.name,
+                precision=reader.manifest.precision,
+                size_bytes=path.stat().st_size,
+                cold_start_ms=_cold_start_ms(path, backend),
+                read=_quantiles(stages[:, :3].sum(axis=1)),
+                stages={s: _quantiles(stages[:, i]) for i, s in enumerate(STAGES)},
+                words_per_s=round(len(many) / elapsed_s, 1),
+                runs=runs,
+                score=score(texts, read_texts) if texts is not None else None,
+            )
+        )
+    return reports
+
+
+def _stages_ms(reader: Recognizer, image: npt.NDArray[np.uint8]) -> list[float]:
+    marks = [time.perf_counter()]
+    tensor = reader.manifest.preprocess(image)[None]
+    marks.append(time.perf_counter())
+    logits = reader.backend(tensor)
+    marks.append(time.perf_counter())
+    (reading,) = reader.decode(logits)
+    marks.append(time.perf_counter())
+    _ = reading.confidence, reading.characters
+    marks.append(time.perf_counter())
+    return [1e3 * (b - a) for a, b in pairwise(marks)]
+
+
+def _quantiles(durations_ms: npt.NDArray[np.float64]) -> Quantiles:
+    return Quantiles(*(round(float(q), 4) for q in np.percentile(durations_ms, (50, 95, 99))))
+
+
+def _cold_start_ms(path: Path, backend: str | None) -> float:
+    folder = str(Path(__file__).resolve().parent.parent)
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([folder, os.environ.get("PYTHONPATH", "")])
+    }
+    command = [sys.executable, "-c", _COLD, str(path), backend or ""]
+    durations_ms = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        durations_ms.append(1e3 * (time.perf_counter() - start))
+        if done.returncode:
+            raise EngineError(f"a fresh process cannot read with {path}: {done.stderr[-300:]}")
+    return round(float(np.median(durations_ms)), 1)

@@ -1,0 +1,35 @@
+"""The most probable class of each time step: the text of the single best alignment.
+
+Repeats are merged, then blanks dropped ("best path decoding", Graves et al. 2006, section 3.2).
+It is not always the most probable text: with p = [blank .6, a .4] at two steps it says nothing
+(p = 0.36), though `a` has p = 0.64 over its three alignments.
+"""
+
+from __future__ import annotations
+
+from runtime.charset import BLANK, Charset
+from runtime.decoders import Recognition
+from runtime.decoders.ctc import FloatArray, check_log_probs
+
+
+class Decoder:
+    """The greedy decoder. It has no settings.
+
+    Args:
+        charset: What the classes stand for.
+    """
+
+    def __init__(self, charset: Charset) -> None:
+        """Keep the charset."""
+        self.charset = charset
+
+    def __call__(self, log_probs: FloatArray) -> list[Recognition]:
+        """Read log_probs `(N, T, C) float32`; spans are in time steps."""
+        check_log_probs(log_probs, self.charset.num_classes)
+        best = log_probs.argmax(axis=2)
+        keep = best != BLANK
+        keep[:, 1:] &= best[:, 1:] != best[:, :-1]
+        return [
+            Recognition.of(self.charset, classes[kept].tolist(), rows)
+            for classes, kept, rows in zip(best, keep, log_probs, strict=True)
+        ]

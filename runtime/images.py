@@ -1,0 +1,203 @@
+"""Pictures and labelled folders on disk, as the arrays that `Preprocess` takes.
+
+The only file of the runtime that reads pictures. Whichever library is installed does it: Pillow
+first, else OpenCV, imported when the first picture is read.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable, Iterator, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime.errors import EngineError, ImageError
+
+Image = npt.NDArray[np.uint8]
+
+SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+"""What `list_images` takes for a picture in a folder."""
+
+
+def read_image(source: str | os.PathLike[str] | bytes) -> Image:
+    """One picture, upright, as `uint8 (H, W)` grey or `(H, W, 3)` RGB.
+
+    The camera's orientation note is obeyed, transparency is blended on white, 16-bit levels are
+    scaled to 8.
+
+    Args:
+        source: A path, or the bytes of a picture file.
+
+    Raises:
+        ImageError: If it is missing, empty, truncated or no picture.
+        EngineError: If neither Pillow nor OpenCV is installed.
+    """
+    if isinstance(source, bytes):
+        data, name = source, f"a picture of {len(source):,} bytes"
+    else:
+        name = str(source)
+        try:
+            data = Path(source).read_bytes()
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            reason = getattr(error, "strerror", None) or error
+            raise ImageError(f"cannot read {name}: {reason}") from None
+    if not data:
+        raise ImageError(f"cannot read {name}: it is empty")
+    decode = _decoder()
+    try:
+        return decode(data)
+    except Exception as error:  # a damaged file raises nearly anything in nearly any reader
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        if isinstance(error, OSError) and "cannot identify" in reason:
+            reason = "it is no picture of a known format"
+        raise ImageError(f"cannot read {name}: {reason}") from None
+
+
+def _decoder() -> Callable[[bytes], Image]:
+    try:
+        import PIL.Image
+    except ImportError:
+        try:
+            import cv2
+        except ImportError:
+            raise EngineError(
+                "no library to read picture files: `pip install pillow` (the `images` extra) or "
+                "OpenCV (the `camera` extra), or pass NumPy arrays"
+            ) from None
+        return lambda data: _decode_cv2(cv2, data)
+    return lambda data: _decode_pillow(PIL.Image, data)
+
+
+def _decode_pillow(module: Any, data: bytes) -> Image:
+    from PIL import ImageOps
+
+    picture = module.open(BytesIO(data))
+    picture.load()  # before the transposition, so that a truncated file is told as such
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I"):
+        return _to_8_bit(np.asarray(picture))
+    if picture.mode == "F":
+        raise ImageError("it holds floating-point levels: save it with 8 or 16 bits")
+    if "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
+        return _on_white(np.asarray(picture.convert("RGBA")))
+    return np.array(picture.convert("L" if picture.mode in ("1", "L") else "RGB"))
+
+
+def _decode_cv2(module: Any, data: bytes) -> Image:
+    # OpenCV fills the rest of a truncated picture with grey and only warns.
+    end = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND"}.get(data[:2], b"")
+    if end and data.find(end, len(data) // 2) < 0:
+        raise ImageError("the picture is truncated")
+    buffer = np.frombuffer(data, dtype=np.uint8)
+    picture = module.imdecode(buffer, module.IMREAD_UNCHANGED)
+    if picture is None:
+        raise ImageError("it is no picture of a known format")
+    if picture.ndim == 3 and picture.shape[2] == 4:
+        return _on_white(_to_8_bit(picture)[..., [2, 1, 0, 3]])
+    # Only without IMREAD_UNCHANGED does OpenCV obey the orientation note.
+    picture = module.imdecode(buffer, module.IMREAD_ANYCOLOR | module.IMREAD_ANYDEPTH)
+    return np.ascontiguousarray(_to_8_bit(picture)[..., ::-1] if picture.ndim == 3 else picture)
+
+
+def _to_8_bit(levels: npt.NDArray[Any]) -> Image:
+    if levels.dtype == np.uint8:
+        return levels
+    return ((levels.clip(0, 65535).astype(np.int64) + 128) // 257).astype(np.uint8)
+
+
+def _on_white(rgba: Image) -> Image:
+    alpha = rgba[..., 3:].astype(np.uint16)
+    blended = (rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
+    return blended.astype(np.uint8)
+
+
+def list_images(path: str | os.PathLike[str]) -> list[Path]:
+    """The pictures of a folder and its subfolders, sorted; of a file, the file.
+
+    Raises:
+        ImageError: If there is no such path, or no picture in the folder.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        if not path.exists():
+            raise ImageError(f"no such picture or folder: {path}")
+        return [path]
+    found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not found:
+        raise ImageError(f"no pictures in {path} (looked for {', '.join(sorted(SUFFIXES))})")
+    return found
+
+
+class LabelledFolder(Sequence[tuple[Image, str]]):
+    """Pictures with their texts: a folder with `labels.tsv` or `labels.csv`.
+
+    A line is `file TAB text` (no quoting; the text may hold further tabs) or, in the CSV, the
+    columns `file,text`, with or without that header. Files are relative to the folder; pictures
+    are read when asked for.
+
+    Attributes:
+        paths: The picture files.
+        texts: Their texts, as written.
+
+    Raises:
+        ImageError: If there is not exactly one label file, a line is no pair, or a picture is
+            missing; the message names the line.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Read and check the label file."""
+        folder = Path(path)
+        found = [p for p in (folder / "labels.tsv", folder / "labels.csv") if p.is_file()]
+        if len(found) != 1:
+            raise ImageError(
+                f"{folder} needs one labels.tsv (`file TAB text`) or labels.csv (`file,text`), "
+                f"it has {'both' if found else 'neither'}"
+            )
+        self.paths: list[Path] = []
+        self.texts: list[str] = []
+        for line, row in _rows(found[0]):
+            if len(row) != 2 or not row[0]:
+                raise ImageError(f"{found[0]}, line {line}: expected a file and a text, got {row}")
+            if not (folder / row[0]).is_file():
+                raise ImageError(f"{found[0]}, line {line}: no such picture: {folder / row[0]}")
+            self.paths.append(folder / row[0])
+            self.texts.append(row[1])
+        if not self.paths:
+            raise ImageError(f"{found[0]} lists no pictures")
+
+    def __len__(self) -> int:
+        """How many pictures there are."""
+        return len(self.paths)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[Image, str]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[tuple[Image, str]]: ...
+    def __getitem__(self, index: int | slice) -> tuple[Image, str] | list[tuple[Image, str]]:
+        """A picture and its text, or the pairs of a slice."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return read_image(self.paths[index]), self.texts[index]
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Line numbers and fields of a label file, without blank lines and the CSV's header."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            if path.suffix == ".csv":
+                reader = csv.reader(lines)
+                for row in reader:
+                    if row and not (reader.line_num == 1 and row == ["file", "text"]):
+                        yield reader.line_num, row
+            else:
+                for number, line in enumerate(lines, start=1):
+                    text = line.rstrip("\r\n")
+                    if text:
+                        yield number, text.split("\t", maxsplit=1)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ImageError(f"cannot read {path} as UTF-8 text: {error}") from None

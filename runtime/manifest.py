@@ -1,0 +1,130 @@
+"""Everything a stranger needs to use the weights: one JSON text under one key in the model file.
+
+ONNX keeps it in its metadata, OpenVINO in its runtime info, TFLite in a zip entry, NumPy in an
+array. A lone model file copied to a device is therefore enough.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from runtime.charset import Charset
+from runtime.errors import CharsetError, ModelFileError
+from runtime.preprocess import Preprocess
+
+KEY = "crnn_manifest"
+"""The metadata key, the same in every format."""
+
+SCHEMA = 1
+"""Fixes the fields below *and* the preprocessing algorithm that they feed."""
+
+PRECISIONS = ("fp32", "int8")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Facts about a finished model file.
+
+    Attributes:
+        name: The model, such as `crnn-lite`.
+        version: The model's own version.
+        precision: `fp32` or `int8`.
+        charset: What the classes stand for.
+        preprocess: How an image becomes the input tensor.
+        stride: Input pixels per time step.
+        provenance: Where the file comes from: checkpoint hash, exporter, calibration, data.
+        metrics: Measured figures, each with its set and sample size.
+        selftest: Class ids that a fixed picture must give, step by step: `runtime.selftest`.
+        schema: `SCHEMA` of the code that wrote it.
+    """
+
+    name: str
+    charset: Charset
+    preprocess: Preprocess = field(default_factory=Preprocess)
+    stride: int = 4
+    version: str = "0"
+    precision: str = "fp32"
+    provenance: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    selftest: tuple[int, ...] = ()
+    schema: int = SCHEMA
+
+    def replace(self, **changes: Any) -> Manifest:
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    def to_json(self) -> str:
+        """The manifest as one line of JSON."""
+        return json.dumps(dataclasses.asdict(self), ensure_ascii=False, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str | None, source: str) -> Manifest:
+        """Read and validate a manifest.
+
+        Args:
+            text: The JSON, or None when the file carries none.
+            source: The file it came from, for messages.
+
+        Raises:
+            ModelFileError: If it is absent, not JSON, of another schema, or has unknown, missing
+                or impossible fields.
+        """
+        if text is None:
+            raise ModelFileError(
+                f"{source} carries no manifest (key {KEY!r}): it was not written by this toolkit's "
+                "exporters. Export it with `python -m export.onnx`"
+            )
+        try:
+            fields = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ModelFileError(f"the manifest of {source} is not JSON: {error}") from None
+        if not isinstance(fields, dict):
+            raise ModelFileError(f"the manifest of {source} is no JSON object")
+        if fields.get("schema") != SCHEMA:
+            raise ModelFileError(
+                f"{source} has manifest schema {fields.get('schema')!r}, this runtime reads "
+                f"{SCHEMA}: use the runtime that came with the exporter, or export again"
+            )
+        known = {f.name for f in dataclasses.fields(cls)}
+        required = {"name", "charset", "preprocess", "stride", "precision"}
+        if set(fields) - known or required - set(fields):
+            raise ModelFileError(
+                f"the manifest of {source} has unknown fields {sorted(set(fields) - known)} "
+                f"and lacks {sorted(required - set(fields))}"
+            )
+        try:
+            manifest = cls(
+                **{
+                    **fields,
+                    "charset": Charset(**fields["charset"]),
+                    "preprocess": Preprocess(**fields["preprocess"]),
+                    "selftest": tuple(fields.get("selftest", ())),
+                }
+            )
+        except (TypeError, ValueError, CharsetError) as error:
+            raise ModelFileError(f"the manifest of {source} is invalid: {error}") from None
+        manifest._validate(source)
+        return manifest
+
+    def _validate(self, source: str) -> None:
+        expected = {"name": str, "version": str, "stride": int, "provenance": dict, "metrics": dict}
+        for name, kind in expected.items():
+            if not isinstance(getattr(self, name), kind):
+                raise ModelFileError(
+                    f"the manifest of {source} is invalid: {name} must be {kind.__name__}, "
+                    f"got {getattr(self, name)!r}"
+                )
+        if self.precision not in PRECISIONS or self.stride < 1:
+            raise ModelFileError(
+                f"the manifest of {source} is invalid: precision {self.precision!r} (known: "
+                f"{', '.join(PRECISIONS)}), stride {self.stride}"
+            )
+        if not all(
+            isinstance(k, int) and -1 <= k < self.charset.num_classes for k in self.selftest
+        ):
+            raise ModelFileError(
+                f"the manifest of {source} is invalid: selftest has impossible ids"
+            )

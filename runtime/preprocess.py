@@ -1,0 +1,170 @@
+"""From any picture to the tensor that the network was trained on: `image -> tensor`.
+
+Training, calibration, parity checks, benchmarks and the device all call this code, in pure NumPy,
+so no two of them can disagree. The algorithm is fixed by the manifest's schema number and pinned
+by golden vectors:
+
+1. grey by Rec. 601 (0.299 R + 0.587 G + 0.114 B),
+2. an antialiased triangle-filter resize to `height`, keeping the aspect ratio, as two small
+   matrix products (`A_h @ image @ A_w.T`; libraries disagree about "bilinear" by up to 130 grey
+   levels when they shrink, so the filter is written out here),
+3. standardisation by the picture's own mean and standard deviation, which makes a dim label and
+   a glaring one alike and lets INT8 spend its levels on the text,
+4. zeros (the mean, by now) on the right, up to the next width of the bucket grid.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime.errors import ImageError
+
+FloatArray = npt.NDArray[np.float32]
+
+_REC601 = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+_BLOCK = 64  # output pixels a matrix computes: each looks at few input pixels, so it stays small
+_CHUNK = 1 << 20  # input pixels converted to grey at a time; bounds memory for huge pictures
+
+
+@lru_cache(maxsize=256)
+def _filter(n_in: int, n_out: int, start: int, stop: int) -> tuple[int, int, FloatArray]:
+    """The triangle filter that gives output pixels `start` to `stop` of a resize.
+
+    Returns:
+        The input range `lo, hi` that those pixels look at, and weights `(stop - start, hi - lo)`
+        float32 whose rows sum to 1.
+    """
+    scale = n_in / n_out
+    support = max(scale, 1.0)  # enlarging interpolates, shrinking averages: no aliasing
+    centre = (np.arange(start, stop) + 0.5) * scale - 0.5
+    lo = max(0, int(np.floor(centre[0] - support)))
+    hi = min(n_in, int(np.ceil(centre[-1] + support)) + 1)
+    distance = np.abs(np.arange(lo, hi)[None, :] - centre[:, None])
+    weights = np.maximum(0.0, 1.0 - distance / support)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return lo, hi, weights.astype(np.float32)
+
+
+def _resize_rows(image: npt.NDArray[Any], n_out: int) -> FloatArray:
+    """Resize axis 0 of `(n_in, W)` to `n_out` rows."""
+    out = np.empty((n_out, image.shape[1]), dtype=np.float32)
+    for start in range(0, n_out, _BLOCK):
+        stop = min(n_out, start + _BLOCK)
+        lo, hi, weights = _filter(image.shape[0], n_out, start, stop)
+        np.matmul(weights, image[lo:hi], out=out[start:stop])
+    return out
+
+
+def check_image(image: npt.NDArray[np.uint8]) -> None:
+    """Refuse what is not an image `uint8 (H, W)`, `(H, W, 1)` or RGB `(H, W, 3)`.
+
+    Raises:
+        ImageError: With what to do about it.
+    """
+    if not isinstance(image, np.ndarray):
+        raise ImageError(f"expected an image as a NumPy array, got {type(image).__name__}")
+    if image.dtype != np.uint8:
+        raise ImageError(
+            f"expected a uint8 image, got {image.dtype}: scale it to 0…255 first, for example "
+            "(image / image.max() * 255).astype('uint8')"
+        )
+    channels = 1 if image.ndim == 2 else image.shape[-1] if image.ndim == 3 else 0
+    if channels not in (1, 3):
+        raise ImageError(
+            f"expected shape (H, W) or (H, W, 3) RGB, got {image.shape}"
+            + ("; blend or drop the alpha channel first" if channels == 4 else "")
+        )
+    if image.size == 0:
+        raise ImageError(f"the image is empty: shape {image.shape}")
+
+
+def to_grey(image: npt.NDArray[np.uint8]) -> FloatArray:
+    """Grey levels `(H, W) float32` in 0…255 of an image that `check_image` lets pass."""
+    if image.shape[2:] == (3,):
+        return image @ _REC601
+    return image.reshape(image.shape[:2]).astype(np.float32)
+
+
+def _grey_rows(image: npt.NDArray[np.uint8], n_out: int) -> FloatArray:
+    """The image in grey, resized to `n_out` rows, a chunk of its rows at a time."""
+    height, width = image.shape[:2]
+    step = max(1, _CHUNK // width)
+    if step >= height:
+        return _resize_rows(to_grey(image), n_out)
+    weights = _filter(height, n_out, 0, n_out)[2]
+    out = np.zeros((n_out, width), dtype=np.float32)
+    for start in range(0, height, step):
+        chunk = to_grey(image[start : start + step])
+        out += weights[:, start : start + len(chunk)] @ chunk
+    return out
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """The frozen settings of `image -> tensor`; a manifest carries them.
+
+    Attributes:
+        height: Rows of the tensor, in pixels.
+        grid: Widths are rounded up to a multiple of this many pixels.
+        max_width: The widest tensor, in pixels. A longer line is refused, never squeezed.
+        min_std: The least standard deviation, in grey levels, that a picture is divided by, so
+            that the noise of a blank wall is not blown up into strokes.
+    """
+
+    height: int = 32
+    grid: int = 32
+    max_width: int = 2048
+    min_std: float = 4.0
+
+    def __post_init__(self) -> None:
+        """Validate."""
+        if any(type(v) is not int for v in (self.height, self.grid, self.max_width)):
+            raise ValueError(f"height, grid and max_width must be whole numbers: {self}")
+        if not (8 <= self.height <= 512 and 1 <= self.grid <= self.max_width <= 16384):
+            raise ValueError(f"impossible preprocessing: {self}")
+        if self.max_width % self.grid or not 0 < self.min_std < 256:
+            raise ValueError(f"max_width must be a multiple of grid, min_std positive: {self}")
+
+    def width(self, image_height: int, image_width: int) -> int:
+        """Columns that an image's content fills in the tensor, in pixels, before padding."""
+        return max(1, round(image_width * self.height / image_height))
+
+    def bucket(self, image_height: int, image_width: int) -> int:
+        """The tensor width that an image of this size gets.
+
+        Raises:
+            ImageError: If the line is longer than `max_width` allows.
+        """
+        width = self.width(image_height, image_width)
+        if width > self.max_width:
+            raise ImageError(
+                f"an image of {image_width}×{image_height} px becomes {width} px wide at height "
+                f"{self.height}, and this model reads at most {self.max_width}: cut it into lines "
+                "or shorter pieces"
+            )
+        return -(-width // self.grid) * self.grid
+
+    def __call__(self, image: npt.NDArray[np.uint8]) -> FloatArray:
+        """One image as `(1, height, bucket) float32`, standardised and right-padded with zeros.
+
+        Args:
+            image: `uint8 (H, W)` grey or `(H, W, 3)` RGB.
+
+        Raises:
+            ImageError: If it is not such an image, or too wide.
+        """
+        check_image(image)
+        height, width = image.shape[:2]
+        bucket, width = self.bucket(height, width), self.width(height, width)
+        small = _resize_rows(_grey_rows(image, self.height).T, width)  # transposed
+        small -= small.sum() / np.float32(small.size)
+        variance = float(np.vdot(small, small)) / small.size
+        tensor = np.zeros((1, self.height, bucket), dtype=np.float32)
+        np.divide(small.T, max(math.sqrt(variance), self.min_std), out=tensor[0, :, :width])
+        return tensor

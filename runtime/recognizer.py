@@ -1,0 +1,157 @@
+"""Preprocess, backend and decoder as one call: an image in, a recognition out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime.backends import Backend, open_backend
+from runtime.decoders import Decoder, Recognition, make_decoder
+from runtime.errors import ImageError, ModelFileError
+from runtime.manifest import Manifest
+
+Image = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.float32]
+
+DEFAULT_MODEL = Path(__file__).parent / "models" / "crnn-lite.onnx"
+"""The model that comes with the runtime."""
+
+_BATCH = 64  # images a run at most; bounds memory, and throughput is flat long before
+
+
+class Recognizer:
+    """Reads a line of text in an image.
+
+    Args:
+        backend: The network; see `runtime.backends.open_backend`.
+        decoder: A decoder, or the name of one.
+
+    Attributes:
+        manifest: What the model file says about itself.
+        backend: The network.
+        decoder: What reads its log-probabilities.
+    """
+
+    def __init__(self, backend: Backend, decoder: str | Decoder = "greedy") -> None:
+        """Join the parts."""
+        self.manifest: Manifest = backend.manifest
+        self.backend = backend
+        self.decoder: Decoder = (
+            make_decoder(decoder, self.manifest.charset) if isinstance(decoder, str) else decoder
+        )
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        backend: str | None = None,
+        decoder: str = "greedy",
+        threads: int | None = None,
+        device: str = "cpu",
+    ) -> Recognizer:
+        """A recognizer of a model file.
+
+        Args:
+            path: The model file; none for the model that comes with the runtime.
+            backend: Name of the backend; none to go by the file's suffix.
+            decoder: Name of the decoder.
+            threads: Processor cores to use; None for all.
+            device: `cpu`, or what the backend knows, such as `cuda:0`.
+
+        Raises:
+            ModelFileError: If the file is missing, damaged, foreign, or contradicts itself.
+            EngineError: If the engine or the device is not installed here.
+            UnknownNameError: If there is no such backend or decoder.
+        """
+        if path is None:
+            path = DEFAULT_MODEL
+            if not path.is_file():
+                raise ModelFileError(
+                    f"the default model {path} is not there: export one with `python -m "
+                    "export.onnx`, or name a model file (--model)"
+                )
+        return cls(open_backend(path, backend, threads=threads, device=device), decoder)
+
+    def __call__(self, image: Image) -> Recognition:
+        """Read one image, `uint8 (H, W)` grey or `(H, W, 3)` RGB.
+
+        Raises:
+            ImageError: If it is no such image, or too long a line.
+        """
+        tensor = self.manifest.preprocess(image)[None]
+        return self._place(self.decode(self.backend(tensor))[0], image)
+
+    def batch(self, images: Sequence[Image]) -> list[Recognition]:
+        """Read several images. Each reading is what reading that image alone gives.
+
+        Raises:
+            ImageError: If one is no image or too long a line; the message has its number.
+        """
+        readings: list[Any] = [None] * len(images)
+        for members, logits in self._groups(images):
+            for i, reading in zip(members, self.decode(logits), strict=True):
+                readings[i] = self._place(reading, images[i])
+        return readings
+
+    def log_probs(self, images: Sequence[Image]) -> list[FloatArray]:
+        """The `(T, C) float32` log-probabilities of each image, T by its width."""
+        found: list[Any] = [None] * len(images)
+        for members, logits in self._groups(images):
+            for i, rows in zip(members, self._log_probs(logits), strict=True):
+                found[i] = rows
+        return found
+
+    def decode(self, logits: FloatArray) -> list[Recognition]:
+        """Read logits `(N, T, C) float32`; spans are in time steps.
+
+        Raises:
+            ModelFileError: If their shape is not what the manifest says, or they are not finite.
+        """
+        return self.decoder(self._log_probs(logits))
+
+    def _groups(self, images: Sequence[Image]) -> Iterator[tuple[list[int], FloatArray]]:
+        """Indices and logits of images that share a tensor width."""
+        buckets: dict[int, list[tuple[int, FloatArray]]] = {}
+        for i, image in enumerate(images):
+            try:
+                tensor = self.manifest.preprocess(image)
+            except ImageError as error:
+                raise ImageError(f"image {i} of {len(images)}: {error}") from None
+            buckets.setdefault(tensor.shape[2], []).append((i, tensor))
+        for bucket in buckets.values():
+            for start in range(0, len(bucket), _BATCH):
+                members = bucket[start : start + _BATCH]
+                tensors = np.stack([tensor for _, tensor in members])
+                yield [i for i, _ in members], self.backend(tensors)
+
+    def _log_probs(self, logits: FloatArray) -> FloatArray:
+        classes = self.manifest.charset.num_classes
+        if logits.ndim != 3 or logits.shape[2] != classes or logits.size == 0:
+            raise ModelFileError(
+                f"model {self.manifest.name!r} gave logits of shape {logits.shape}, expected (N, "
+                f"T, {classes}): its manifest names {classes - 1} tokens, and there is the blank"
+            )
+        if not np.isfinite(peak := logits.max()):
+            raise ModelFileError(
+                f"model {self.manifest.name!r} gave logits up to {peak}, expected finite numbers: "
+                "the file is damaged, or `python -m runtime check` shows the engine to be"
+            )
+        return log_softmax(logits)
+
+    def _place(self, reading: Recognition, image: Image) -> Recognition:
+        height, width = image.shape[:2]
+        scale = width / self.manifest.preprocess.width(height, width)
+        return reading.in_pixels(self.manifest.stride * scale, float(width))
+
+
+def log_softmax(logits: FloatArray) -> FloatArray:
+    """Logits `(…, C) float32` as log-probabilities of the same shape."""
+    shifted: FloatArray = logits - logits.max(axis=-1, keepdims=True)
+    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return shifted

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runtime.decoders.ctc import align, check_log_probs, forward_sum
+from runtime.errors import DecodeError
+
+GOLDEN = np.log(np.array([[0.6, 0.4], [0.6, 0.4]], dtype=np.float32))
+
+
+def random_log_probs(*shape: int, seed: int, spread: float = 2.0) -> np.ndarray:
+    logits = np.random.default_rng(seed).normal(size=shape) * spread
+    return (logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))).astype(np.float32)
+
+
+def collapse(path: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(k for k, _ in itertools.groupby(path) if k != 0)
+
+
+def enumerate_texts(log_probs: np.ndarray) -> dict[tuple[int, ...], dict[tuple[int, ...], float]]:
+    """For each text its alignments and their log-probabilities, by trying every path."""
+    steps, classes = log_probs.shape
+    texts: dict[tuple[int, ...], dict[tuple[int, ...], float]] = {}
+    for path in itertools.product(range(classes), repeat=steps):
+        log_prob = float(sum(log_probs[t, k].astype(np.float64) for t, k in enumerate(path)))
+        texts.setdefault(collapse(path), {})[path] = log_prob
+    return texts
+
+
+def test_the_golden_pair() -> None:
+    assert np.exp(forward_sum(GOLDEN[None], [[1], []])) == pytest.approx([0.64, 0.36])
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 5), st.integers(2, 4), st.integers(0, 999))
+def test_forward_sum_equals_enumeration(steps: int, classes: int, seed: int) -> None:
+    log_probs = random_log_probs(steps, classes, seed=seed)
+    texts = enumerate_texts(log_probs)
+    expected = [np.logaddexp.reduce(list(paths.values())) for paths in texts.values()]
+    found = forward_sum(log_probs[None], list(texts))
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+    assert np.exp(found).sum() == pytest.approx(1.0, abs=1e-5)  # over all texts there are
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 5), st.integers(2, 4), st.integers(0, 999))
+def test_align_finds_the_best_of_all_alignments(steps: int, classes: int, seed: int) -> None:
+    log_probs = random_log_probs(steps, classes, seed=seed)
+    for text, paths in enumerate_texts(log_probs).items():
+        indices = align(log_probs, text)
+        path = tuple(text[i] if i >= 0 else 0 for i in indices)
+        assert collapse(path) == text
+        assert paths[path] == pytest.approx(max(paths.values()), abs=1e-9)
+        order = [int(i) for i in indices if i >= 0]
+        assert order == sorted(order)
+        assert set(order) == set(range(len(text)))
+
+
+@given(st.integers(0, 99))
+def test_images_and_texts_of_a_batch_do_not_mix(seed: int) -> None:
+    log_probs = random_log_probs(3, 9, 4, seed=seed)
+    texts = [[1, 1, 2], [], [3]]
+    together = forward_sum(log_probs, texts)
+    alone = [forward_sum(log_probs[i : i + 1], [texts[i]])[0] for i in range(3)]
+    np.testing.assert_allclose(together, alone, rtol=1e-12)
+
+
+def test_a_text_that_needs_more_steps_is_impossible() -> None:
+    log_probs = random_log_probs(1, 3, 3, seed=0)
+    impossible = [[1, 1, 1], [1, 1, 2], [1, 2, 1, 2]]  # a repeat needs a blank between
+    assert np.isneginf(forward_sum(log_probs, impossible)).all()
+    assert np.isfinite(forward_sum(log_probs, [[1, 2, 1], [1, 1]])).all()
+    for text in impossible:
+        with pytest.raises(DecodeError, match="3 time steps cannot spell"):
+            align(log_probs[0], text)
+
+
+def test_a_class_of_probability_zero_is_impossible_without_warnings() -> None:
+    with np.errstate(divide="ignore"):
+        log_probs = np.log(np.array([[0.4, 0.6, 0.0]] * 2, dtype=np.float32))
+    with np.errstate(all="raise"):
+        found = forward_sum(log_probs[None], [[1], [2]])
+    assert found[0] == pytest.approx(np.log(0.84))
+    assert np.isneginf(found[1])
+    with pytest.raises(DecodeError, match="cannot spell"):
+        align(log_probs, [2])
+
+
+def test_very_improbable_texts_keep_a_finite_score() -> None:
+    log_probs = np.full((1, 400, 3), -50.0, dtype=np.float32)
+    log_probs[:, :, 0] = 0
+    assert forward_sum(log_probs, [[1, 2] * 100])[0] < -9_000
+    assert np.isfinite(forward_sum(log_probs, [[1, 2] * 100]))
+
+
+def test_ties_go_to_the_alignment_that_is_soonest_through() -> None:
+    even = np.full((4, 3), -np.log(3), dtype=np.float32)
+    assert align(even, [1, 2]).tolist() == [0, 1, -1, -1]
+
+
+def test_nothing_to_score_is_nothing() -> None:
+    assert forward_sum(np.zeros((0, 5, 3), np.float32), []).shape == (0,)
+    assert align(random_log_probs(4, 2, seed=0), []).tolist() == [-1] * 4
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 999))
+def test_equals_torchs_ctc_loss(seed: int) -> None:
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(seed)
+    log_probs = random_log_probs(4, 20, 7, seed=seed)
+    texts = [rng.integers(1, 7, size=rng.integers(1, 8)).tolist() for _ in range(4)]
+    loss = torch.nn.functional.ctc_loss(
+        torch.from_numpy(log_probs).transpose(0, 1),
+        torch.tensor([k for text in texts for k in text]),
+        torch.full((4,), 20),
+        torch.tensor([len(text) for text in texts]),
+        reduction="none",
+    )
+    np.testing.assert_allclose(forward_sum(log_probs, texts), -loss.numpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 4), (2, 5, 2), (5, 3), (2, 0, 3)])
+def test_wrong_shapes_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(DecodeError, match=r"expected log_probs \(N, T, C\) with T > 0 and C = 3"):
+        check_log_probs(np.zeros(shape, np.float32), 3)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.5])
+def test_what_is_no_log_probability_is_refused(value: float) -> None:
+    log_probs = random_log_probs(2, 5, 3, seed=0)
+    log_probs[1, 4, 2] = value
+    with pytest.raises(DecodeError, match="expected log-probabilities, at most 0"):
+        check_log_probs(log_probs, 3)
+
+
+def test_rounding_and_log_zero_are_let_pass() -> None:
+    check_log_probs(np.array([[[1e-6, -np.inf]]], np.float32), 2)
+    check_log_probs(np.zeros((0, 5, 2), np.float32), 2)

@@ -1,0 +1,219 @@
+"""A checkpoint to a model file: the same function, the same manifest, or no file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from PIL import Image
+
+from export import cli
+from export.onnx import convert
+from model.backend import TorchBackend
+from model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from model.config import ModelConfig
+from model.crnn import CRNN
+from quantize.calibration import MIN_CROPS
+from quantize.cli import Format
+from quantize.onnx import FORMAT
+from quantize.verify import TOLERANCE
+from runtime import selftest
+from runtime.backends import open_backend
+from runtime.charset import Charset
+from runtime.manifest import Manifest
+from runtime.recognizer import Recognizer
+
+CHARSET = Charset(tuple("abcdefghij"))
+
+
+def tiny_checkpoint(path: Path, layers: int = 2, collapse: tuple[int, int] = (2, 1)) -> Checkpoint:
+    """A small network with loud, varied logits, whose batch-norms have seen data."""
+    torch.manual_seed(0)
+    config = ModelConfig(
+        name="tiny",
+        channels=(4, 4, 8, 8, 8, 8, 8),
+        hidden=8,
+        layers=layers,
+        num_classes=CHARSET.num_classes,
+        collapse=collapse,
+    )
+    model = CRNN(config).train()
+    with torch.no_grad():
+        for _ in range(20):
+            model(torch.randn(4, 1, 32, 64))
+        for parameter in (*model.lstms.parameters(), *model.linears.parameters()):
+            parameter *= 5
+    save_checkpoint(path, model, Manifest(name="tiny", charset=CHARSET), half=False)
+    return load_checkpoint(path)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `tiny.safetensors` and `crops`, which the network reads without a fault."""
+    folder = tmp_path_factory.mktemp("export")
+    (folder / "crops").mkdir()
+    checkpoint = tiny_checkpoint(folder / "tiny.safetensors")
+    recognizer = Recognizer(TorchBackend.from_checkpoint(checkpoint))
+    rng = np.random.default_rng(0)
+    lines = []
+    for index in range(2 * MIN_CROPS):
+        coarse = rng.integers(0, 256, (4, 4 + index % 7), dtype=np.uint8)
+        picture = Image.fromarray(coarse).resize((coarse.shape[1] * 12, 32))
+        picture.save(folder / "crops" / f"{index}.png")
+        lines.append(f"{index}.png\t{recognizer(np.asarray(picture)).text}\n")
+    (folder / "crops" / "labels.tsv").write_text("".join(lines))
+    return folder
+
+
+def run(home: Path, *argv: object, convert=convert, checkpoint="tiny.safetensors") -> int:
+    fixed = [str(home / checkpoint), "--calibration", str(home / "crops")]
+    return cli.main(FORMAT, convert, [*fixed, *map(str, argv)])
+
+
+def test_the_readings_of_the_test_network_differ(home: Path) -> None:
+    texts = {line.split("\t")[1] for line in (home / "crops/labels.tsv").read_text().splitlines()}
+    assert len(texts) >= 4  # else the tests below compare nothing with nothing
+
+
+@pytest.mark.parametrize(("layers", "collapse"), [(1, (2, 1)), (2, (2, 2))])
+@pytest.mark.parametrize("shape", [(1, 1, 32, 32), (3, 1, 32, 160)])
+def test_the_file_computes_what_torch_computes_in_any_shape(
+    tmp_path: Path, layers: int, collapse: tuple[int, int], shape: tuple[int, ...]
+) -> None:
+    checkpoint = tiny_checkpoint(tmp_path / "tiny.safetensors", layers, collapse)
+    convert(checkpoint, tmp_path / "tiny.onnx")
+    tensor = np.random.default_rng(1).standard_normal(shape, dtype=np.float32)
+    expected = TorchBackend.from_checkpoint(checkpoint)(tensor)
+    assert np.abs(expected).max() > 1
+    np.testing.assert_allclose(open_backend(tmp_path / "tiny.onnx")(tensor), expected, atol=1e-4)
+
+
+def test_the_graph_has_only_what_every_engine_has(tmp_path: Path) -> None:
+    convert(tiny_checkpoint(tmp_path / "tiny.safetensors"), tmp_path / "tiny.onnx")
+    graph = onnx.load(tmp_path / "tiny.onnx").graph
+    onnx.checker.check_model(onnx.load(tmp_path / "tiny.onnx"), full_check=True)
+    assert {node.op_type for node in graph.node} <= {
+        *("Conv", "Relu", "MaxPool", "LSTM", "MatMul", "Add"),
+        *("Squeeze", "Transpose", "Reshape", "Constant", "Identity"),
+    }
+    assert [value.name for value in (*graph.input, *graph.output)] == ["image", "logits"]
+    assert graph.output[0].type.tensor_type.shape.dim[2].dim_value == CHARSET.num_classes
+
+
+def test_the_manifest_survives_export(home: Path, tmp_path: Path) -> None:
+    assert run(home, "--out", tmp_path / "tiny.onnx") == 0
+    before = load_checkpoint(home / "tiny.safetensors").manifest
+    after = open_backend(tmp_path / "tiny.onnx").manifest
+    for fact in ("name", "version", "charset", "preprocess", "stride", "schema", "precision"):
+        assert getattr(after, fact) == getattr(before, fact)
+    assert before.provenance.items() <= after.provenance.items()
+    assert len(after.provenance["checkpoint_sha256"]) == 64
+    assert after.metrics["fp32"]["n"] == MIN_CROPS
+    assert after.metrics["fp32"]["exact"][0] == 1
+
+
+@pytest.mark.parametrize("int8", [[], ["--int8", "--margin", 100]])
+def test_a_finished_file_passes_its_own_self_test(home: Path, tmp_path: Path, int8: list) -> None:
+    assert run(home, "--out", tmp_path / "tiny.onnx", *int8) == 0
+    assert selftest.check(open_backend(tmp_path / "tiny.onnx")).ok
+
+
+def test_the_same_checkpoint_gives_the_same_bytes(home: Path, tmp_path: Path) -> None:
+    for name in ("a.onnx", "b.onnx"):
+        assert run(home, "--int8", "--margin", 100, "--out", tmp_path / name) == 0
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+
+
+def test_int8_is_judged_against_the_fp32_file_and_that_against_torch(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new" / "tiny.onnx"
+    assert run(home, "--int8", "--margin", 100, "--out", out, "--json") == 0
+    printed = json.loads(capsys.readouterr().out)
+    names = [[side[r]["name"] for r in ("reference", "candidate")] for side in printed["verified"]]
+    assert names == [["torch", "fp32.onnx"], ["fp32.onnx", "int8.onnx"]]
+    assert 0 < printed["verified"][0]["max_difference"] <= TOLERANCE
+    assert printed["verified"][1]["max_difference"] > TOLERANCE
+    assert printed["bytes"] == out.stat().st_size
+    assert [path.name for path in out.parent.iterdir()] == ["tiny.onnx"]
+
+
+def slightly_off(checkpoint: Checkpoint, target: Path) -> None:
+    """An exporter with a fault that no reading shows."""
+    with torch.no_grad():
+        checkpoint.model.linears[-1].bias += 0.01
+        convert(checkpoint, target)
+        checkpoint.model.linears[-1].bias -= 0.01
+
+
+def test_an_export_that_differs_beyond_rounding_leaves_no_file(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "tiny.onnx"
+    assert run(home, "--out", out, "--margin", 100, convert=slightly_off) == 1
+    assert "logits differ by 0.01 (bound: 0.001)" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_int8_beyond_the_margin_leaves_an_older_file_alone(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def without_logits(source: Path, target: Path, _: object) -> None:
+        model = onnx.load(source)
+        for tensor in model.graph.initializer:
+            if list(tensor.dims) == [2 * 8, CHARSET.num_classes]:
+                nothing = np.zeros(tensor.dims, dtype=np.float32)
+                tensor.CopyFrom(onnx.numpy_helper.from_array(nothing, tensor.name))
+        onnx.save(model, target)
+
+    out = tmp_path / "tiny.onnx"
+    out.write_bytes(b"an older file")
+    form = Format("onnx", ".onnx", without_logits, FORMAT.restamp)
+    argv = [home / "tiny.safetensors", "--int8", "--calibration", home / "crops", "--out", out]
+    assert cli.main(form, convert, [str(value) for value in argv]) == 1
+    assert "exact falls by" in capsys.readouterr().err
+    assert out.read_bytes() == b"an older file"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda path: path.unlink(), "no checkpoint at"),
+        (lambda path: path.write_bytes(path.read_bytes()[:2000]), "no whole safetensors file"),
+        (lambda path: path.write_bytes(b""), "no whole safetensors file"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_read_is_said_so(
+    spoil, message, tmp_path, home, capsys
+) -> None:
+    tiny_checkpoint(tmp_path / "tiny.safetensors")
+    spoil(tmp_path / "tiny.safetensors")
+    argv = [tmp_path / "tiny.safetensors", "--out", tmp_path / "out.onnx"]
+    assert cli.main(FORMAT, convert, [str(value) for value in argv]) == 1
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert not printed.out
+    assert not (tmp_path / "out.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    "argv", [["--out", "tiny.tflite"], ["--margin", "-1"], ["--margin", "nan"], ["--out", "."]]
+)
+def test_contradictions_are_misuse(home: Path, argv: list[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run(home, *argv)
+    assert stopped.value.code == 2
+
+
+def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(FORMAT, convert, ["--help"])
+    assert stopped.value.code == 0
+    printed = capsys.readouterr().out
+    assert "examples:" in printed
+    assert "--int8" in printed

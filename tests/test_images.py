@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from runtime.errors import EngineError, ImageError
+from runtime.images import LabelledFolder, list_images, read_image
+
+RGB = np.arange(12 * 20 * 3, dtype=np.uint8).reshape(12, 20, 3)
+LIBRARIES = ("pillow", "opencv")
+Read = Callable[[str | Path | bytes], np.ndarray]
+
+
+@pytest.fixture(params=LIBRARIES)
+def read(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Read:
+    """`read_image` with each library alone, as if the other were not installed."""
+    hidden = {"pillow": ["cv2"], "opencv": ["PIL", "PIL.Image"]}[request.param]
+
+    def read(source: str | Path | bytes) -> np.ndarray:
+        with monkeypatch.context() as patch:
+            for name in hidden:
+                patch.setitem(sys.modules, name, None)
+            return read_image(source)
+
+    return read
+
+
+def encode(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def test_colours_come_as_rgb(read: Read) -> None:
+    np.testing.assert_array_equal(read(encode(Image.fromarray(RGB))), RGB)
+
+
+def test_grey_stays_grey(read: Read) -> None:
+    np.testing.assert_array_equal(read(encode(Image.fromarray(RGB[..., 0]))), RGB[..., 0])
+
+
+def test_one_pixel_is_a_picture(read: Read) -> None:
+    assert read(encode(Image.fromarray(RGB[:1, :1]))).shape == (1, 1, 3)
+
+
+def test_transparency_is_blended_on_white(read: Read) -> None:
+    rgba = np.zeros((2, 3, 4), np.uint8)
+    rgba[:, 1, 3], rgba[:, 2, 3] = 128, 255
+    image = read(encode(Image.fromarray(rgba)))
+    assert image[0].tolist() == [[255] * 3, [127] * 3, [0] * 3]
+
+
+def test_16_bit_levels_are_scaled(read: Read) -> None:
+    levels = np.array([[0, 257, 32768, 65535]], np.uint16)
+    assert read(encode(Image.fromarray(levels))).tolist() == [[0, 1, 128, 255]]
+
+
+def test_a_palette_is_looked_up(read: Read) -> None:
+    picture = Image.fromarray(np.array([[0, 1]], np.uint8), mode="P")
+    picture.putpalette([10, 20, 30, 200, 100, 50])
+    assert read(encode(picture)).tolist() == [[[10, 20, 30], [200, 100, 50]]]
+
+
+def test_a_transparent_palette_is_blended() -> None:
+    picture = Image.fromarray(np.array([[0, 1]], np.uint8), mode="P")
+    picture.putpalette([10, 20, 30, 200, 100, 50])
+    found = read_image(encode(picture, transparency=0))
+    assert found.tolist() == [[[255, 255, 255], [200, 100, 50]]]
+
+
+def test_black_and_white_is_grey(read: Read) -> None:
+    bits = Image.fromarray(np.array([[0, 255], [255, 0]], np.uint8)).convert("1")
+    assert read(encode(bits)).tolist() == [[0, 255], [255, 0]]
+
+
+def test_ink_colours_come_as_rgb() -> None:
+    picture = Image.new("CMYK", (4, 4), (0, 255, 255, 0))
+    red = read_image(encode(picture, "JPEG"))[0, 0]
+    assert red[0] > 200 > 100 > red[1]
+
+
+def test_the_cameras_orientation_note_is_obeyed(read: Read) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees to see it upright
+    data = encode(Image.fromarray(np.zeros((8, 24, 3), np.uint8)), "JPEG", exif=exif)
+    assert read(data).shape == (24, 8, 3)
+
+
+def test_floating_point_levels_are_refused() -> None:
+    data = encode(Image.fromarray(np.ones((4, 4), np.float32)), "TIFF")
+    with pytest.raises(ImageError, match="floating-point levels"):
+        read_image(data)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_truncated_picture_is_refused(read: Read, kind: str, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    data = encode(Image.fromarray(noise), kind)
+    path = tmp_path / "cut.img"
+    path.write_bytes(data[: len(data) * 2 // 3])
+    with pytest.raises(ImageError, match=r"cannot read .*cut\.img: .*truncated"):
+        read(path)
+
+
+@pytest.mark.parametrize("data", [b"no picture at all", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"])
+def test_garbage_is_refused_in_one_line(read: Read, data: bytes) -> None:
+    with pytest.raises(
+        ImageError, match=rf"cannot read a picture of {len(data)} bytes: "
+    ) as caught:
+        read(data)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_empty_and_folder_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+    with pytest.raises(ImageError, match=r"empty\.png: it is empty"):
+        read_image(tmp_path / "empty.png")
+    with pytest.raises(ImageError, match=r"none\.png: No such file"):
+        read_image(str(tmp_path / "none.png"))
+    with pytest.raises(ImageError, match="Is a directory"):
+        read_image(tmp_path)
+    with pytest.raises(ImageError, match="null"):
+        read_image("a\0b")
+
+
+def test_a_picture_bomb_is_refused() -> None:
+    data = encode(Image.new("1", (20_000, 20_000)))
+    with pytest.raises(ImageError, match="cannot read"):
+        read_image(data)
+
+
+def test_without_any_library_the_error_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("PIL", "PIL.Image", "cv2"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(EngineError, match=r"pip install pillow.*`camera` extra"):
+        read_image(b"x")
+
+
+def test_folders_are_listed_deeply_and_sorted(tmp_path: Path) -> None:
+    for name in ("b.png", "a/z.JPG", "a/notes.txt", "a.gif"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    names = [p.relative_to(tmp_path).as_posix() for p in list_images(tmp_path)]
+    assert names == ["a/z.JPG", "a.gif", "b.png"]
+    assert list_images(tmp_path / "a/notes.txt") == [tmp_path / "a/notes.txt"]
+
+
+def test_nothing_to_list_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="no pictures in"):
+        list_images(tmp_path)
+    with pytest.raises(ImageError, match="no such picture or folder"):
+        list_images(tmp_path / "none")
+
+
+def labelled(folder: Path, name: str, labels: bytes) -> Path:
+    for k in range(3):
+        Image.fromarray(RGB + np.uint8(k)).save(folder / f"{k}.png")
+    (folder / name).write_bytes(labels)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("labels.tsv", b'0.png\ta,"b\n2.png\tx\ty\n\n1.png\t\n'),
+        ("labels.tsv", b'\xef\xbb\xbf0.png\ta,"b\r\n2.png\tx\ty\r\n1.png\t'),
+        ("labels.csv", b'file,text\n0.png,"a,""b"\n2.png,x\ty\n\n1.png,\n'),
+        ("labels.csv", b'0.png,"a,""b"\r\n2.png,x\ty\r\n1.png,""\r\n'),
+    ],
+)
+def test_labels_are_read_as_written(tmp_path: Path, name: str, labels: bytes) -> None:
+    folder = LabelledFolder(labelled(tmp_path, name, labels))
+    assert folder.texts == ['a,"b', "x\ty", ""]
+    assert [path.name for path in folder.paths] == ["0.png", "2.png", "1.png"]
+    assert len(folder) == 3
+    image, text = folder[1]
+    np.testing.assert_array_equal(image, RGB + np.uint8(2))
+    assert text == "x\ty"
+    assert [text for _, text in folder[-2:]] == ["x\ty", ""]
+    assert len(list(folder)) == 3
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (b"0.png\ta\n1.png b\n", "line 2: expected a file and a text"),
+        (b"0.png\ta\n9.png\tb\n", "line 2: no such picture: .*9.png"),
+        (b"\ta\n", "line 1: expected a file"),
+        (b"\n\n", "lists no pictures"),
+        (b"0.png\t\xff\n", "as UTF-8 text"),
+    ],
+)
+def test_bad_labels_are_refused_by_line(tmp_path: Path, labels: bytes, message: str) -> None:
+    with pytest.raises(ImageError, match=message):
+        LabelledFolder(labelled(tmp_path, "labels.tsv", labels))
+
+
+def test_a_folder_needs_exactly_one_label_file(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="it has neither"):
+        LabelledFolder(tmp_path)
+    labelled(tmp_path, "labels.tsv", b"0.png\ta\n")
+    labelled(tmp_path, "labels.csv", b"0.png,a\n")
+    with pytest.raises(ImageError, match="it has both"):
+        LabelledFolder(tmp_path)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny import tiny_manifest
+
+from runtime.charset import Charset
+from runtime.errors import ModelFileError
+from runtime.manifest import Manifest
+from runtime.preprocess import Preprocess
+
+FULL = Manifest(
+    name="crnn-lite",
+    version="3",
+    precision="int8",
+    charset=Charset(("clef-G2", "C4_quarter", "日"), separator="\t"),
+    preprocess=Preprocess(height=48, grid=16, max_width=1024, min_std=2.0),
+    stride=8,
+    provenance={"checkpoint": "ab12", "calibration": {"n": 64}},
+    metrics={"dev": {"n": 1295, "accuracy": [0.9, 0.88, 0.92]}},
+    selftest=(0, -1, 3),
+)
+
+
+def fields(**changes: object) -> str:
+    return json.dumps(json.loads(tiny_manifest().to_json()) | changes)
+
+
+def test_json_round_trip_keeps_every_field() -> None:
+    assert Manifest.from_json(FULL.to_json(), "x.onnx") == FULL
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1).map(lambda t: "".join(dict.fromkeys(t))))
+def test_any_charset_survives(tokens: str) -> None:
+    manifest = tiny_manifest(charset=Charset(tuple(tokens)))
+    assert Manifest.from_json(manifest.to_json(), "x").charset == manifest.charset
+
+
+def test_json_is_one_line() -> None:
+    assert "\n" not in tiny_manifest(provenance={"data": "two\nlines"}).to_json()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "carries no manifest (key 'crnn_manifest')"),
+        ("{", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+        ("[1]", "is no JSON object"),
+        (fields(schema=2), "manifest schema 2, this runtime reads 1"),
+        (fields(schema=None), "manifest schema None"),
+        (fields(colour="red"), "unknown fields ['colour']"),
+        ('{"schema": 1, "name": "x"}', "lacks ['charset', 'precision', 'preprocess', 'stride']"),
+        (fields(charset={"tokens": ["a", "a"]}), "more than once"),
+        (fields(charset={"tokens": [1, 2]}), "at least one token"),
+        (fields(charset={"tokens": ["a"], "separator": None}), "separator must be a str"),
+        (fields(charset=7), "is invalid"),
+        (fields(preprocess={"height": 2}), "impossible preprocessing"),
+        (fields(preprocess={"height": 32.5}), "must be whole numbers"),
+        (fields(preprocess={"size": 32}), "size"),
+        (fields(preprocess={"grid": 30, "max_width": 100}), "multiple of grid"),
+        (fields(precision="fp16"), "precision 'fp16' (known: fp32, int8)"),
+        (fields(stride=0), "stride 0"),
+        (fields(stride="4"), "stride must be int, got '4'"),
+        (fields(name=None), "name must be str"),
+        (fields(metrics=[]), "metrics must be dict"),
+        (fields(selftest=[11]), "selftest"),
+        (fields(selftest=[-2]), "selftest"),
+        (fields(selftest=None), "is invalid"),
+    ],
+)
+def test_what_is_no_manifest_is_refused_with_the_file_and_the_reason(
+    text: str | None, message: str
+) -> None:
+    with pytest.raises(ModelFileError) as caught:
+        Manifest.from_json(text, "some/file.onnx")
+    assert message in str(caught.value)
+    assert "some/file.onnx" in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import random
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.metrics import Estimate, edit_distance, normalise, proportion, score
+
+WORDS = st.text(alphabet="abcA1!", max_size=8)
+
+
+def test_the_protocol_ignores_case_and_punctuation() -> None:
+    assert normalise("Don't STOP, 24/7 é") == "dontstop247"
+
+
+def test_known_scores() -> None:
+    found = score(["Hello!", "World", "four"], ["hello", "World", "for"])
+    assert found.n == 3
+    assert found.accuracy == pytest.approx(2 / 3)
+    assert found.exact == pytest.approx(1 / 3)
+    assert found.ned == pytest.approx((1 + 1 + 0.75) / 3)
+    assert found.cer == pytest.approx((2 + 0 + 1) / 15)
+
+
+@given(WORDS, WORDS, WORDS)
+def test_edit_distance_is_a_metric(a: str, b: str, c: str) -> None:
+    assert (edit_distance(a, b) == 0) == (a == b)
+    assert edit_distance(a, b) == edit_distance(b, a)
+    assert edit_distance(a, c) <= edit_distance(a, b) + edit_distance(b, c)
+    assert abs(len(a) - len(b)) <= edit_distance(a, b) <= max(len(a), len(b))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "edits"),
+    [
+        ("kitten", "sitting", 3),
+        ("", "abc", 3),
+        ("abc", "", 3),
+        ("ab", "ba", 2),
+        ("flaw", "lawn", 2),
+    ],
+)
+def test_known_edit_distances(a: str, b: str, edits: int) -> None:
+    assert edit_distance(a, b) == edits
+    assert edit_distance(a.split(), b.split()) == (1 if a and b else edits - 2)
+
+
+@given(st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=30))
+def test_intervals_hold_their_value_and_stay_in_range(pairs: list[tuple[str, str]]) -> None:
+    found = score(*zip(*pairs, strict=True))
+    for estimate in (found.accuracy, found.exact, found.ned, found.cer):
+        assert 0 <= estimate.low <= estimate <= estimate.high
+    assert max(found.accuracy.high, found.exact.high, found.ned.high) <= 1
+
+
+@given(st.lists(WORDS, min_size=1))
+def test_perfect_readings_score_perfectly(texts: list[str]) -> None:
+    found = score(texts, texts)
+    assert (found.accuracy, found.exact, found.ned, found.cer) == (1, 1, 1, 0)
+
+
+def test_wilson_agrees_with_published_figures() -> None:
+    # Newcombe 1998, table I: 81 of 263 and 0 of 20.
+    assert (proportion(81, 263).low, proportion(81, 263).high) == pytest.approx(
+        (0.2553, 0.3662), abs=5e-5
+    )
+    assert (proportion(0, 20).low, proportion(0, 20).high) == pytest.approx((0, 0.1611), abs=5e-5)
+
+
+def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(1)
+    truths = ["abcd"] * 150
+    covered = {"accuracy": 0, "ned": 0, "cer": 0}
+    trials = 200
+    for _ in range(trials):
+        wrong = rng.random(150) < 0.2
+        found = score(truths, ["abcx" if w else "abcd" for w in wrong])
+        for name, truth in (("accuracy", 0.8), ("ned", 0.95), ("cer", 0.05)):
+            estimate = getattr(found, name)
+            covered[name] += estimate.low <= truth <= estimate.high
+    assert all(0.90 <= count / trials <= 0.99 for count in covered.values()), covered
+
+
+def test_ten_thousand_words_take_about_a_second() -> None:
+    rng = random.Random(0)
+    truths = ["".join(rng.choices("abcdefgh", k=rng.randint(3, 12))) for _ in range(10_000)]
+    readings = [t[:-1] + "x" for t in truths]
+    start = time.perf_counter()
+    assert score(truths, readings).n == 10_000
+    assert time.perf_counter() - start < 5
+
+
+def test_an_estimate_is_a_float_that_survives_copying() -> None:
+    estimate = Estimate(0.5, 0.4, 0.6)
+    assert estimate + 1 == 1.5
+    assert json.dumps(estimate) == "0.5"
+    for copied in (copy.deepcopy(estimate), pickle.loads(pickle.dumps(estimate))):
+        assert (copied, copied.low, copied.high) == (0.5, 0.4, 0.6)
+    assert f"{estimate}" == "0.5000 [0.4000, 0.6000]"
+    assert f"{estimate:.1%}" == "50.0%"
+
+
+def test_a_score_is_json() -> None:
+    found = score(["ab", "cd"], ["ab", "ce"]).to_dict()
+    assert json.loads(json.dumps(found)) == found
+    assert found["exact"][0] == 0.5
+    assert found["n"] == 2
+
+
+def test_nothing_to_score_is_an_error() -> None:
+    with pytest.raises(ValueError, match="cannot score 0 readings of 0 truths"):
+        score([], [])
+    with pytest.raises(ValueError, match="cannot score 1 readings of 2 truths"):
+        score(["a", "b"], ["a"])

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from model.backend import TorchBackend, load
+from model.checkpoint import load_checkpoint, save_checkpoint, write_safetensors
+from model.config import CONFIGS, ModelConfig
+from model.crnn import CRNN
+from runtime.charset import Charset
+from runtime.errors import EngineError, ModelFileError
+from runtime.manifest import Manifest
+
+TINY = ModelConfig(name="tiny", channels=(4, 4, 8, 8, 8, 8, 8), hidden=8, layers=1)
+
+
+def trained_looking(config: ModelConfig) -> CRNN:
+    """A network whose batch-norms have seen data, so that folding them has something to do."""
+    torch.manual_seed(0)
+    model = CRNN(config).train()
+    for _ in range(3):
+        model(torch.randn(4, 1, 32, 64) * 2 + 1)
+    return model
+
+
+def test_paper_network_has_the_papers_weights() -> None:
+    model = CRNN(dataclasses.replace(CONFIGS["crnn"], num_classes=37))
+    assert round(model.num_weights() / 1e6, 1) == 8.3  # section 3.2 of the paper
+
+
+def test_light_network_is_light() -> None:
+    assert CRNN(CONFIGS["crnn-lite"]).num_weights() <= 1_500_000
+
+
+@pytest.mark.parametrize("name", ["crnn", "crnn-lite"])
+@pytest.mark.parametrize("width", [32, 96, 352])
+def test_any_width_gives_a_step_every_stride(name: str, width: int) -> None:
+    config = CONFIGS[name]
+    logits = CRNN(config).eval()(torch.zeros(2, 1, 32, width))
+    lost = config.collapse[1] - 1
+    assert logits.shape == (2, width // config.stride - lost, config.num_classes)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_folding_keeps_the_function_and_leaves_no_batch_norm(layers: int) -> None:
+    model = trained_looking(dataclasses.replace(TINY, layers=layers)).eval()
+    folded = model.folded()
+    tensor = torch.randn(2, 1, 32, 96)
+    assert not [m for m in folded.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    torch.testing.assert_close(folded(tensor), model(tensor), atol=1e-5, rtol=1e-4)
+
+
+def test_checkpoint_survives_the_round_trip(tmp_path) -> None:
+    model = trained_looking(TINY)
+    manifest = Manifest(name="tiny", charset=Charset.ascii(), metrics={"n": 3})
+    save_checkpoint(tmp_path / "a.safetensors", model, manifest, half=False)
+    loaded = load_checkpoint(tmp_path / "a.safetensors")
+    assert loaded.config == TINY
+    assert loaded.manifest.charset == manifest.charset
+    assert loaded.manifest.metrics == {"n": 3}
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(loaded.model.state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_half_checkpoint_is_half_the_size_and_reads_alike(tmp_path) -> None:
+    model = trained_looking(TINY).eval()
+    manifest = Manifest(name="tiny", charset=Charset.ascii())
+    for half in (True, False):
+        save_checkpoint(tmp_path / f"{half}.safetensors", model, manifest, half=half)
+    tensor = np.random.default_rng(0).standard_normal((1, 1, 32, 64), dtype=np.float32)
+    logits = [load(tmp_path / f"{half}.safetensors")(tensor) for half in (True, False)]
+    assert np.abs(logits[0] - logits[1]).max() < 1e-2
+
+
+def test_nothing_is_left_behind_by_a_write_that_fails(tmp_path) -> None:
+    target = tmp_path / "a.safetensors"
+    target.write_text("the old file")
+    with pytest.raises(Exception, match=r".+"):
+        write_safetensors(target, {"x": "no tensor"}, {})  # type: ignore[dict-item]
+    assert [p.name for p in tmp_path.iterdir()] == ["a.safetensors"]
+    assert target.read_text() == "the old file"
+
+
+def test_damaged_checkpoints_are_refused_in_one_line(tmp_path) -> None:
+    model = CRNN(TINY)
+    manifest = Manifest(name="tiny", charset=Charset.ascii())
+    good = tmp_path / "good.safetensors"
+    save_checkpoint(good, model, manifest)
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(good.read_bytes()[: good.stat().st_size // 2])
+    foreign = tmp_path / "foreign.safetensors"
+    write_safetensors(foreign, {"x": torch.zeros(1)}, {})
+    narrow = tmp_path / "narrow.safetensors"
+    save_checkpoint(narrow, model, manifest.replace(charset=Charset(("a", "b"))))
+    missing = tmp_path / "missing.safetensors"
+    for path, says in [
+        (cut, "no whole"),
+        (foreign, "no config"),
+        (narrow, "charset"),
+        (missing, "no checkpoint"),
+    ]:
+        with pytest.raises(ModelFileError, match=says) as caught:
+            load_checkpoint(path)
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_torch_backend_owns_its_output_and_keeps_training_mode() -> None:
+    model = trained_looking(TINY)
+    backend = TorchBackend(model, Manifest(name="tiny", charset=Charset.ascii()))
+    one = np.ones((1, 1, 32, 64), dtype=np.float32)
+    first = backend(one)
+    kept = first.copy()
+    backend(one * 2)
+    assert model.training
+    assert first.flags.owndata
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_absent_device_is_refused() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has the device")
+    with pytest.raises(EngineError, match="cuda"):
+        TorchBackend(CRNN(TINY), Manifest(name="t", charset=Charset.ascii()), device="cuda")

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import resource
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from make_golden import FOLDER, pictures
+from PIL import Image
+
+from runtime.errors import ImageError
+from runtime.preprocess import Preprocess
+
+PREPROCESS = Preprocess()
+GOLDEN = sorted(FOLDER.glob("*.png"))
+
+
+def random_image(height: int, width: int, *more: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, *more), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_golden_pairs_hold(path: Path) -> None:
+    image = np.asarray(Image.open(path))
+    np.testing.assert_allclose(PREPROCESS(image), np.load(path.with_suffix(".npy")), atol=2e-5)
+
+
+def test_golden_pictures_are_those_that_the_script_draws() -> None:
+    drawn = pictures()
+    assert [path.stem for path in GOLDEN] == sorted(drawn)
+    for path in GOLDEN:
+        np.testing.assert_array_equal(np.asarray(Image.open(path)), drawn[path.stem])
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 150), st.integers(1, 300), st.booleans(), st.integers(0, 99))
+def test_equals_pillow_in_floating_point(height: int, width: int, rgb: bool, seed: int) -> None:
+    image = random_image(height, width, *((3,) if rgb else ()), seed=seed)
+    try:
+        tensor = PREPROCESS(image)[0]
+    except ImageError:
+        assert width * 32 > 2048 * height
+        return
+    weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    grey = (image.astype(np.float32) @ weights) if rgb else image.astype(np.float32)
+    columns = PREPROCESS.width(height, width)
+    resize = Image.fromarray(grey).resize((columns, 32), Image.Resampling.BILINEAR)
+    levels = np.asarray(resize, dtype=np.float64)
+    std = max(levels.std(), PREPROCESS.min_std)
+    np.testing.assert_allclose(tensor[:, :columns] * std + levels.mean(), levels, atol=1e-3)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 90), st.integers(1, 200), st.integers(0, 99))
+def test_content_is_standardised_and_padding_is_zero(height: int, width: int, seed: int) -> None:
+    width = min(width, 40 * height)
+    tensor = PREPROCESS(random_image(height, width, seed=seed))
+    columns = PREPROCESS.width(height, width)
+    content = tensor[0, :, :columns]
+    assert tensor.shape == (1, 32, PREPROCESS.bucket(height, width))
+    assert tensor.dtype == np.float32
+    assert abs(content.mean()) < 1e-5
+    assert content.std() <= 1.0001
+    assert not tensor[0, :, columns:].any()
+
+
+def test_contrast_and_brightness_do_not_matter() -> None:
+    image = random_image(40, 90) // 2
+    np.testing.assert_allclose(PREPROCESS(image + 100), PREPROCESS(image), atol=1e-5)
+    np.testing.assert_allclose(PREPROCESS(image * 2), PREPROCESS(image), atol=1e-5)
+
+
+def test_a_flat_picture_becomes_zeros() -> None:
+    np.testing.assert_allclose(PREPROCESS(np.full((50, 120, 3), 77, np.uint8)), 0, atol=1e-4)
+
+
+def test_the_noise_of_a_blank_wall_is_not_blown_up() -> None:
+    image = np.full((32, 64), 100, np.uint8)
+    image[::2] += 1  # a standard deviation of half a grey level
+    assert np.abs(PREPROCESS(image)).max() == pytest.approx(0.5 / 4.0)
+
+
+def test_grey_and_equal_channels_are_the_same() -> None:
+    grey = random_image(37, 80)
+    np.testing.assert_allclose(
+        PREPROCESS(np.repeat(grey[..., None], 3, axis=2)), PREPROCESS(grey), atol=1e-5
+    )
+    np.testing.assert_array_equal(PREPROCESS(grey[..., None]), PREPROCESS(grey))
+
+
+def test_views_and_read_only_arrays_are_read_and_left_alone() -> None:
+    image = random_image(64, 200, 3)
+    view = image[::2, ::-1, ::-1]
+    view.flags.writeable = False
+    before = view.copy()
+    np.testing.assert_array_equal(PREPROCESS(view), PREPROCESS(view.copy()))
+    np.testing.assert_array_equal(view, before)
+
+
+@pytest.mark.parametrize(
+    ("size", "width"),
+    [((32, 100), 100), ((64, 31), 16), ((64, 29), 14), ((64, 33), 16), ((500, 1), 1)],
+)
+def test_width_keeps_the_aspect_and_rounds_halves_to_even(
+    size: tuple[int, int], width: int
+) -> None:
+    assert PREPROCESS.width(*size) == width
+
+
+def test_buckets_are_the_next_multiple_of_the_grid() -> None:
+    assert [PREPROCESS.bucket(32, w) for w in (1, 32, 33, 2048)] == [32, 32, 64, 2048]
+
+
+def test_a_line_too_long_is_refused_with_both_widths() -> None:
+    with pytest.raises(ImageError, match=r"becomes 2049 px wide at height 32.* at most 2048"):
+        PREPROCESS(np.zeros((32, 2049), np.uint8))
+
+
+@pytest.mark.parametrize("shape", [(400, 20_000, 3), (20_000, 400, 3), (20_000, 2), (320, 20_000)])
+def test_huge_pictures_take_bounded_time_and_memory(shape: tuple[int, ...]) -> None:
+    image = np.zeros(shape, np.uint8)
+    image[::3] = 200
+    PREPROCESS(image[:64, :64])
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.perf_counter()
+    tensor = PREPROCESS(image)
+    assert time.perf_counter() - start < 3.0
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 100_000
+    assert np.isfinite(tensor).all()
+
+
+def test_chunks_of_a_huge_picture_leave_no_seams() -> None:
+    image = random_image(3000, 1000, 3)  # converted to grey in three chunks
+    weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    grey = Image.fromarray(image.astype(np.float32) @ weights)
+    levels = np.asarray(grey.resize((11, 32), Image.Resampling.BILINEAR), dtype=np.float64)
+    expected = (levels - levels.mean()) / max(levels.std(), 4.0)
+    np.testing.assert_allclose(PREPROCESS(image)[0, :, :11], expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((8, 8), np.float32), "expected a uint8 image, got float32"),
+        (np.zeros((8, 8), bool), "got bool"),
+        (np.zeros((8, 8, 4), np.uint8), "alpha channel"),
+        (np.zeros((8, 8, 2), np.uint8), r"got \(8, 8, 2\)"),
+        (np.zeros((2, 8, 8, 3), np.uint8), r"got \(2, 8, 8, 3\)"),
+        (np.zeros(8, np.uint8), r"got \(8,\)"),
+        (np.zeros((0, 8), np.uint8), "the image is empty"),
+        (np.zeros((8, 0, 3), np.uint8), "the image is empty"),
+        ("word.png", "got str"),
+        (None, "got NoneType"),
+    ],
+)
+def test_what_is_no_image_is_refused(image: object, message: str) -> None:
+    with pytest.raises(ImageError, match=message):
+        PREPROCESS(image)
+
+
+@pytest.mark.parametrize(
+    "settings_",
+    [
+        {"height": 4},
+        {"height": 1000},
+        {"grid": 0},
+        {"grid": 48},
+        {"max_width": 0},
+        {"min_std": 0.0},
+        {"min_std": float("nan")},
+        {"height": 32.5},
+        {"grid": True},
+    ],
+)
+def test_impossible_settings_are_refused(settings_: dict) -> None:
+    with pytest.raises(ValueError, match=r"impossible|must be"):
+        Preprocess(**settings_)

@@ -1,0 +1,237 @@
+"""FP32 files to INT8: what survives, what is refused, what is measured. Runs without torch."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+from quantize import calibration, cli
+from quantize.calibration import MIN_CROPS, Crops
+from quantize.onnx import FORMAT, quantize, restamp, write
+from quantize.verify import Contender, VerificationError, compare
+from runtime.backends import open_backend
+from runtime.errors import ModelFileError
+from runtime.images import LabelledFolder
+from runtime.recognizer import Recognizer
+from tests.tiny import build_tiny, tiny_manifest
+
+
+@pytest.fixture(scope="module")
+def crops_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Blurred noise of several widths, labelled with what the tiny network reads in it."""
+    folder = tmp_path_factory.mktemp("crops")
+    recognizer = Recognizer(open_backend(build_tiny(folder / "tiny.onnx")))
+    rng = np.random.default_rng(0)
+    lines = []
+    for index in range(4 * MIN_CROPS):
+        coarse = rng.integers(0, 256, (4, 4 + index % 7), dtype=np.uint8)
+        picture = Image.fromarray(coarse).resize((coarse.shape[1] * 12, 32))
+        picture.save(folder / f"{index}.png")
+        lines.append(f"{index}.png\t{recognizer(np.asarray(picture)).text}\n")
+    (folder / "labels.tsv").write_text("".join(lines))
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return build_tiny(tmp_path / "tiny.onnx")
+
+
+def run(*argv: object) -> int:
+    return cli.main(FORMAT, [str(value) for value in argv])
+
+
+def test_the_int8_file_is_the_same_model_for_its_user(model: Path, crops_folder: Path) -> None:
+    assert run(model, "--calibration", crops_folder, "--margin", 100) == 0
+    before, after = (
+        open_backend(path).manifest for path in (model, model.with_name("tiny-int8.onnx"))
+    )
+    assert after.precision == "int8"
+    for fact in ("name", "version", "charset", "preprocess", "stride", "schema"):
+        assert getattr(after, fact) == getattr(before, fact)
+    assert after.provenance["calibration"]["n"] == 2 * MIN_CROPS
+    assert after.metrics["int8"]["n"] == 2 * MIN_CROPS
+    assert after.selftest
+
+
+def test_the_same_input_gives_the_same_bytes(
+    model: Path, crops_folder: Path, tmp_path: Path
+) -> None:
+    files = [tmp_path / name for name in ("a.onnx", "b.onnx")]
+    for file in files:
+        quantize(model, file, Crops.load(crops_folder))
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_weights_are_stored_in_one_byte_each(model: Path, crops_folder: Path) -> None:
+    target = model.with_name("int8.onnx")
+    quantize(model, target, Crops.load(crops_folder))
+    graph = onnx.load(target).graph
+    large = [t for t in graph.initializer if t.name.startswith(("kernel", "w", "r", "head"))]
+    one_byte = {onnx.TensorProto.INT8, onnx.TensorProto.UINT8}
+    heavy = [t for t in large if np.prod(t.dims) >= 88]  # the network's four weight tensors
+    assert len(heavy) == 4
+    assert {t.data_type for t in heavy} <= one_byte
+    assert not graph.value_info
+
+
+def test_convolution_weights_use_seven_bits(model: Path, crops_folder: Path) -> None:
+    target = model.with_name("int8.onnx")
+    quantize(model, target, Crops.load(crops_folder))
+    (kernel,) = [t for t in onnx.load(target).graph.initializer if t.name == "kernel_quantized"]
+    levels = onnx.numpy_helper.to_array(kernel)
+    assert levels.dtype == np.int8
+    assert 32 < np.abs(levels.astype(int)).max() <= 64
+
+
+def test_quantising_says_nothing_to_the_log(
+    model: Path, crops_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    quantize(model, model.with_name("int8.onnx"), Crops.load(crops_folder))
+    assert not caplog.records
+    assert logging.root.manager.disable == logging.NOTSET
+
+
+def test_halves_are_disjoint_complete_and_the_same_every_time(crops_folder: Path) -> None:
+    first, second = Crops.load(crops_folder).halves()
+    assert sorted([*first.indices, *second.indices]) == list(range(4 * MIN_CROPS))
+    assert first.indices == Crops.load(crops_folder).halves()[0].indices
+    assert first.provenance()["sha256"] != second.provenance()["sha256"]
+
+
+def test_calibration_tensors_are_what_the_manifest_makes_of_the_pictures(
+    crops_folder: Path,
+) -> None:
+    preprocess = tiny_manifest().preprocess
+    folder = LabelledFolder(crops_folder)
+    for tensor, (image, _) in zip(
+        Crops.load(crops_folder).tensors(preprocess), folder, strict=True
+    ):
+        np.testing.assert_array_equal(tensor[0], preprocess(image))
+
+
+def test_a_file_compared_with_itself_is_no_different(model: Path, crops_folder: Path) -> None:
+    contender = Contender.open(model)
+    comparison = compare(contender, contender, Crops.load(crops_folder))
+    assert comparison.max_difference == comparison.mean_difference == 0
+    assert comparison.same_text == comparison.candidate.score.exact == 1
+    comparison.demand(margin_points=0, tolerance=0)
+
+
+def broken(model: Path, target: Path) -> Path:
+    """The same network, except that it prefers one class everywhere."""
+    graph = onnx.load(model)
+    for tensor in graph.graph.initializer:
+        if tensor.name == "head":
+            values = onnx.numpy_helper.to_array(tensor)[:, ::-1].copy()
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values, "head"))
+    write(graph, open_backend(model).manifest, target)
+    return target
+
+
+def test_a_worse_file_is_refused_with_figures(model: Path, crops_folder: Path) -> None:
+    worse = broken(model, model.with_name("worse.onnx"))
+    comparison = compare(Contender.open(model), Contender.open(worse), Crops.load(crops_folder))
+    with pytest.raises(VerificationError, match=r"exact falls by .* points \(margin: 1\)"):
+        comparison.demand(margin_points=1, tolerance=None)
+    with pytest.raises(VerificationError, match="logits differ by"):
+        comparison.demand(margin_points=100, tolerance=1e-3)
+
+
+def test_beyond_the_margin_no_file_is_written(
+    model: Path, crops_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    form = cli.Format("onnx", ".onnx", lambda source, target, _: broken(source, target), restamp)
+    before = sorted(model.parent.iterdir())
+    assert cli.main(form, [str(model), "--calibration", str(crops_folder)]) == 1
+    printed = capsys.readouterr()
+    assert "falls by" in printed.err
+    assert not printed.out
+    assert sorted(model.parent.iterdir()) == before
+
+
+def test_files_of_two_models_are_not_compared(model: Path, crops_folder: Path) -> None:
+    other = build_tiny(model.with_name("other.onnx"), tiny_manifest(stride=8))
+    with pytest.raises(VerificationError, match="same checkpoint"):
+        compare(Contender.open(model), Contender.open(other), Crops.load(crops_folder))
+
+
+def test_json_has_what_the_table_has(
+    model: Path, crops_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = model.with_name("out.onnx")
+    argv = [model, "--calibration", crops_folder, "--margin", 100, "--out", out, "--json"]
+    assert run(*argv, "--data", crops_folder) == 0
+    printed = json.loads(capsys.readouterr().out)
+    (verified,) = printed["verified"]
+    assert printed["bytes"] == out.stat().st_size == verified["candidate"]["bytes"]
+    assert verified["n"] == 4 * MIN_CROPS
+    assert verified["reference"]["score"]["exact"][0] == 1
+
+
+def test_the_table_has_its_columns_in_line(model: Path, crops_folder: Path) -> None:
+    contender = Contender.open(model)
+    table = compare(contender, contender, Crops.load(crops_folder)).table()
+    lines = table.splitlines()
+    assert len({len(line) for line in lines}) == 1
+    assert all(line.count(" | ") == 3 for line in lines if not line.startswith("|-"))
+
+
+def test_an_int8_file_is_not_quantised_again(tmp_path: Path, crops_folder: Path) -> None:
+    model = build_tiny(tmp_path / "int8.onnx", tiny_manifest(precision="int8"))
+    with pytest.raises(ModelFileError, match="int8 already"):
+        quantize(model, tmp_path / "out.onnx", Crops.load(crops_folder))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda model, folder: build_tiny(model, None), "carries no manifest"),
+        (lambda model, folder: model.unlink(), "no such file"),
+        (lambda model, folder: model.write_bytes(model.read_bytes()[:300]), "damaged"),
+        (lambda model, folder: (folder / "labels.tsv").unlink(), "labels.tsv"),
+        (lambda model, folder: (folder / "labels.tsv").write_text("0.png\ta\n"), "at least"),
+        (lambda model, folder: (folder / "3.png").write_bytes(b"no picture"), "3.png"),
+        (lambda model, folder: (folder / "4.png").unlink(), "4.png"),
+    ],
+)
+def test_what_cannot_work_is_said_without_a_traceback(
+    spoil, message, model, crops_folder, tmp_path, capsys
+) -> None:
+    folder = tmp_path / "crops"
+    folder.mkdir()
+    for file in crops_folder.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    spoil(model, folder)
+    assert run(model, "--calibration", folder) == 1
+    printed = capsys.readouterr()
+    assert "error: " in printed.err
+    assert message in printed.err
+    assert not printed.out
+    assert not model.with_name("tiny-int8.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    "argv", [["--out", "x.tflite"], ["--margin", "-1"], ["--margin", "nan"], ["--out", "tiny.onnx"]]
+)
+def test_contradictions_are_misuse(argv, model, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(model.parent)
+    with pytest.raises(SystemExit) as exit_:
+        run("tiny.onnx", *argv)
+    assert exit_.value.code == 2
+
+
+def test_the_shipped_crops_are_enough_small_and_diverse() -> None:
+    crops = Crops.load(calibration.DEFAULT)
+    size = sum(file.stat().st_size for file in calibration.DEFAULT.iterdir())
+    assert size <= 1_000_000
+    assert len(crops) >= 200
+    widths = {tensor.shape[3] for tensor in crops.tensors(tiny_manifest().preprocess)}
+    assert len(widths) >= 4
+    assert len({c for text in crops.texts for c in text}) >= 60

@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from model.checkpoint import load_checkpoint, read_safetensors
+from model.data.datasets import DatasetError, Lmdb, Mixture, Part, Spellable, open_dataset
+from model.data.sampling import Chunks
+from model.options import LAST
+from model.schedule import SCHEDULES, lr_factor
+from model.setup import parse_charset
+from model.train import main
+from runtime.charset import Charset
+from runtime.errors import CharsetError, CrnnError, ImageError
+from runtime.images import LabelledFolder
+from runtime.preprocess import Preprocess
+
+ROOT = Path(__file__).parent.parent
+DIGITS = Charset(tuple("0123456789"))
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve pictures of numbers, a few steps of which are quickly trained on."""
+    folder = tmp_path_factory.mktemp("crops")
+    lines = []
+    for number in range(12):
+        text = str(number * 7919 % 1000)
+        image = np.full((36, 24 + 20 * len(text)), 230, dtype=np.uint8)
+        cv2.putText(image, text, (10, 28), cv2.FONT_HERSHEY_SIMPLEX, 0.8, 20, 2)
+        cv2.imwrite(str(folder / f"{number}.png"), image)
+        lines.append(f"{number}.png\t{text}\n")
+    (folder / "labels.tsv").write_text("".join(lines))
+    return folder
+
+
+def options(crops: Path, out: Path, *more: str) -> list[str]:
+    base = f"--out {out} --data {crops} --synth 0 --eval {crops} --charset 0123456789 --batch 2"
+    return [*base.split(), *"--workers 0 --precision fp32 --threads 1".split(), *more]
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return read_safetensors(run / LAST)[0]
+
+
+def test_resumed_run_equals_the_run_that_never_stopped(crops, tmp_path) -> None:
+    steps = ["--steps", "40", "--eval-every", "1000"]
+    assert main(options(crops, tmp_path / "whole", *steps)) == 0
+    command = [
+        sys.executable,
+        "-m",
+        "model.train",
+        *options(crops, tmp_path / "cut", *steps, "--save-every", "1"),
+    ]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "cut" / LAST).exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert "--resume" in said
+    assert main(["--out", str(tmp_path / "cut"), "--resume"]) == 0
+    whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "cut")
+    assert whole.keys() == cut.keys()
+    for name, value in whole.items():
+        torch.testing.assert_close(cut[name], value, rtol=0, atol=0, msg=name)
+
+
+def test_a_run_learns_and_leaves_its_files(crops, tmp_path) -> None:
+    out = tmp_path / "run"
+    assert (
+        main(
+            options(
+                crops,
+                out,
+                "--steps",
+                "150",
+                "--eval-every",
+                "150",
+                "--augment",
+                "0",
+                "--batch",
+                "6",
+                "--ema",
+                "0.9",
+            )
+        )
+        == 0
+    )
+    log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    losses = [entry["loss"] for entry in log if "loss" in entry]
+    assert losses[-1] < losses[0] / 2
+    assert {p.name for p in out.iterdir()} == {LAST, "best.safetensors", "log.jsonl", "curve.png"}
+    best = load_checkpoint(out / "best.safetensors")
+    assert best.manifest.charset == DIGITS
+    assert best.manifest.provenance["images_seen"] == 900
+
+
+def test_finetuning_keeps_the_tokens_that_both_charsets_have(crops, tmp_path) -> None:
+    assert main(options(crops, tmp_path / "a", "--steps", "1")) == 0
+    start = tmp_path / "a" / "best.safetensors"
+    new = options(crops, tmp_path / "b", "--steps", "1", "--lr", "0", "--finetune", str(start))
+    new[new.index("0123456789")] = "x9876543210"
+    assert main(new) == 0
+    old, fresh = (load_checkpoint(tmp_path / r / "best.safetensors").model for r in "ab")
+    rows = [(0, 0), *((1 + "0123456789".index(d), 1 + "x9876543210".index(d)) for d in "059")]
+    for row_old, row_new in rows:
+        torch.testing.assert_close(
+            fresh.linears[0].weight[row_new], old.linears[0].weight[row_old], rtol=0, atol=0
+        )
+    torch.testing.assert_close(fresh.backbone[0].weight, old.backbone[0].weight, rtol=0, atol=0)
+
+
+def test_two_processes_train_one_model(crops, tmp_path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "--master-port",
+        str(29500 + os.getpid() % 1000),
+        "-m",
+        "model.train",
+        *options(crops, tmp_path / "two", "--steps", "4", "--device", "cpu"),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-3000:]
+    state = read_safetensors(tmp_path / "two" / LAST)[1]
+    assert json.loads(state["step"]) == 4
+    best = load_checkpoint(tmp_path / "two" / "best.safetensors")
+    assert best.manifest.provenance["images_seen"] == 4 * 2 * 2
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (["--data", "/nowhere"], "labels.tsv"),
+        (["--data", "{crops}=heavy"], "heavy"),
+        (["--charset", "abc"], "charset"),
+        (["--charset", "@/nowhere"], "/nowhere"),
+        (["--finetune", "/nowhere.safetensors"], "/nowhere"),
+        (["--device", "tpu"], "tpu"),
+        (["--precision", "fp16"], "CUDA"),
+        (["--eval", "/nowhere"], "labels.tsv"),
+    ],
+)
+def test_bad_settings_are_refused_in_one_line(crops, tmp_path, capsys, change, says) -> None:
+    change = [c.format(crops=crops) for c in change]
+    assert main(options(crops, tmp_path / "run", "--steps", "1", *change)) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert says in error
+    assert error.count("\n") == 1
+
+
+def test_a_finished_run_is_never_overwritten(crops, tmp_path, capsys) -> None:
+    assert main(options(crops, tmp_path / "run", "--steps", "1")) == 0
+    with pytest.raises(SystemExit):
+        main(options(crops, tmp_path / "run", "--steps", "1"))
+    assert "--resume" in capsys.readouterr().err
+
+
+def test_resume_refuses_settings_that_contradict_the_run(crops, tmp_path, capsys) -> None:
+    assert main(options(crops, tmp_path / "run", "--steps", "1")) == 0
+    with pytest.raises(SystemExit):
+        main(["--out", str(tmp_path / "run"), "--resume", "--lr", "0.5"])
+    assert "contradicts" in capsys.readouterr().err
+
+
+def test_resume_without_a_run_says_so(tmp_path, capsys) -> None:
+    assert main(["--out", str(tmp_path), "--resume"]) == 1
+    assert "no checkpoint" in capsys.readouterr().err
+
+
+def make_chunks(crops: Path, **settings) -> Chunks:
+    mixture = Mixture([Part(LabelledFolder(crops))], seed=3)
+    return Chunks(mixture, Preprocess(), DIGITS, batch_size=4, batches=4, **settings)
+
+
+def test_chunks_are_the_same_whoever_makes_them(crops) -> None:
+    first, again = make_chunks(crops)[5], make_chunks(crops)[5]
+    assert len(first) == 4
+    for one, two in zip(first, again, strict=True):
+        torch.testing.assert_close(one.tensor, two.tensor, rtol=0, atol=0)
+        assert one.targets.tolist() == two.targets.tolist()
+    other = make_chunks(crops)[6]
+    assert any(a.targets.tolist() != b.targets.tolist() for a, b in zip(first, other, strict=True))
+
+
+def test_batches_hold_what_the_device_would_see(crops) -> None:
+    dataset = LabelledFolder(crops)
+    seen = {dataset[i][1]: Preprocess()(dataset[i][0]) for i in range(len(dataset))}
+    for batch in make_chunks(crops)[0]:
+        texts = batch.targets.split(batch.lengths.tolist())
+        assert len(texts) == len(batch.tensor) == 4
+        for tensor, classes in zip(batch.tensor.numpy(), texts, strict=True):
+            expected = seen[DIGITS.decode(classes.tolist())]
+            width = expected.shape[-1]
+            np.testing.assert_array_equal(tensor[..., :width], expected)
+            assert not tensor[..., width:].any()
+
+
+def test_chunks_give_up_when_nothing_fits(crops) -> None:
+    with pytest.raises(ImageError, match="100 samples"):
+        make_chunks(crops, max_width=32)[0]
+
+
+def test_mixture_draws_by_weight() -> None:
+    one, two = (Part([(np.zeros((1, 1), np.uint8), t)], w) for t, w in (("a", 3.0), ("b", 1.0)))
+    mixture = Mixture([one, two], seed=0)
+    share = np.mean([mixture[i][1] == "a" for i in range(2000)])
+    assert 0.72 < share < 0.78
+    assert [mixture[i][1] for i in range(50)] == [mixture[i][1] for i in range(50)]
+
+
+def test_mixture_without_weight_is_refused() -> None:
+    with pytest.raises(DatasetError):
+        Mixture([])
+    with pytest.raises(DatasetError):
+        Mixture([Part([(np.zeros((1, 1), np.uint8), "a")], 0.0)])
+
+
+def test_lmdb_of_the_benchmarks_is_read(crops, tmp_path) -> None:
+    import lmdb
+
+    folder = LabelledFolder(crops)
+    with lmdb.open(str(tmp_path), map_size=2**24) as env, env.begin(write=True) as txn:
+        txn.put(b"num-samples", str(len(folder)).encode())
+        for i, (path, text) in enumerate(zip(folder.paths, folder.texts, strict=True), start=1):
+            txn.put(b"image-%09d" % i, path.read_bytes())
+            txn.put(b"label-%09d" % i, text.encode())
+    dataset = open_dataset(tmp_path)
+    assert isinstance(dataset, Lmdb)
+    assert dataset.texts == folder.texts
+    np.testing.assert_array_equal(dataset[3][0], folder[3][0])
+    with pytest.raises(IndexError):
+        dataset[len(folder)]
+
+
+def test_folder_that_is_no_lmdb_is_refused(tmp_path) -> None:
+    (tmp_path / "data.mdb").write_bytes(b"not a database" * 1000)
+    with pytest.raises(CrnnError):
+        open_dataset(tmp_path)
+
+
+def test_unknown_label_characters_are_named_or_skipped(crops) -> None:
+    some = Charset(tuple("01234567"))
+    with pytest.raises(CharsetError, match="'8', '9'"):
+        Spellable(LabelledFolder(crops), some)
+    left = Spellable(LabelledFolder(crops), some, skip=True)
+    assert 0 < len(left) < 12
+    assert all(left[i][1] in some for i in range(len(left)))
+    assert left.skipped == 12 - len(left)
+
+
+def test_charset_of_a_file_may_have_long_tokens(tmp_path) -> None:
+    (tmp_path / "tokens").write_text("clef-G2\nnote-C4_quarter\n")
+    charset = parse_charset(f"@{tmp_path / 'tokens'}")
+    assert charset.decode(charset.encode("clef-G2 note-C4_quarter")) == "clef-G2 note-C4_quarter"
+    assert parse_charset("abc").tokens == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_learning_rate_rises_peaks_once_and_never_leaves_its_range(schedule) -> None:
+    factors = [lr_factor(step, 1000, schedule) for step in range(1001)]
+    assert factors[0] < 0.1
+    assert max(factors) == pytest.approx(1, abs=0.01)
+    assert all(0 < f <= 1 for f in factors)
+    if schedule != "constant":
+        assert factors[-1] < 0.02
