@@ -5,7 +5,6 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip --disable-pip-version-check
 STAMP  := $(VENV)/.installed
-PACKAGES := runtime model quantize export examples tests
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -25,14 +24,14 @@ test: lint ## Lint, check types, run every test
 
 .PHONY: lint
 lint: $(STAMP) ## Style and types
-	$(PY) -m ruff check $(PACKAGES)
-	$(PY) -m ruff format --check $(PACKAGES)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
 .PHONY: format
 format: $(STAMP) ## Put the code into shape
-	$(PY) -m ruff check --fix $(PACKAGES)
-	$(PY) -m ruff format $(PACKAGES)
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
 
 .PHONY: clean
 clean: ## Remove what the targets made

@@ -27,9 +27,9 @@ def parse(form: cli.Format, argv: Sequence[str] | None) -> argparse.Namespace:
     """Settings from a command line."""
     parser = argparse.ArgumentParser(
         prog=f"python -m export.{form.name}",
-        description=f"Write a checkpoint as {form.suffix}, FP32 or INT8, and verify it against "
-        "what it came from, on labelled crops and through the runtime's own backend. A file that "
-        "loses more than the margin is not written.",
+        description=f"Write a checkpoint as {form.suffix}, FP32 or INT8, and verify it\n"
+        "against what it came from, on labelled crops and through the runtime's own backend.\n"
+        "A file that loses more than the margin is not written.",
         epilog=EXAMPLES.format(name=form.name, suffix=form.suffix),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

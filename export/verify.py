@@ -1,6 +1,6 @@
 """A finished model file against the checkpoint it came from, on your own pictures.
 
-    python -m export.verify FILE --data my-crops
+Example: `python -m export.verify FILE --data my-crops`
 
 Exit code 0 if it loses no more than the margin (and, for FP32, if its logits differ by rounding
 alone), else 1.
@@ -33,9 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `python -m export.verify`."""
     parser = argparse.ArgumentParser(
         prog="python -m export.verify",
-        description="Compare a model file of any format with the checkpoint it came from, crop by "
-        "crop. Exit code 1 if it loses more than the margin or, being FP32, if logits differ by "
-        f"more than {TOLERANCE:g}.",
+        description="Compare a model file of any format with the checkpoint it came from, crop by\n"
+        "crop. Exit code 1 if it loses more than the margin or, being FP32, if logits\n"
+        f"differ by more than {TOLERANCE:g}.",
         epilog="examples:\n  python -m export.verify build/crnn-lite-int8.onnx\n"
         "  python -m export.verify meter.onnx --checkpoint runs/meter/best.safetensors "
         "--data meters/dev",

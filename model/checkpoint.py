@@ -97,7 +97,7 @@ def load_checkpoint(path: Path = DEFAULT) -> Checkpoint:
     path = Path(path)
     tensors, metadata = read_safetensors(path)
     if "config" not in metadata or "manifest" not in metadata:
-        raise ModelFileError(f"{path} has no config or manifest: it is no checkpoint of this toolkit")
+        raise ModelFileError(f"{path} has no config or manifest: no checkpoint of this toolkit")
     try:
         config = ModelConfig.from_dict(json.loads(metadata["config"]), str(path))
     except json.JSONDecodeError as error:

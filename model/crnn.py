@@ -37,7 +37,7 @@ class CRNN(nn.Module):
 
     def forward(self, tensor: torch.Tensor) -> torch.Tensor:
         """Logits `(N, T, C)` of a batch `(N, 1, H, W)`."""
-        columns = self.backbone(tensor)  # (N, F, 1, T)
+        columns: torch.Tensor = self.backbone(tensor)  # (N, F, 1, T)
         x = columns.squeeze(2).transpose(1, 2)  # (N, T, F)
         for lstm, linear in zip(self.lstms, self.linears, strict=True):
             x = linear(lstm(x)[0])

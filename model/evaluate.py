@@ -11,6 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from model.data.datasets import Sample, open_dataset
+from model.data.sheet import contact_sheet
 from runtime.backends import Backend, open_backend
 from runtime.errors import CrnnError
 from runtime.metrics import Score, edit_distance, score
@@ -25,8 +26,9 @@ examples:
 _BATCH = 256
 
 
-def read_all(backend: Backend, samples: Sequence[Sample], *, decoder: str = "greedy",
-             progress: bool = False) -> list[str]:
+def read_all(
+    backend: Backend, samples: Sequence[Sample], *, decoder: str = "greedy", progress: bool = False
+) -> list[str]:
     """What a backend reads in each sample's image."""
     recognizer = Recognizer(backend, decoder)
     readings: list[str] = []
@@ -106,13 +108,12 @@ def _print(args: argparse.Namespace, path: Path, result: Score) -> None:
         "CER": result.cer,
     }
     for name, value in rows.items():
-        print(f"  {name:<15} {100 * value:6.2f} %   [{100 * value.low:.2f}, {100 * value.high:.2f}]")
+        low, high = 100 * value.low, 100 * value.high
+        print(f"  {name:<15} {100 * value:6.2f} %   [{low:.2f}, {high:.2f}]")
 
 
 def _draw_errors(misread: list[tuple[int, Sample, str]], path: Path) -> None:
     """A contact sheet of the worst misreadings, truth above reading."""
-    from model.data.sheet import contact_sheet
-
     worst = sorted(misread, key=lambda item: -item[0])[:120]
     contact_sheet(
         [image for _, (image, _), _ in worst],

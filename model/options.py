@@ -43,44 +43,90 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--out", type=Path, required=True, metavar="DIR", help="where the run keeps its files")
-    add("--resume", action="store_true", help="go on with the run in --out exactly where it stopped")
+    add("--resume", action="store_true", help="go on exactly where the run in --out stopped")
     start = parser.add_argument_group("network")
     add = start.add_argument
     add("--model", choices=sorted(CONFIGS), default="crnn-lite", help="(default: %(default)s)")
     add("--finetune", type=Path, metavar="CHECKPOINT", help="start from its weights and network")
-    add("--charset", metavar="CHARS|@FILE", help="characters to read, or a file with one token a "
-        "line (default: printable ASCII, or that of --finetune)")
+    add(
+        "--charset",
+        metavar="CHARS|@FILE",
+        help="characters to read, or a file with one token a "
+        "line (default: printable ASCII, or that of --finetune)",
+    )
     data = parser.add_argument_group("data")
     add = data.add_argument
-    add("--synth", type=float, default=1.0, metavar="WEIGHT",
-        help="share of rendered words in the mixture (default: %(default)s)")
-    add("--data", action="append", default=[], metavar="DIR[=WEIGHT]",
-        help="a folder with labels.tsv or labels.csv, or an LMDB; repeatable (weight: 1)")
-    add("--eval", type=Path, metavar="DIR",
-        help="labelled crops to measure on, never trained on (default: 500 rendered words)")
-    add("--unknown", choices=("error", "skip"), default="error",
-        help="labels that the charset cannot spell (default: %(default)s)")
-    add("--fonts", type=Path, action="append", default=[], metavar="DIR",
-        help="folders of fonts besides the system's; repeatable")
+    add(
+        "--synth",
+        type=float,
+        default=1.0,
+        metavar="WEIGHT",
+        help="share of rendered words in the mixture (default: %(default)s)",
+    )
+    add(
+        "--data",
+        action="append",
+        default=[],
+        metavar="DIR[=WEIGHT]",
+        help="a folder with labels.tsv or labels.csv, or an LMDB; repeatable (weight: 1)",
+    )
+    add(
+        "--eval",
+        type=Path,
+        metavar="DIR",
+        help="labelled crops to measure on, never trained on (default: 500 rendered words)",
+    )
+    add(
+        "--unknown",
+        choices=("error", "skip"),
+        default="error",
+        help="labels that the charset cannot spell (default: %(default)s)",
+    )
+    add(
+        "--fonts",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="folders of fonts besides the system's; repeatable",
+    )
     add("--words", type=Path, metavar="FILE", help="words to render, one a line")
-    add("--augment", type=float, default=1.0, metavar="STRENGTH",
-        help="degradation of the --data crops, 0 for none (default: %(default)s)")
-    add("--max-width", type=int, default=256, metavar="PX",
+    add(
+        "--augment",
+        type=float,
+        default=1.0,
+        metavar="STRENGTH",
+        help="degradation of the --data crops, 0 for none (default: %(default)s)",
+    )
+    add(
+        "--max-width",
+        type=int,
+        default=256,
+        metavar="PX",
         help="leave out samples wider than this at the network's height: they would pad their "
-        "batch (default: %(default)s)")
+        "batch (default: %(default)s)",
+    )
     optim = parser.add_argument_group("optimisation")
     add = optim.add_argument
     add("--steps", type=int, default=50_000, help="(default: %(default)s)")
     add("--batch", type=int, default=64, help="samples a step and process (default: %(default)s)")
-    add("--optimizer", choices=("adamw", "adadelta"), default="adamw",
-        help="adadelta is the paper's (default: %(default)s)")
+    add(
+        "--optimizer",
+        choices=("adamw", "adadelta"),
+        default="adamw",
+        help="adadelta is the paper's (default: %(default)s)",
+    )
     add("--lr", type=float, default=2e-3, help="peak learning rate (default: %(default)s)")
     add("--schedule", choices=SCHEDULES, default="onecycle", help="(default: %(default)s)")
     add("--weight-decay", type=float, default=1e-2, help="(default: %(default)s)")
     add("--clip", type=float, default=5.0, help="largest gradient norm (default: %(default)s)")
     add("--ema", type=float, default=0.9995, help="decay of the average (default: %(default)s)")
-    add("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto",
-        help="auto: bf16 where the device computes it natively (default: %(default)s)")
+    add(
+        "--precision",
+        choices=("auto", "fp32", "bf16", "fp16"),
+        default="auto",
+        help="auto: bf16 where the device computes it natively (default: %(default)s)",
+    )
     add("--seed", type=int, default=1, help="(default: %(default)s)")
     running = parser.add_argument_group("running")
     add = running.add_argument
@@ -100,7 +146,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         return _resumed(parser, settings.out / LAST, argv)
     if (settings.out / LAST).exists():
         parser.error(f"{settings.out} holds a run already: --resume it, or choose another --out")
-    if settings.steps < 1 or settings.batch < 1 or settings.save_every < 1 or settings.eval_every < 1:
+    if min(settings.steps, settings.batch, settings.save_every, settings.eval_every) < 1:
         parser.error("--steps, --batch, --save-every and --eval-every must be at least 1")
     if settings.finetune and "--model" in (argv or []):
         parser.error("--finetune brings its own network: leave --model out")

@@ -161,7 +161,8 @@ def _respell(model: CRNN, old: Charset, new: Charset) -> CRNN:
 
 def _synth(settings: argparse.Namespace, charset: Charset, seed: int) -> Synth:
     words = read_words(settings.words) if settings.words else None
-    return Synth(find_faces(settings.fonts), TextSource(words, charset), seed)
+    faces = find_faces(settings.fonts, "".join(charset.tokens))
+    return Synth(faces, TextSource(words, charset), seed)
 
 
 def _mixture(settings: argparse.Namespace, charset: Charset) -> Mixture:

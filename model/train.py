@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from types import FrameType
 
 import torch
@@ -27,7 +26,6 @@ from tqdm import tqdm
 
 from model.backend import TorchBackend
 from model.checkpoint import save_checkpoint
-from model.crnn import CRNN
 from model.data.sampling import Batch, Chunks
 from model.evaluate import evaluate
 from model.options import LAST, jsonable, parse
@@ -54,7 +52,8 @@ class Trainer:
         if settings.threads:
             torch.set_num_threads(settings.threads)
         self.job: Job = make_job(settings)
-        model = self.job.model.to(self.device, memory_format=torch.channels_last)
+        model = self.job.model.to(self.device)
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if settings.optimizer == "adadelta":
             optimizer: torch.optim.Optimizer = torch.optim.Adadelta(model.parameters(), settings.lr)
         else:
@@ -77,7 +76,7 @@ class Trainer:
         loader = DataLoader(
             chunks,
             batch_size=None,
-            sampler=range(first * self.world + self.rank, last * self.world, self.world),  # type: ignore[arg-type]
+            sampler=range(first * self.world + self.rank, last * self.world, self.world),
             num_workers=workers,
             prefetch_factor=2 if workers else None,
             worker_init_fn=_quiet_worker if workers else None,
@@ -92,9 +91,7 @@ class Trainer:
         for group in state.optimizer.param_groups:
             group["lr"] = settings.lr * lr_factor(state.step, settings.steps, settings.schedule)
         self.parallel.train()
-        tensor = batch.tensor.to(
-            self.device, non_blocking=True, memory_format=torch.channels_last
-        )
+        tensor = batch.tensor.to(self.device, non_blocking=True, memory_format=torch.channels_last)
         with torch.autocast(
             self.device.type, self.dtype or torch.bfloat16, enabled=self.dtype is not None
         ):
@@ -102,11 +99,15 @@ class Trainer:
         log_probs = logits.float().log_softmax(-1).transpose(0, 1)  # CTC wants (T, N, C)
         steps = torch.full((len(batch.lengths),), len(log_probs), dtype=torch.int64)
         loss = nn.functional.ctc_loss(
-            log_probs, batch.targets.to(self.device), steps, batch.lengths,
-            reduction="sum", zero_infinity=True,
+            log_probs,
+            batch.targets.to(self.device),
+            steps,
+            batch.lengths,
+            reduction="sum",
+            zero_infinity=True,
         ) / len(batch.lengths)
         state.optimizer.zero_grad()
-        self.scaler.scale(loss).backward()
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self.scaler.unscale_(state.optimizer)
         norm = nn.utils.clip_grad_norm_(state.model.parameters(), settings.clip)
         if torch.isfinite(norm):  # one bad batch must not end a run of days
@@ -143,8 +144,11 @@ class Trainer:
         bar.close()
         self._save()
         if self.stopping:
-            print(f"stopped at step {state.step}: go on with "
-                  f"`python -m model.train --out {settings.out} --resume`", file=sys.stderr)
+            print(
+                f"stopped at step {state.step}: go on with "
+                f"`python -m model.train --out {settings.out} --resume`",
+                file=sys.stderr,
+            )
             return 130
         return 0
 
@@ -172,17 +176,29 @@ class Trainer:
     def _evaluate(self, bar: tqdm) -> None:
         if self.rank == 0:
             state = self.state
-            score = evaluate(TorchBackend(state.ema.model, self.job.manifest,
-                                          device=str(self.device)), self.job.eval_set)
-            self._log({"accuracy": score.accuracy, "exact": score.exact,
-                       "ned": score.ned, "cer": score.cer, "n": score.n})
+            score = evaluate(
+                TorchBackend(state.ema.model, self.job.manifest, device=str(self.device)),
+                self.job.eval_set,
+            )
+            self._log(
+                {
+                    "accuracy": score.accuracy,
+                    "exact": score.exact,
+                    "ned": score.ned,
+                    "cer": score.cer,
+                    "n": score.n,
+                }
+            )
             bar.write(f"step {state.step}: {score}", file=sys.stderr)
             if score.accuracy > state.best:
                 state.best = score.accuracy
                 images = state.step * self.settings.batch * self.world
                 provenance = {**self.job.manifest.provenance, "images_seen": images}
-                save_checkpoint(self.settings.out / "best.safetensors", state.ema.model,
-                                self.job.manifest.replace(provenance=provenance))
+                save_checkpoint(
+                    self.settings.out / "best.safetensors",
+                    state.ema.model,
+                    self.job.manifest.replace(provenance=provenance),
+                )
         if self.world > 1:
             dist.barrier()
 
@@ -190,8 +206,11 @@ class Trainer:
         if self.rank == 0:
             saved = {k: jsonable(v) for k, v in vars(self.settings).items() if k != "resume"}
             self.state.save(self.settings.out / LAST, saved)
-            plot_history(self.state.history, self.settings.out / "curve.png",
-                         f"{self.job.manifest.name}, {self.state.seconds / 3600:.1f} h")
+            plot_history(
+                self.state.history,
+                self.settings.out / "curve.png",
+                f"{self.job.manifest.name}, {self.state.seconds / 3600:.1f} h",
+            )
 
 
 def _quiet_worker(_worker: int) -> None:

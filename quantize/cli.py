@@ -135,8 +135,8 @@ def main(form: Format, argv: Sequence[str] | None = None) -> int:
     """`python -m quantize.X`, for a format X."""
     parser = argparse.ArgumentParser(
         prog=f"python -m quantize.{form.name}",
-        description=f"Quantise an FP32 {form.suffix} model file to INT8 and verify it: a quarter "
-        "of the size, and a table of what it costs. Needs no torch.",
+        description=f"Quantise an FP32 {form.suffix} model file to INT8 and verify it: a quarter\n"
+        "of the size, and a table of what that costs. Needs no torch.",
         epilog=f"examples:\n  python -m quantize.{form.name} build/crnn-lite{form.suffix}\n"
         f"  python -m quantize.{form.name} meter{form.suffix} --calibration meter-crops --margin 2",
         formatter_class=argparse.RawDescriptionHelpFormatter,

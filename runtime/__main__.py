@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -20,6 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, or 1 after `error: …` on standard error.
     """
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # any charset, any file name, on any system
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
         code: int = options.run(options)
         sys.stdout.flush()

@@ -101,7 +101,8 @@ def _decode_cv2(module: Any, data: bytes) -> Image:
         return _on_white(_to_8_bit(picture)[..., [2, 1, 0, 3]])
     # Only without IMREAD_UNCHANGED does OpenCV obey the orientation note.
     picture = module.imdecode(buffer, module.IMREAD_ANYCOLOR | module.IMREAD_ANYDEPTH)
-    return np.ascontiguousarray(_to_8_bit(picture)[..., ::-1] if picture.ndim == 3 else picture)
+    picture = _to_8_bit(picture)
+    return np.ascontiguousarray(picture[..., ::-1] if picture.ndim == 3 else picture)
 
 
 def _to_8_bit(levels: npt.NDArray[Any]) -> Image:
@@ -123,10 +124,13 @@ def list_images(path: str | os.PathLike[str]) -> list[Path]:
         ImageError: If there is no such path, or no picture in the folder.
     """
     path = Path(path)
-    if not path.is_dir():
-        if not path.exists():
-            raise ImageError(f"no such picture or folder: {path}")
-        return [path]
+    try:
+        if not path.is_dir():
+            path.stat()
+            return [path]
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"no such picture or folder: {path} ({reason})") from None
     found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     if not found:
         raise ImageError(f"no pictures in {path} (looked for {', '.join(sorted(SUFFIXES))})")

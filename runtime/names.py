@@ -26,16 +26,16 @@ def find(package: str, name: str, attribute: str) -> Any:
     """
     target = name if "." in name else f"{package}.{name}"
     kind = package.rpartition(".")[2].removesuffix("s")
+    reason = f"no {kind} {name!r}"
     try:
-        if not all(part.isidentifier() for part in target.split(".")):
-            raise ModuleNotFoundError(name=target)
-        return getattr(importlib.import_module(target), attribute)
+        if all(part.isidentifier() for part in target.split(".")):
+            module = importlib.import_module(target)
+            if hasattr(module, attribute):
+                return getattr(module, attribute)
+            reason += f": {target} defines no `{attribute}`"
     except ModuleNotFoundError as error:
         if error.name is None or not f"{target}.".startswith(f"{error.name}."):
             raise  # the module exists: one that *it* needs is missing
-        reason = f"no {kind} {name!r}"
-    except AttributeError:
-        reason = f"no {kind} {name!r}: {target} defines no `{attribute}`"
     folder = package.replace(".", "/")
     raise UnknownNameError(
         f"{reason}. There are: {', '.join(available(package, attribute))}. A name is a file in "

@@ -36,7 +36,7 @@ def test_the_golden_pair() -> None:
     assert np.exp(forward_sum(GOLDEN[None], [[1], []])) == pytest.approx([0.64, 0.36])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 5), st.integers(2, 4), st.integers(0, 999))
 def test_forward_sum_equals_enumeration(steps: int, classes: int, seed: int) -> None:
     log_probs = random_log_probs(steps, classes, seed=seed)
@@ -47,7 +47,7 @@ def test_forward_sum_equals_enumeration(steps: int, classes: int, seed: int) -> 
     assert np.exp(found).sum() == pytest.approx(1.0, abs=1e-5)  # over all texts there are
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 5), st.integers(2, 4), st.integers(0, 999))
 def test_align_finds_the_best_of_all_alignments(steps: int, classes: int, seed: int) -> None:
     log_probs = random_log_probs(steps, classes, seed=seed)
@@ -108,7 +108,7 @@ def test_nothing_to_score_is_nothing() -> None:
     assert align(random_log_probs(4, 2, seed=0), []).tolist() == [-1] * 4
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 999))
 def test_equals_torchs_ctc_loss(seed: int) -> None:
     torch = pytest.importorskip("torch")

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from export import cli
+from export import cli, verify
 from export.onnx import convert
 from model.backend import TorchBackend
 from model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -217,3 +217,26 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert "examples:" in printed
     assert "--int8" in printed
+
+
+def verify_file(home: Path, file: Path, *argv: object) -> int:
+    fixed = [file, "--checkpoint", home / "tiny.safetensors", "--calibration", home / "crops"]
+    return verify.main([str(value) for value in (*fixed, *argv)])
+
+
+def test_verify_passes_what_export_wrote(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    convert(load_checkpoint(home / "tiny.safetensors"), tmp_path / "tiny.onnx")
+    assert verify_file(home, tmp_path / "tiny.onnx", "--data", home / "crops", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 2 * MIN_CROPS
+
+
+def test_verify_fails_what_is_off_and_shows_the_table(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slightly_off(load_checkpoint(home / "tiny.safetensors"), tmp_path / "tiny.onnx")
+    assert verify_file(home, tmp_path / "tiny.onnx") == 1
+    printed = capsys.readouterr()
+    assert "max |Δ logit|" in printed.out
+    assert "logits differ by 0.01" in printed.err

@@ -53,7 +53,7 @@ def test_greedy_misses_the_golden_pair() -> None:
     assert reading.characters == ()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 5), st.integers(0, 999))
 def test_log_prob_is_the_sum_over_all_alignments(steps: int, seed: int) -> None:
     log_probs = random_log_probs(steps, 3, seed=seed)

@@ -46,7 +46,7 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def options(crops: Path, out: Path, *more: str) -> list[str]:
     base = f"--out {out} --data {crops} --synth 0 --eval {crops} --charset 0123456789 --batch 2"
-    return [*base.split(), *"--workers 0 --precision fp32 --threads 1".split(), *more]
+    return [*base.split(), *["--workers", "0", "--precision", "fp32", "--threads", "1"], *more]
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:

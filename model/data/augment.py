@@ -9,23 +9,20 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from model.data.background import gradient, texture
-
-ByteArray = npt.NDArray[np.uint8]
-FloatArray = npt.NDArray[np.float32]
+from model.data.geometry import Pixels
 
 _NOISE = 1 << 17
 
 
 @lru_cache(maxsize=1)
-def _noise_pool() -> FloatArray:
+def _noise_pool() -> Pixels:
     """Normal noise, drawn once: `(_NOISE,) float32`."""
     return np.random.default_rng(21).standard_normal(_NOISE, dtype=np.float32)
 
 
-def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Pixels:
     size = int(np.prod(shape))
     if size > _NOISE:
         return rng.standard_normal(shape, dtype=np.float32)
@@ -34,19 +31,20 @@ def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
 
 
 class Augment:
-    """Random degradation of a crop.
-
-    Args:
-        strength: 0 changes nothing, 1 is the strength that rendered words get; how often and
-            how hard each fault strikes grows with it.
-    """
+    """Random degradation of a crop."""
 
     def __init__(self, strength: float = 1.0) -> None:
+        """Choose how bad it gets.
+
+        Args:
+            strength: 0 changes nothing, 1 is what rendered words get, 2 the most; how often and
+                how hard each fault strikes grows with it.
+        """
         if not 0 <= strength <= 2:
             raise ValueError(f"strength must be between 0 and 2, got {strength}")
         self.strength = strength
 
-    def __call__(self, image: ByteArray, rng: np.random.Generator) -> ByteArray:
+    def __call__(self, image: Pixels, rng: np.random.Generator) -> Pixels:
         """A worse picture of the same text.
 
         Args:
@@ -70,18 +68,23 @@ class Augment:
             image = _shrink(image, rng, s)
         elif chance > 1 - 0.2 * s:
             image = _sharpen(image, rng, s)
-        if rng.random() < 0.45 * s:
+        if rng.random() < 0.35 * s:
             image = _grain(image, rng, s)
         if rng.random() < 0.35 * s:
             quality = int(18 + 72 * rng.random() ** (0.6 + 0.6 * s))
             _, data = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, quality))
-            image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+            image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)  # type: ignore[assignment]
         if rng.random() < 0.04 * s:
             image = 255 - image
         return image
 
 
-def _jitter(image: ByteArray, rng: np.random.Generator, s: float) -> ByteArray:
+def _bytes(image: Pixels) -> Pixels:
+    clipped: Pixels = np.clip(image, 0, 255).astype(np.uint8)
+    return clipped
+
+
+def _jitter(image: Pixels, rng: np.random.Generator, s: float) -> Pixels:
     """Move the corners a little, as another annotator would have drawn the box."""
     height, width = image.shape[:2]
     reach = np.array([min(0.06 * width, 0.2 * height), 0.06 * height], np.float32)
@@ -96,41 +99,38 @@ def _jitter(image: ByteArray, rng: np.random.Generator, s: float) -> ByteArray:
     )
 
 
-def _light(image: ByteArray, rng: np.random.Generator, s: float) -> ByteArray:
+def _light(image: Pixels, rng: np.random.Generator, s: float) -> Pixels:
     """Exposure, gamma, a gradient of light, a shadow's edge, a glare."""
     height, width = image.shape[:2]
     kind = rng.random()
     if kind < 0.5:  # a curve of 256 levels
         levels = np.arange(256, dtype=np.float32) / 255
         levels = levels ** np.float32(np.exp(0.45 * s * (2 * rng.random() - 1)))
-        gain, offset = 1 + 0.5 * s * (rng.random() - 0.6), 0.3 * s * (rng.random() - 0.5)
-        curve = np.clip((levels - 0.5) * gain + 0.5 + offset, 0, 1) * 255
+        slope, offset = 1 + 0.5 * s * (rng.random() - 0.6), 0.3 * s * (rng.random() - 0.5)
+        curve = np.clip((levels - 0.5) * slope + 0.5 + offset, 0, 1) * 255
         return cv2.LUT(image, curve.astype(np.uint8))
+    gain: Pixels = np.ones((height, width), np.float32)
+    glare: Pixels = np.zeros((1, 1), np.float32)
     if kind < 0.72:
-        gain = 1 + 0.4 * s * gradient(rng, height, width)
-        add = 0.0
+        gain += gradient(rng, height, width) * np.float32(0.4 * s)
     elif kind < 0.84:
-        gain = 1 + 0.12 * s * texture(rng, height, width)
-        add = 0.0
+        gain += texture(rng, height, width) * np.float32(0.12 * s)
     elif kind < 0.92:  # the edge of a shadow
-        gain = np.ones((height, width), np.float32)
         x = rng.random(2) * width * 1.4 - 0.2 * width
         points = np.array([(x[0], -1), (x[1], height), (-9, height), (-9, -1)]).astype(np.int32)
-        cv2.fillPoly(gain, [points], 1 - 0.55 * min(s, 1.5) * rng.random())
+        cv2.fillConvexPoly(gain, points, 1 - 0.55 * min(s, 1.5) * rng.random())
         gain = cv2.blur(gain, (3, 3))
-        add = 0.0
-    else:  # a glare
-        x = np.arange(width, dtype=np.float32)[None, :] - width * rng.random()
-        y = np.arange(height, dtype=np.float32)[:, None] - height * rng.random()
+    else:
+        x = np.arange(width, dtype=np.float32)[None, :] - np.float32(width * rng.random())
+        y = np.arange(height, dtype=np.float32)[:, None] - np.float32(height * rng.random())
         spread = np.float32(height * (0.3 + rng.random()))
-        gain = 1.0
-        add = np.exp(-(x * x + y * y) / (spread * spread)) * np.float32(110 * s * rng.random())
+        glare = np.exp(-(x * x + y * y) / (spread * spread)) * np.float32(110 * s * rng.random())
     if image.ndim == 3:
-        gain, add = (v[..., None] if isinstance(v, np.ndarray) else v for v in (gain, add))
-    return np.clip(image * gain + add, 0, 255).astype(np.uint8)
+        gain, glare = gain[..., None], glare[..., None]
+    return _bytes(image * gain + glare)
 
 
-def _blur(image: ByteArray, rng: np.random.Generator, s: float) -> ByteArray:
+def _blur(image: Pixels, rng: np.random.Generator, s: float) -> Pixels:
     """Out of focus, or moved; in proportion to the letters, so that they stay legible."""
     height = image.shape[0]
     kind = rng.random()
@@ -149,7 +149,7 @@ def _blur(image: ByteArray, rng: np.random.Generator, s: float) -> ByteArray:
     return cv2.filter2D(image, -1, line / line.sum(), borderType=cv2.BORDER_REPLICATE)
 
 
-def _shrink(image: ByteArray, rng: np.random.Generator, s: float) -> ByteArray:
+def _shrink(image: Pixels, rng: np.random.Generator, s: float) -> Pixels:
     """Down to few pixels and up again, with the kernels that cameras and sites use."""
     height, width = image.shape[:2]
     rows = (12 + 12 * rng.random()) / s**0.5
@@ -162,14 +162,14 @@ def _shrink(image: ByteArray, rng: np.random.Generator, s: float) -> ByteArray:
     return cv2.resize(small, (width, height), interpolation=up[int(rng.random() * 4)])
 
 
-def _sharpen(image: ByteArray, rng: np.random.Generator, s: float) -> ByteArray:
+def _sharpen(image: Pixels, rng: np.random.Generator, s: float) -> Pixels:
     """The halo that cheap cameras draw around edges."""
     soft = cv2.GaussianBlur(image, (0, 0), 0.8 + 1.5 * rng.random())
     amount = (0.5 + 1.5 * rng.random()) * s
     return cv2.addWeighted(image, 1 + amount, soft, -amount, 0)
 
 
-def _grain(image: ByteArray, rng: np.random.Generator, s: float) -> ByteArray:
+def _grain(image: Pixels, rng: np.random.Generator, s: float) -> Pixels:
     """Noise of the sensor: even, growing with light, coarse, or single dead pixels."""
     kind = rng.random()
     noise = _noise(rng, image.shape)
@@ -177,13 +177,13 @@ def _grain(image: ByteArray, rng: np.random.Generator, s: float) -> ByteArray:
     contrast = 6 + float(cv2.meanStdDev(image)[1][0, 0])
     sigma = np.float32(contrast * s * (0.03 + 0.3 * rng.random() ** 2))
     if kind < 0.5:
-        return np.clip(image + sigma * noise, 0, 255).astype(np.uint8)
+        return _bytes(image + sigma * noise)
     if kind < 0.7:
         gain = np.sqrt(image.astype(np.float32)) * (sigma / 9)
-        return np.clip(image + gain * noise, 0, 255).astype(np.uint8)
-    if kind < 0.95:
+        return _bytes(image + gain * noise)
+    if kind < 0.975:
         coarse = cv2.GaussianBlur(noise, (0, 0), 0.8)  # which leaves 0.35 of the deviation
-        return np.clip(image + 2.3 * sigma * coarse, 0, 255).astype(np.uint8)
+        return _bytes(image + 2.3 * sigma * coarse)
     image = image.copy()
     image[noise > 2.7] = 255
     image[noise < -2.7] = 0

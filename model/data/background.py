@@ -10,21 +10,19 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from model.data.geometry import Box
-
-FloatArray = npt.NDArray[np.float32]
+from model.data.geometry import Box, Pixels
 
 _ROWS, _COLUMNS = 192, 768  # of a texture, in pixels
 
 
-def _standard(texture: npt.NDArray[np.floating]) -> FloatArray:
+def _standard(texture: Pixels) -> Pixels:
     texture = texture - texture.mean()
-    return np.clip(texture / (texture.std() + 1e-6), -2.5, 2.5).astype(np.float32)
+    standard: Pixels = np.clip(texture / (texture.std() + 1e-6), -2.5, 2.5)
+    return standard.astype(np.float32)
 
 
-def _fractal(rng: np.random.Generator, power: float) -> FloatArray:
+def _fractal(rng: np.random.Generator, power: float) -> Pixels:
     """Noise whose spectrum falls as 1 / f**power: from sand (0.5) to clouds (2)."""
     f = np.hypot(np.fft.fftfreq(_ROWS)[:, None], np.fft.rfftfreq(_COLUMNS)[None, :])
     f[0, 0] = 1.0
@@ -32,7 +30,7 @@ def _fractal(rng: np.random.Generator, power: float) -> FloatArray:
     return _standard(np.fft.irfft2(spectrum, (_ROWS, _COLUMNS)))
 
 
-def _brush(rng: np.random.Generator) -> FloatArray:
+def _brush(rng: np.random.Generator) -> Pixels:
     """Streaks, as of wood or brushed metal, at any angle."""
     noise = _fractal(rng, 0.6)
     length = int(rng.integers(15, 61))
@@ -44,7 +42,7 @@ def _brush(rng: np.random.Generator) -> FloatArray:
     return _standard(cv2.filter2D(noise, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REFLECT))
 
 
-def _waves(rng: np.random.Generator) -> FloatArray:
+def _waves(rng: np.random.Generator) -> Pixels:
     """Stripes, slats, corrugated iron, weave."""
     y, x = np.mgrid[:_ROWS, :_COLUMNS].astype(np.float32)
     angle = rng.choice([0.0, np.pi / 2, rng.uniform(0, np.pi)])
@@ -53,7 +51,7 @@ def _waves(rng: np.random.Generator) -> FloatArray:
     return _standard(np.sign(wave) * np.abs(wave) ** rng.uniform(0.1, 1.5))
 
 
-def _bricks(rng: np.random.Generator) -> FloatArray:
+def _bricks(rng: np.random.Generator) -> Pixels:
     """Bricks or tiles with joints between."""
     wall = np.zeros((_ROWS, _COLUMNS), np.float32)
     high, wide = int(rng.integers(10, 40)), int(rng.integers(16, 90))
@@ -63,7 +61,7 @@ def _bricks(rng: np.random.Generator) -> FloatArray:
     return _standard(wall + 0.1 * _fractal(rng, 1.0))
 
 
-def _clutter(rng: np.random.Generator) -> FloatArray:
+def _clutter(rng: np.random.Generator) -> Pixels:
     """Lines, blobs and boxes: a busy picture."""
     picture = np.full((_ROWS, _COLUMNS), 128, np.uint8)
     for _ in range(140):
@@ -81,7 +79,7 @@ def _clutter(rng: np.random.Generator) -> FloatArray:
 
 
 @lru_cache(maxsize=1)
-def textures() -> tuple[FloatArray, ...]:
+def textures() -> tuple[Pixels, ...]:
     """The pool: standardised pictures of one size, the same in every process."""
     rng = np.random.default_rng(20)
     pool = [_fractal(rng, power) for power in (0.4, 0.8, 1.0, 1.2, 1.4, 1.7, 2.0, 2.0)]
@@ -89,7 +87,7 @@ def textures() -> tuple[FloatArray, ...]:
     return (*pool, *(_bricks(rng) for _ in range(3)), *(_clutter(rng) for _ in range(4)))
 
 
-def texture(rng: np.random.Generator, height: int, width: int) -> FloatArray:
+def texture(rng: np.random.Generator, height: int, width: int) -> Pixels:
     """A random piece of a random texture, `(height, width) float32`, mean 0 and deviation 1."""
     pool = textures()
     whole = pool[int(rng.random() * len(pool))]
@@ -101,7 +99,7 @@ def texture(rng: np.random.Generator, height: int, width: int) -> FloatArray:
     return cv2.resize(piece, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def gradient(rng: np.random.Generator, height: int, width: int) -> FloatArray:
+def gradient(rng: np.random.Generator, height: int, width: int) -> Pixels:
     """A straight ramp from about -1 to 1 in a random direction, `(height, width) float32`."""
     corners = rng.random((2, 2), dtype=np.float32) * 2 - 1
     return cv2.resize(corners, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -109,7 +107,7 @@ def gradient(rng: np.random.Generator, height: int, width: int) -> FloatArray:
 
 def background(
     rng: np.random.Generator, height: int, width: int, level: float, contrast: float
-) -> FloatArray:
+) -> Pixels:
     """A surface about some grey level, `(height, width) float32`.
 
     Args:
@@ -133,7 +131,7 @@ def background(
     return surface
 
 
-def frame(rng: np.random.Generator, surface: FloatArray, text: Box) -> None:
+def frame(rng: np.random.Generator, surface: Pixels, text: Box) -> None:
     """Draw edges of a sign, rules and other things beside the text, in place.
 
     Args:

@@ -122,8 +122,9 @@ class Spellable(Sequence[Sample]):
         self.skipped = len(texts) - len(self.indices)
         if self.skipped and not skip:
             bad = next((t for t in texts if t not in charset), "")
-            unknown = sorted({token for t in texts for token in charset.split(t)}
-                             - set(charset.tokens))
+            unknown = sorted(
+                {token for t in texts for token in charset.split(t)} - set(charset.tokens)
+            )
             raise CharsetError(
                 f"{self.skipped} of {len(texts)} labels cannot be spelt, such as {bad!r}: "
                 f"{unknown[:20]} not in the charset. Give a --charset that has them, "
@@ -168,6 +169,7 @@ class Mixture:
     _edges: npt.NDArray[np.float64] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        """Turn weights into the edges of each part's share."""
         weights = np.array([part.weight for part in self.parts], dtype=np.float64)
         if not len(weights) or (weights < 0).any() or not weights.sum():
             raise DatasetError("a mixture needs at least one part with a weight above 0")

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from model.data import fontsource
+from model.data.geometry import Pixels
 from runtime.errors import CrnnError
 
 SYSTEM_FOLDERS = (
@@ -31,14 +31,25 @@ SYSTEM_FOLDERS = (
     Path("C:/Windows/Fonts"),
 )
 _SUFFIXES = {".ttf", ".otf", ".woff", ".woff2"}
-_PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
+PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
+"""What ASCII can show, the space included."""
 _SIZE = 24  # px, at which glyphs are looked at
 _MISSING = "\uffff\U000e0fff"  # never assigned: draw as .notdef
 _STYLE = re.compile(r"-?(?:[1-9]00|regular|bold|italic|oblique|light)")
 # Segment displays have no form for most letters and draw look-alikes of others.
 _ONLY = {"dseg": "0123456789:.- "}
 # Faces of pictures, bars and bent text that would be mistaken for letters.
-_NEVER = ("symbol", "emoji", "icon", "barcode", "redacted", "math", "wingding", "dingbat")
+_NEVER = (
+    "symbol",
+    "emoji",
+    "icon",
+    "barcode",
+    "redacted",
+    "math",
+    "wingding",
+    "dingbat",
+    "seggchan",
+)
 
 
 @dataclass(frozen=True)
@@ -47,13 +58,19 @@ class Face:
 
     Attributes:
         path: The font file.
-        covers: Printable ASCII characters with a visible glyph of their own.
+        covers: Characters with a visible glyph of their own, of printable ASCII and of those that
+            were asked for.
         family: Faces of one family are drawn from as if they were one.
     """
 
     path: Path
     covers: frozenset[str]
     family: str
+
+    @property
+    def numeric(self) -> bool:
+        """Whether it is a display of segments, or another face without letters."""
+        return "A" not in self.covers
 
     def spell(self, text: str) -> str | None:
         """The text as this face can draw it (in capitals if it has only those), or None."""
@@ -68,26 +85,27 @@ def open_face(path: Path, size_px: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(path, size_px, layout_engine=ImageFont.Layout.BASIC)
 
 
-def _glyph(font: ImageFont.FreeTypeFont, char: str) -> npt.NDArray[np.uint8]:
+def _glyph(font: ImageFont.FreeTypeFont, char: str) -> Pixels:
     picture = Image.new("L", (3 * _SIZE, 3 * _SIZE))
     ImageDraw.Draw(picture).text((_SIZE, _SIZE // 2), char, 255, font)
     return np.asarray(picture)
 
 
-def _shape(glyph: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+def _shape(glyph: Pixels) -> Pixels:
     """A glyph's ink stretched to a fixed box, standardised, so that forms can be compared."""
     x, y, w, h = cv2.boundingRect(glyph)
     box = cv2.resize(glyph[y : y + h, x : x + w], (16, 16), interpolation=cv2.INTER_AREA)
     box = box.astype(np.float32)
-    return (box - box.mean()) / (box.std() + 1e-6)
+    form: Pixels = (box - box.mean()) / (box.std() + 1e-6)
+    return form
 
 
-def covered(path: Path) -> frozenset[str]:
-    """The printable ASCII characters that a font file draws; empty if it is no usable font."""
+def covered(path: Path, characters: str = PRINTABLE) -> frozenset[str]:
+    """What a font file draws, of printable ASCII and `characters`; empty if it is of no use."""
     try:
         font = ImageFont.truetype(path, _SIZE, layout_engine=ImageFont.Layout.BASIC)
         missing = {_glyph(font, char).tobytes() for char in _MISSING}
-        glyphs = {char: _glyph(font, char) for char in _PRINTABLE}
+        glyphs = {char: _glyph(font, char) for char in {*PRINTABLE, *characters}}
         if font.getlength(" ") <= 0:
             return frozenset()
     except (OSError, ValueError):
@@ -106,11 +124,16 @@ def covered(path: Path) -> frozenset[str]:
     for name, only in _ONLY.items():
         if name in path.name.lower():
             seen &= set(only)
-    return frozenset(seen | {" "}) if len(seen & set("0123456789")) == 10 else frozenset()
+    return frozenset(seen | {" "}) if seen.issuperset("0123456789") else frozenset()
 
 
-def find_faces(folders: Iterable[Path | str] = ()) -> list[Face]:
-    """The usable faces of some folders, or of the system's when none are given, sorted by path.
+def find_faces(folders: Iterable[Path | str] = (), characters: str = PRINTABLE) -> list[Face]:
+    """The usable faces of some folders, sorted by path.
+
+    Args:
+        folders: Where to look, at any depth; the system's font folders when none are given.
+        characters: What the faces will be asked to draw, looked for beside printable ASCII; faces
+            that lack some are kept.
 
     Raises:
         CrnnError: If a folder is missing, or no face at all is usable; the message says how to
@@ -126,7 +149,7 @@ def find_faces(folders: Iterable[Path | str] = ()) -> list[Face]:
     for path in sorted(paths):
         if any(word in path.name.lower() for word in _NEVER):
             continue
-        if chars := covered(path):
+        if chars := covered(path, characters):
             faces.append(Face(path, chars, _STYLE.split(path.stem.lower())[0]))
     if not faces:
         raise CrnnError(
@@ -141,8 +164,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """List usable fonts, or fetch open ones."""
     parser = argparse.ArgumentParser(
         prog="python -m model.data.fonts",
-        description="List the fonts that text can be rendered with, or fetch several hundred "
-        "openly licensed families (about 60 MB) from the npm registry.",
+        description="List the fonts that text can be rendered with, or fetch several hundred\n"
+        "openly licensed families (about 90 MB on disk) from the npm registry.",
         epilog="examples:\n  python -m model.data.fonts\n"
         "  python -m model.data.fonts --fetch ~/fonts\n"
         "  python -m model.data.fonts ~/fonts",

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from runtime.errors import EngineError
 
 FAMILIES = Path(__file__).with_name("families.txt")
-_LICENCES = ("OFL", "Apache", "UFL", "Ubuntu", "MIT")
+_LICENCES = ("ofl", "apache", "ufl", "ubuntu", "mit", "cc0", "unlicense")
 _STYLES = ("300-normal", "400-normal", "700-normal", "900-normal", "400-italic", "700-italic")
 _AT_ONCE = 24  # packages a call of npm installs
 
@@ -80,13 +80,16 @@ def _install(names: Sequence[str], scratch: str) -> bool:
 def _keep(package: Path, target: Path) -> tuple[str, str, int]:
     """Move a package's Latin fonts to `target` as plain `.ttf`, if its licence is open."""
     licence = str(json.loads((package / "package.json").read_text(encoding="utf-8")).get("license"))
-    if not licence.startswith(_LICENCES):
+    if not licence.lower().startswith(_LICENCES):
         return target.name, licence, 0
     scratch = Path(tempfile.mkdtemp(dir=target.parent))
+    files = sorted(package.glob("files/*.woff2")) or sorted(package.glob("files/*.woff"))
+    # A family of one script has no subsets in its file names.
+    files = [file for file in files if "-latin-" in file.name] or files
     count = 0
-    for style in _STYLES:
-        for source in sorted(package.glob(f"files/{target.name}-latin-{style}.woff*"))[:1]:
-            count += _plain(source, scratch / f"{target.name}-{style}.ttf")
+    for file in files:
+        if file.stem.endswith(_STYLES):
+            count += _plain(file, scratch / f"{file.stem.replace('-latin', '')}.ttf")
     text = next(iter(package.glob("LICENSE*")), None)
     terms = text.read_text(encoding="utf-8", errors="replace") if text else ""
     (scratch / "licence.txt").write_text(f"{licence}\n\n{terms}", encoding="utf-8")

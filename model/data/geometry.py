@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float32]
+Pixels = npt.NDArray[Any]
+"""An array that goes through OpenCV, whose stubs promise no more; docstrings tell its dtype."""
+
 
 _LARGEST = 48_000  # pixels of a crop; larger ones are scaled down
 _BENT = 9  # points along a curved line that bound it
@@ -58,7 +61,7 @@ class Warp:
     width: int
     text: Box
 
-    def __call__(self, drawing: FloatArray) -> FloatArray:
+    def __call__(self, drawing: Pixels) -> Pixels:
         """The crop of a drawing `(H, W) float32` or `(H, W, 2) float32`; 0 outside."""
         size = (self.width, self.height)
         if not self.bend[0]:
@@ -73,11 +76,12 @@ class Warp:
         return cv2.remap(drawing, source_x, source_y, cv2.INTER_LINEAR)
 
 
-def _curve(bend: tuple[float, float, float], text: Box, x: FloatArray) -> FloatArray:
+def _curve(bend: tuple[float, float, float], text: Box, x: Pixels) -> Pixels:
     """How far down the baseline goes at `x`, in pixels of the drawing."""
     amplitude, cycles, phase = bend
     angle = (x - np.float32(text.left)) * np.float32(2 * np.pi * cycles / text.width) + phase
-    return np.float32(amplitude) * np.sin(angle, dtype=np.float32)
+    down: Pixels = np.float32(amplitude) * np.sin(angle, dtype=np.float32)
+    return down
 
 
 def random_warp(
@@ -91,10 +95,10 @@ def random_warp(
         scale: Pixels of the crop per pixel of the drawing.
         margins: Room left, above, right and below, in heights of the text; negative cuts.
     """
-    stretch = math.exp(0.24 * rng.standard_normal() - 0.12)
+    stretch = math.exp(0.24 * rng.standard_normal() - 0.15)
     chances = rng.random(4)
     shear = 0.0 if chances[0] < 0.7 else _normal(rng, 0.2, 0.5)
-    turn = math.radians(_normal(rng, 2.0 if chances[1] < 0.6 else 8.0, 23))
+    turn = math.radians(_normal(rng, 2.0 if chances[1] < 0.5 else 9.0, 25))
     long = text.width / text.height
     if long > 4:  # a long word turned far would be a thin line across a large empty crop
         turn *= 4 / long
@@ -148,5 +152,5 @@ def _outline(text: Box, bend: tuple[float, float, float]) -> npt.NDArray[np.floa
         return np.array([x, y, [1.0] * 4])
     along = np.linspace(text.left, text.right, _BENT, dtype=np.float32)
     down = _curve(bend, text, along)
-    y = np.concatenate([text.top + down, text.bottom + down])
-    return np.stack([np.tile(along, 2), y, np.ones(2 * _BENT)])
+    edges = np.concatenate([text.top + down, text.bottom + down])
+    return np.stack([np.tile(along, 2), edges, np.ones(2 * _BENT)])

@@ -6,13 +6,9 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from model.data.background import gradient, texture
-from model.data.geometry import Box
-
-ByteArray = npt.NDArray[np.uint8]
-FloatArray = npt.NDArray[np.float32]
+from model.data.geometry import Box, Pixels
 
 
 class _Canvas:
@@ -22,7 +18,7 @@ class _Canvas:
         self.grey = np.zeros(shape, np.float32)
         self.opacity = np.zeros(shape, np.float32)
 
-    def over(self, mask: ByteArray, level: float | FloatArray, opacity: float = 1.0) -> None:
+    def over(self, mask: Pixels, level: float | Pixels, opacity: float = 1.0) -> None:
         """Lay a coat of a grey level over what is there, where a mask `(H, W) uint8` has it."""
         alpha = mask * np.float32(opacity / 255)
         for plane, coat in ((self.grey, level), (self.opacity, None)):
@@ -30,12 +26,12 @@ class _Canvas:
             plane += alpha if coat is None else alpha * np.float32(coat)
 
 
-def _shift(mask: ByteArray, dx: float, dy: float) -> ByteArray:
+def _shift(mask: Pixels, dx: float, dy: float) -> Pixels:
     matrix = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
     return cv2.warpAffine(mask, matrix, (mask.shape[1], mask.shape[0]))
 
 
-def _disc(radius: float) -> ByteArray:
+def _disc(radius: float) -> Pixels:
     side = 2 * max(1, round(radius)) + 1
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
 
@@ -44,7 +40,7 @@ class _Job:
     """One word to paint: its ink, its height in pixels, its grey level and the ground's."""
 
     def __init__(
-        self, rng: np.random.Generator, ink: ByteArray, box: Box, level: float, ground: float
+        self, rng: np.random.Generator, ink: Pixels, box: Box, level: float, ground: float
     ) -> None:
         self.rng, self.ink, self.box, self.level, self.ground = rng, ink, box, level, ground
         self.high = box.height
@@ -135,9 +131,7 @@ _COATS: tuple[tuple[float, tuple[Callable[[_Job], None], ...]], ...] = (
 _EDGES = np.cumsum([share for share, _ in _COATS])
 
 
-def paint(
-    rng: np.random.Generator, ink: ByteArray, box: Box, level: float, ground: float
-) -> FloatArray:
+def paint(rng: np.random.Generator, ink: Pixels, box: Box, level: float, ground: float) -> Pixels:
     """Give lettering its looks.
 
     Args:

@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from model.data.background import background, frame
 from model.data.fonts import Face
-from model.data.geometry import random_warp
+from model.data.geometry import Pixels, random_warp
 from model.data.lettering import lettering
 from model.data.paint import paint
-
-ByteArray = npt.NDArray[np.uint8]
 
 
 def _levels(rng: np.random.Generator) -> tuple[float, float]:
@@ -30,14 +27,14 @@ def _levels(rng: np.random.Generator) -> tuple[float, float]:
 def _margins(rng: np.random.Generator) -> tuple[float, float, float, float]:
     """Room around the text, in its heights: annotators differ."""
     kind = rng.random()
-    low, high = (-0.04, 0.08) if kind < 0.35 else (0.0, 0.22) if kind < 0.85 else (0.1, 0.5)
+    low, high = (-0.04, 0.08) if kind < 0.25 else (0.02, 0.28) if kind < 0.75 else (0.1, 0.6)
     left, top, right, bottom = (low + (high - low) * rng.random(4)).tolist()
     return left, top, right, bottom
 
 
 def render(
     text: str, face: Face, rng: np.random.Generator, neighbour: Callable[[], str] = lambda: "and"
-) -> ByteArray:
+) -> Pixels:
     """A picture of a text, `(H, W) uint8`, some 10 to 90 px high, before the camera's own faults.
 
     Args:
@@ -52,7 +49,7 @@ def render(
     warp = random_warp(rng, box, 0.82 + 0.4 * rng.random(), margins)
     crop = warp(paint(rng, ink, box, level, ground))
     surface = background(rng, warp.height, warp.width, ground, level - ground)
-    if rng.random() < 0.3:
+    if rng.random() < 0.4:
         frame(rng, surface, warp.inner)
     opacity = crop[..., 1]
     surface -= surface * opacity

@@ -1,44 +1,68 @@
 """An endless, repeatable set of rendered words: item i is the same in whichever process.
 
-    synth = Synth(find_faces(["fonts"]), TextSource(None, Charset.ascii()), seed=1)
-    image, text = synth[0]
+`Synth(find_faces(["fonts"]), TextSource(None, Charset.ascii()), seed=1)[0]` is an image and its
+text. On the command line, `python -m model.data.synth` shows, writes or times them.
 """
 
 from __future__ import annotations
 
+import argparse
+import sys
+import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from model.data import fontsource
 from model.data.augment import Augment
-from model.data.fonts import Face
+from model.data.fonts import Face, find_faces
 from model.data.render import render
-from model.data.text import TextSource
+from model.data.sheet import contact_sheet
+from model.data.text import TextSource, read_words
+from model.data.write import write_folder, write_lmdb
+from runtime.charset import Charset
+from runtime.errors import CrnnError
 
-_EVERYDAY = 3.0  # how much more often an everyday family is drawn than another
+_EVERYDAY = 5.0  # how much more often an everyday family is drawn than another
+_DISPLAYS = 0.12  # how often a number is set in a face that has nothing but digits
+_NUMERIC = frozenset("0123456789:.-")
+_PREVIEW = 96  # words on a preview's sheet
+_TRIES = 200  # faces to look for one that can draw a text
 
 
 class Synth:
     """Rendered words by number.
 
-    Args:
-        faces: What to write with.
-        text_source: What to write.
-        seed: Another seed, another set.
-        strength: Of the degradation; see `Augment`.
+    Attributes:
+        families: Faces with letters, by family: a family of ten weights is drawn no more often
+            than one of a single weight. Upright faces come more than once in theirs.
+        numeric: Faces of digits alone.
     """
 
     def __init__(
         self, faces: Sequence[Face], text_source: TextSource, seed: int, strength: float = 1.0
     ) -> None:
-        if not faces:
-            raise ValueError("no font face given: use find_faces()")
+        """Set up.
+
+        Args:
+            faces: What to write with.
+            text_source: What to write.
+            seed: Another seed, another set.
+            strength: Of the degradation; see `Augment`.
+
+        Raises:
+            CrnnError: If no face has letters.
+        """
         families: dict[str, list[Face]] = {}
         for face in faces:
-            families.setdefault(face.family, []).append(face)
-        self.families = tuple(tuple(family) for family in families.values())
+            if not face.numeric:
+                families.setdefault(face.family, []).append(face)
+        if not families:
+            raise CrnnError(f"none of the {len(faces)} font faces given has letters")
+        self.numeric = tuple(face for face in faces if face.numeric)
+        self.families = tuple(_shares(family) for family in families.values())
         everyday = fontsource.families()
         shares = [_EVERYDAY if everyday.get(name) else 1.0 for name in families]
         self._edges = np.cumsum(shares) / np.sum(shares)
@@ -47,18 +71,127 @@ class Synth:
         self.augment = Augment(strength)
 
     def __getitem__(self, index: int) -> tuple[npt.NDArray[np.uint8], str]:
-        """A picture `uint8 (H, W)` and its text; any index from 0 on."""
+        """A picture `(H, W) uint8` and its text; any index from 0 on."""
         rng = np.random.default_rng((self.seed, index))
         face, text = self._subject(rng)
         image = render(text, face, rng, lambda: self.text_source.sample(rng))
         return self.augment(image, rng), text
 
     def _subject(self, rng: np.random.Generator) -> tuple[Face, str]:
-        """A face and a text that it can draw; texts too rare for a face wait for another."""
+        """A face, and a text as that face can draw it."""
         text = self.text_source.sample(rng)
-        for _ in range(50):
+        if self.numeric and rng.random() < _DISPLAYS and _NUMERIC.issuperset(text):
+            return self.numeric[int(rng.random() * len(self.numeric))], text
+        for _ in range(_TRIES):
             family = self.families[int(np.searchsorted(self._edges, rng.random(), "right"))]
             face = family[int(rng.random() * len(family))]
-            if spelled := face.spell(text):
+            spelled = face.spell(text)
+            if spelled is not None and self.text_source.allows(spelled):
                 return face, spelled
-        return self._subject(rng)
+        raise CrnnError(
+            f"found no font face that can draw {text!r} among {len(self.families)} families: give "
+            "fonts that have these characters, or a smaller charset"
+        )
+
+
+def _shares(family: Sequence[Face]) -> tuple[Face, ...]:
+    """The faces of a family, each as often as signs prefer it: bold and upright."""
+    shares = []
+    for face in family:
+        name = face.path.stem.lower()
+        slanted = "italic" in name or "oblique" in name
+        bold = any(word in name for word in ("700", "900", "bold", "black"))
+        shares += [face] * (1 if slanted or "300" in name or "light" in name else 2 + bold)
+    return tuple(shares)
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m model.data.synth",
+        description="Render words as scenes show them, to train or calibrate with: shown as one\n"
+        "picture, written as a labelled folder or an LMDB, or timed.",
+        epilog="examples:\n"
+        "  python -m model.data.synth --preview words.png\n"
+        "  python -m model.data.synth --count 5000 --out words --fonts ~/fonts --seed 7\n"
+        "  python -m model.data.synth --count 1000000 --out words.lmdb --lmdb --workers 8\n\n"
+        "Word i of a seed is always the same picture, whatever the number of workers.\n"
+        "python -m model.data.fonts --fetch DIR brings several hundred open fonts.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    action = parser.add_mutually_exclusive_group(required=True)
+    action.add_argument("--preview", metavar="PNG", type=Path, help="draw 96 of them on one sheet")
+    action.add_argument("--count", metavar="N", type=int, help="write the first N words to --out")
+    action.add_argument("--bench", action="store_true", help="print words per second of one core")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="new folder to write to")
+    parser.add_argument("--lmdb", action="store_true", help="write --out as an LMDB")
+    parser.add_argument(
+        "--fonts", nargs="+", type=Path, default=[], help="font folders (default: the system's)"
+    )
+    parser.add_argument(
+        "--words",
+        metavar="FILE",
+        type=Path,
+        help="dictionary, one word a line (default: the system's word list, or made-up words)",
+    )
+    parser.add_argument(
+        "--characters",
+        metavar="TEXT",
+        help="the charset, as one string (default: printable ASCII and the space)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument(
+        "--strength",
+        type=float,
+        default=1.0,
+        help="of the degradation, 0 to 2 (default: %(default)s)",
+    )
+    parser.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Show, write or time rendered words."""
+    parser = _arguments()
+    args = parser.parse_args(argv)
+    if (args.count is None) != (args.out is None):
+        parser.error("--count and --out go together")
+    if args.lmdb and args.out is None:
+        parser.error("--lmdb needs --count and --out")
+    if args.seed < 0 or args.workers < 1 or (args.count is not None and args.count < 1):
+        parser.error("--seed must be 0 or more, --workers and --count 1 or more")
+    if not 0 <= args.strength <= 2:
+        parser.error("--strength must be between 0 and 2")
+    try:
+        charset = Charset(tuple(args.characters)) if args.characters else Charset.ascii()
+        source = TextSource(read_words(args.words) if args.words else None, charset)
+        faces = find_faces(args.fonts, "".join(charset.tokens))
+        synth = Synth(faces, source, args.seed, args.strength)
+        print(f"{len(faces)} faces of {len(synth.families)} families", file=sys.stderr)
+        if args.preview:
+            words = [synth[i] for i in range(_PREVIEW)]
+            captions = [f"{text}  {image.shape[0]} px" for image, text in words]
+            contact_sheet([image for image, _ in words], captions, args.preview)
+        elif args.bench:
+            print(f"{_words_per_second(synth):.0f} words/s")
+        elif args.lmdb:
+            write_lmdb(synth, args.count, args.out, args.workers)
+        else:
+            write_folder(synth, args.count, args.out, args.workers)
+    except CrnnError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _words_per_second(synth: Synth, count: int = 3000) -> float:
+    """Measured over processor time, after the caches of a training run have filled."""
+    for index in range(500):
+        synth[index]
+    start = time.process_time()
+    for index in range(count):
+        synth[index]
+    return count / (time.process_time() - start)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runtime import names
-from runtime.errors import ModelFileError
+from runtime.errors import EngineError, ModelFileError
 from runtime.manifest import Manifest
 
 FloatArray = npt.NDArray[np.float32]
@@ -54,7 +54,7 @@ def open_backend(
 
     Raises:
         ModelFileError: If the file is missing, damaged, foreign, or at odds with its manifest.
-        EngineError: If the engine or the device is not installed here.
+        EngineError: If the engine or the device is not installed here, or `threads` is below 1.
         UnknownNameError: If there is no such backend.
     """
     path = Path(path)
@@ -66,15 +66,24 @@ def open_backend(
                 f"{', '.join(SUFFIXES)}): name one, for example --backend onnx"
             )
     load = names.find(__name__, name, "load")
-    if not path.is_file():
-        reason = "it is a folder" if path.is_dir() else "there is no such file"
+    if reason := _unusable(path):
         raise ModelFileError(f"cannot open the model file {path}: {reason}")
-    if path.stat().st_size == 0:
-        raise ModelFileError(f"cannot open the model file {path}: it is empty")
     if threads is not None and threads < 1:
-        raise ModelFileError(f"cannot open {path} with {threads} threads: expected 1 or more")
+        raise EngineError(f"cannot open {path} with {threads} threads: expected 1 or more")
     backend: Backend = load(path, threads=threads, device=device)
     return backend
+
+
+def _unusable(path: Path) -> str | None:
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return "there is no such file"
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        return getattr(error, "strerror", None) or str(error)
+    if path.is_dir():
+        return "it is a folder"
+    return None if size else "it is empty"
 
 
 def physical_cores() -> int:

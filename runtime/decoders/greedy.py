@@ -7,6 +7,8 @@ It is not always the most probable text: with p = [blank .6, a .4] at two steps 
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from runtime.charset import BLANK, Charset
 from runtime.decoders import Recognition
 from runtime.decoders.ctc import FloatArray, check_log_probs
@@ -26,10 +28,8 @@ class Decoder:
     def __call__(self, log_probs: FloatArray) -> list[Recognition]:
         """Read log_probs `(N, T, C) float32`; spans are in time steps."""
         check_log_probs(log_probs, self.charset.num_classes)
-        best = log_probs.argmax(axis=2)
-        keep = best != BLANK
-        keep[:, 1:] &= best[:, 1:] != best[:, :-1]
+        # Merging some 25 numbers takes plain Python 1 µs, and NumPy 3.
         return [
-            Recognition.of(self.charset, classes[kept].tolist(), rows)
-            for classes, kept, rows in zip(best, keep, log_probs, strict=True)
+            Recognition.of(self.charset, [k for k, _ in groupby(path) if k != BLANK], rows)
+            for path, rows in zip(log_probs.argmax(axis=2).tolist(), log_probs, strict=True)
         ]

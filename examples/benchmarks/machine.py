@@ -1,0 +1,115 @@
+"""The conditions of a measurement: the machine, its clock, its heat, and who else used it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from runtime.bench import machine
+
+_CPU = Path("/sys/devices/system/cpu/cpu0")
+_PI = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What the system told at one moment; None or empty where it does not tell.
+
+    Attributes:
+        machine: Board or processor, architecture, cores.
+        python: Version.
+        system: Kernel.
+        governor: Policy of the processor's clock.
+        clock_mhz: Its frequency.
+        temperature_c: The hottest sensor.
+        throttled: How often, or (on a Raspberry Pi) in which ways, heat or power slowed it down.
+        load: Programs that wanted to run, on average over the last minute.
+        stolen_s: Processor seconds that a host gave to other guests since it started.
+    """
+
+    machine: str
+    python: str
+    system: str
+    governor: str
+    clock_mhz: float | None
+    temperature_c: float | None
+    throttled: str
+    load: float | None
+    stolen_s: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    def told(self, after: Conditions | None = None) -> str:
+        """One line for people; with the conditions after the measurement, what changed."""
+        last = after or self
+        parts = [self.machine, f"Python {self.python}", self.system]
+        parts.append(f"governor {self.governor or 'not told'}")
+        if self.clock_mhz and last.clock_mhz:
+            parts.append(_change("", self.clock_mhz, last.clock_mhz, "MHz"))
+        if self.temperature_c and last.temperature_c:
+            parts.append(_change("", self.temperature_c, last.temperature_c, "°C"))
+        else:
+            parts.append("temperature not told")
+        if last.throttled:
+            parts.append(f"throttled {self.throttled} before, {last.throttled} after")
+        if self.load is not None and last.load is not None:
+            parts.append(_change("load ", self.load, last.load, "", 1))
+        if self.stolen_s is not None and last.stolen_s is not None:
+            stolen_s = last.stolen_s - self.stolen_s
+            if stolen_s > 1:
+                parts.append(f"{stolen_s:.0f} s of processor time stolen by other guests")
+        return ", ".join(parts)
+
+
+def _change(what: str, before: float, after: float, unit: str, decimals: int = 0) -> str:
+    a, b = f"{before:.{decimals}f}", f"{after:.{decimals}f}"
+    return f"{what}{a if a == b else f'{a} → {b}'} {unit}".rstrip()
+
+
+def conditions() -> Conditions:
+    """The conditions now."""
+    temperatures = [_number(path) for path in Path("/sys/class/thermal").glob("*/temp")]
+    known = [t / 1e3 for t in temperatures if t]
+    khz = _number(_CPU / "cpufreq" / "scaling_cur_freq")
+    return Conditions(
+        machine=machine(),
+        python=platform.python_version(),
+        system=f"{platform.system()} {platform.release().partition('-')[0]}",
+        governor=_text(_CPU / "cpufreq" / "scaling_governor"),
+        clock_mhz=khz / 1e3 if khz else _clock_mhz(),
+        temperature_c=max(known) if known else None,
+        throttled=_text(_PI) or _text(_CPU / "thermal_throttle" / "core_throttle_count"),
+        load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        stolen_s=_stolen_s(),
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _number(path: Path) -> float | None:
+    try:
+        return float(_text(path))
+    except ValueError:
+        return None
+
+
+def _clock_mhz() -> float | None:
+    for line in _text(Path("/proc/cpuinfo")).splitlines():
+        if line.startswith("cpu MHz"):
+            return float(line.partition(":")[2])
+    return None
+
+
+def _stolen_s() -> float | None:
+    fields = _text(Path("/proc/stat")).partition("\n")[0].split()
+    return float(fields[8]) / os.sysconf("SC_CLK_TCK") if len(fields) > 8 else None

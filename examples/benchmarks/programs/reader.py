@@ -1,0 +1,92 @@
+"""One model file in one engine: opened, asked to read pictures by their numbers, timed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ENGINES = ("onnxruntime", "openvino", "ai_edge_litert", "tflite_runtime", "torch")
+
+
+def start(path: str, backend: str, threads: str, folder: str) -> dict[str, Callable[..., Any]]:
+    """Import the runtime, open the file, read once; what that takes is the cold start."""
+    marks = [time.perf_counter()]
+    from runtime import Recognizer
+    from runtime.selftest import selftest_image
+
+    marks.append(time.perf_counter())
+    recognizer = Recognizer.load(path, backend=backend or None, threads=int(threads))
+    marks.append(time.perf_counter())
+    recognizer(selftest_image())
+    marks.append(time.perf_counter())
+
+    manifest = recognizer.manifest
+    parts = zip(("import", "load", "first read"), pairwise(marks), strict=True)
+    cold_parts_ms = {part: round(1e3 * (b - a), 1) for part, (a, b) in parts}
+
+    # The rest is no part of the cold start.
+    from runtime.bench import read_in_stages
+    from runtime.images import Image, LabelledFolder
+
+    @cache
+    def pictures() -> LabelledFolder:
+        return LabelledFolder(folder)
+
+    def images(indices: Sequence[int]) -> list[Image]:
+        return [pictures()[i][0] for i in indices]
+
+    def read(indices: Sequence[int]) -> dict[str, Any]:
+        found = [read_in_stages(recognizer, image) for image in images(indices)]
+        return {"texts": [text for text, _ in found], "stages_ms": [ms for _, ms in found]}
+
+    def batch(indices: Sequence[int]) -> float:
+        given = images(indices)
+        start_s = time.perf_counter()
+        recognizer.batch(given)
+        return time.perf_counter() - start_s
+
+    def at_width(width_px: int, reads: int) -> list[float]:
+        shape = manifest.preprocess.height, width_px
+        image = np.resize(selftest_image()[..., 0], shape)  # what it shows is no matter
+        return [sum(read_in_stages(recognizer, image)[1][:3]) for _ in range(reads)]
+
+    def about() -> dict[str, Any]:
+        engines = {name: version(name) for name in ENGINES if name in sys.modules}
+        return {
+            "name": manifest.name,
+            "precision": manifest.precision,
+            "engine": engines or {"numpy": np.__version__},
+            "cold_parts_ms": cold_parts_ms,
+        }
+
+    return {
+        "ready": lambda: True,
+        "about": about,
+        "read": read,
+        "batch": batch,
+        "at_width": at_width,
+        "peak_rss_mb": peak_rss_mb,
+    }
+
+
+def peak_rss_mb() -> float:
+    """The most memory that this process held, in MB.
+
+    Linux's own mark, because `getrusage` counts what the parent held when it forked.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1e3
+    except (OSError, IndexError):
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / (1e6 if sys.platform == "darwin" else 1e3)

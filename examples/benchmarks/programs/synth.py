@@ -1,0 +1,31 @@
+"""Our renderer in a process: `go N` gives the processor seconds that N words took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import cv2
+
+from model.data.fonts import find_faces
+from model.data.synth import Synth
+from model.data.text import TextSource, read_words
+from runtime.charset import Charset
+
+
+def start(words: str, seed: str, *fonts: str) -> dict[str, Callable[..., float]]:
+    """Find the fonts. No words: the system's."""
+    cv2.setNumThreads(1)  # the processes are the parallelism, as in training
+    source = TextSource(read_words(Path(words)) if words else None, Charset.ascii())
+    synth = Synth(find_faces(fonts), source, int(seed))
+    numbers = count()
+
+    def go(n: int) -> float:
+        start_s = time.process_time()
+        for _ in range(n):
+            synth[next(numbers)]
+        return time.process_time() - start_s
+
+    return {"go": go, "faces": lambda: sum(map(len, synth.families))}

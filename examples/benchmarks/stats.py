@@ -1,0 +1,35 @@
+"""Figures from durations: medians, never means, and ratios with an interval.
+
+One interruption by another program would own a mean. Ratios are taken round by round, in which
+both sides met the same machine, so a busy minute cancels out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from runtime.metrics import Estimate
+
+_RESAMPLES = 2000
+
+
+def median(values: Sequence[float]) -> Estimate:
+    """The median, with the 95 % interval that resampling gives it (bootstrap, fixed seed)."""
+    sample = np.asarray(values, dtype=np.float64)
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(len(sample), size=(_RESAMPLES, len(sample)))
+    low, high = np.percentile(np.median(sample[drawn], axis=1), (2.5, 97.5))
+    return Estimate(float(np.median(sample)), float(low), float(high))
+
+
+def ratio(values: Sequence[float], baseline: Sequence[float]) -> Estimate:
+    """How many times the baseline: the median over rounds of one divided by the other.
+
+    Raises:
+        ValueError: If they were not measured in the same rounds.
+    """
+    if len(values) != len(baseline):
+        raise ValueError(f"{len(values)} rounds cannot be compared with {len(baseline)}")
+    return median(np.divide(values, baseline).tolist())

@@ -1,0 +1,128 @@
+"""Measuring several readers in turns, chunk by chunk of the same pictures.
+
+Every picture is read once by each, one at a time, so the durations and the accuracy come from the
+same reads. The order rotates, the chunks are shuffled, and whatever ends a run early (Ctrl-C, the
+clock, a crash) leaves figures of the same pictures for all.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from examples.benchmarks.child import Child, ChildError
+from examples.benchmarks.stats import ratio
+from runtime.metrics import Estimate, Score, score
+
+
+@dataclass
+class Reader:
+    """One way to read pictures, and what was measured of it so far.
+
+    Attributes:
+        label: Its name in the table.
+        child: Its process, once it runs.
+        about: What it told of itself.
+        texts: What it read, by number of the picture.
+        durations_ms: Of every read, by stage.
+        rounds_ms: Median of a round's reads, by number of the round.
+        failure: Why it was left out, if it was.
+    """
+
+    label: str
+    child: Child | None = None
+    about: dict[str, Any] = field(default_factory=dict)
+    texts: dict[int, str] = field(default_factory=dict)
+    durations_ms: list[list[float]] = field(default_factory=list)
+    rounds_ms: dict[int, float] = field(default_factory=dict)
+    failure: str = ""
+
+    def ask(self, function: str, *arguments: Any) -> Any:
+        """Ask its process.
+
+        Raises:
+            ChildError: If it is dead, hangs, or answered with an error.
+        """
+        assert self.child
+        return self.child.ask(function, *arguments)
+
+    def read(self, number: int, pictures: Sequence[int], stages: slice = slice(None)) -> None:
+        """Read the pictures of a round; `stages` are those that count as reading.
+
+        Raises:
+            ChildError: If it is dead, hangs, or answered with an error.
+        """
+        answer = self.ask("read", list(pictures))
+        self.texts.update(zip(pictures, answer["texts"], strict=True))
+        self.durations_ms += answer["stages_ms"]
+        self.rounds_ms[number] = float(np.median([sum(ms[stages]) for ms in answer["stages_ms"]]))
+
+    def score(self, truths: Sequence[str]) -> Score | None:
+        """How well it read, of the pictures that it has read."""
+        if not self.texts:
+            return None
+        return score([truths[i] for i in self.texts], list(self.texts.values()))
+
+
+def against(values: dict[int, float], baseline: dict[int, float]) -> Estimate | None:
+    """How many times the baseline, over the rounds that both have; None where there is none."""
+    common = sorted(values.keys() & baseline.keys())
+    return ratio([values[k] for k in common], [baseline[k] for k in common]) if common else None
+
+
+def chunks(count: int, size: int, at_least: int) -> Iterator[list[int]]:
+    """Numbers below `count` in a fixed random order, `size` at a time.
+
+    All once; where those are fewer than `at_least`, all once more, as often as it takes.
+    """
+    rng = np.random.default_rng(0)
+    given = 0
+    while given < at_least or not given:
+        order = rng.permutation(count).tolist()
+        given += count
+        yield from (order[k : k + size] for k in range(0, count, size))
+
+
+def take_turns(
+    readers: Sequence[Reader],
+    rounds: Sequence[Any],
+    turn: Callable[[Reader, int, Any], None],
+    seconds: float,
+) -> None:
+    """Give each reader its turn in every round; one that fails is left out from then on.
+
+    Args:
+        readers: Who takes turns.
+        rounds: What each round is about.
+        turn: Called with a reader, the round's number and what it is about.
+        seconds: No round is begun later than that.
+    """
+    from tqdm import tqdm
+
+    end_s = time.monotonic() + seconds
+    try:
+        for number, about in enumerate(tqdm(rounds, desc="rounds", disable=None)):
+            if time.monotonic() > end_s:
+                print(f"time is up after {number} of {len(rounds)} rounds", file=sys.stderr)
+                break
+            first = number % len(readers)
+            for reader in (*readers[first:], *readers[:first]):
+                attempt(reader, lambda one: turn(one, number, about))  # noqa: B023 (called at once)
+    except KeyboardInterrupt:
+        print("interrupted: the table so far", file=sys.stderr)
+
+
+def attempt(reader: Reader, action: Callable[[Reader], None]) -> None:
+    """Do something with a reader unless it has failed; if it fails now, keep the reason."""
+    if reader.failure:
+        return
+    try:
+        action(reader)
+    except ChildError as error:
+        reader.failure = str(error)
+        print(f"left out: {reader.label}: {error}", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""Words to train on: rendered ones, real ones, and mixtures of both."""

@@ -1,0 +1,138 @@
+"""The arrows between packages, and what each may import. Everything not allowed is forbidden."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from runtime.selftest import selftest_image
+
+ROOT = Path(__file__).parent.parent
+
+ARROWS = {
+    "runtime": {"runtime"},
+    "quantize": {"quantize", "runtime"},
+    "model": {"model", "runtime"},
+    "export": {"export", "model", "quantize", "runtime"},
+    "examples": {"examples", "export", "model", "quantize", "runtime"},
+}
+
+# Beyond the standard library. An engine belongs to the files of its name.
+LIBRARIES = {
+    "runtime": {"numpy"},
+    "quantize": {"numpy", "tqdm"},
+}
+ENGINES = {
+    "onnx.py": {"onnx", "onnxruntime"},
+    "openvino.py": {"openvino", "nncf"},
+    "tflite.py": {"ai_edge_litert", "tflite_runtime", "flatbuffers", "tflite"},
+}
+READERS = {"runtime/images.py": {"PIL", "cv2"}}
+
+FILES = [p for package in ARROWS for p in sorted((ROOT / package).rglob("*.py"))]
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or "" if node.level == 0 else "." * node.level
+
+
+def roots(names: Iterator[str]) -> set[str]:
+    return {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_imports_follow_the_arrows(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+    found = roots(imports(ast.parse(path.read_text())))
+    assert "" not in found, "imports are absolute"
+    ours = found & set(ARROWS)
+    assert ours <= ARROWS[package]
+    if package in LIBRARIES:
+        allowed = LIBRARIES[package] | ENGINES.get(path.name, set())
+        assert found - ours <= allowed | READERS.get(relative(path), set())
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if p.is_relative_to(ROOT / "runtime")], ids=relative
+)
+def test_the_runtime_imports_engines_and_readers_only_when_needed(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            node.body = []
+    assert roots(imports(tree)) <= {"numpy", "runtime"}
+
+
+def run(code: str, *arguments: object) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+BLOCK = """
+import json, sys
+from importlib.abc import MetaPathFinder
+blocked = set(sys.argv[1].split(","))
+class Block(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in blocked:
+            raise ModuleNotFoundError(f"{name} is blocked", name=name)
+sys.meta_path.insert(0, Block())
+"""
+
+FOREIGN = (
+    "torch,torchvision,cv2,onnx,openvino,nncf,tflite_runtime,ai_edge_litert,tensorflow,lmdb,tqdm,"
+    "matplotlib,safetensors,scipy,model,quantize,export"
+)
+
+
+def test_the_runtime_imports_with_numpy_alone() -> None:
+    code = BLOCK + (
+        "import runtime, runtime.__main__, runtime.bench, runtime.metrics, runtime.selftest\n"
+        "import runtime.backends.onnx, runtime.decoders.greedy\n"
+    )
+    run(code, f"{FOREIGN},onnxruntime,PIL")
+
+
+def test_importing_the_runtime_loads_no_engine_and_no_reader() -> None:
+    code = "import sys, json, runtime; print(json.dumps(sorted(sys.modules)))"
+    loaded = set(json.loads(run(code)))
+    assert not loaded & {*FOREIGN.split(","), "onnxruntime", "PIL", "subprocess"}
+
+
+def test_reading_needs_numpy_one_engine_and_a_reader(tiny_model: Path, tmp_path: Path) -> None:
+    Image.fromarray(selftest_image()).save(tmp_path / "word.png")
+    code = BLOCK + (
+        "from runtime import Recognizer, read_image\n"
+        "reading = Recognizer.load(sys.argv[2])(read_image(sys.argv[3]))\n"
+        "print(json.dumps(reading.to_dict()))\n"
+    )
+    assert json.loads(run(code, FOREIGN, tiny_model, tmp_path / "word.png"))["text"]
+
+
+def test_reading_never_imports_torch_or_opencv(tiny_model: Path, tmp_path: Path) -> None:
+    Image.fromarray(selftest_image()).save(tmp_path / "word.png")
+    code = (
+        "import sys; from runtime.__main__ import main\n"
+        "main(['read', '--model', sys.argv[1], '--json', sys.argv[2]])\n"
+        "print(sorted({'torch', 'cv2', 'onnx', 'model', 'export', 'quantize'} & set(sys.modules)))"
+    )
+    assert run(code, tiny_model, tmp_path / "word.png").splitlines()[-1] == "[]"

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import STRIDE, build_tiny, tiny_manifest
+
+from runtime import recognizer as recognizer_module
+from runtime import selftest
+from runtime.backends import open_backend
+from runtime.charset import Charset
+from runtime.decoders import greedy
+from runtime.errors import CrnnError, DecodeError, ImageError, ModelFileError
+from runtime.recognizer import Recognizer, log_softmax
+
+
+def crops(count: int = 12, seed: int = 0) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers((16, 20), (60, 260), size=(count, 2))
+    return [rng.integers(0, 256, (h, w, 3), dtype=np.uint8) for h, w in sizes]
+
+
+class Fake:
+    """A backend that gives prepared logits."""
+
+    def __init__(self, logits: np.ndarray) -> None:
+        self.manifest = tiny_manifest()
+        self.logits = logits
+
+    def __call__(self, tensor: np.ndarray) -> np.ndarray:
+        return self.logits
+
+
+@pytest.mark.parametrize("fixture", ["tiny_model", "tiny_int8_model"])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_batch_equals_its_members(
+    fixture: str, threads: int, request: pytest.FixtureRequest
+) -> None:
+    recognizer = Recognizer.load(request.getfixturevalue(fixture), threads=threads)
+    images = crops()
+    for alone, together in zip(map(recognizer, images), recognizer.batch(images), strict=True):
+        assert alone == together
+        assert alone.log_prob == pytest.approx(together.log_prob, abs=1e-4)
+
+
+def test_large_batches_are_cut_and_keep_their_order(tiny_model: Path) -> None:
+    recognizer = Recognizer.load(tiny_model, threads=1)
+    images = [image for image in crops(10, seed=1) for _ in range(15)]
+    texts = [reading.text for reading in recognizer.batch(images)]
+    assert texts == [recognizer(image).text for image in images]
+    assert len(set(texts)) > 5
+    assert recognizer.batch([]) == []
+
+
+def test_log_probs_are_probabilities_with_a_step_per_stride(tiny_model: Path) -> None:
+    recognizer = Recognizer.load(tiny_model)
+    images = crops()
+    for image, rows in zip(images, recognizer.log_probs(images), strict=True):
+        bucket = recognizer.manifest.preprocess.bucket(*image.shape[:2])
+        assert rows.shape == (bucket // STRIDE, recognizer.manifest.charset.num_classes)
+        np.testing.assert_allclose(np.exp(rows).sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("height", [16, 32, 80])
+def test_spans_are_in_pixels_of_the_callers_image(height: int) -> None:
+    width = 5 * height
+    logits = np.full((1, 40, 11), -9.0, dtype=np.float32)
+    logits[0, :, 0] = 9
+    logits[0, 10:12, :2] = [[-9, 9]] * 2
+    logits[0, 39, :3] = [-9, -9, 9]
+    first, last = Recognizer(Fake(logits))(np.zeros((height, width), np.uint8)).characters
+    # 160 tensor columns show the whole image: a step is 4 of them.
+    assert first.token == "a"
+    assert first.start == pytest.approx(width * 40 / 160)
+    assert first.end == pytest.approx(width * 48 / 160)
+    assert last.end == pytest.approx(width)
+
+
+def test_spans_never_leave_the_image() -> None:
+    logits = np.zeros((1, 8, 11), dtype=np.float32)
+    logits[0, ::2, 1] = 9  # also in the padding
+    image = np.zeros((32, 11), np.uint8)
+    assert {c.end for c in Recognizer(Fake(logits))(image).characters} == {4.0, 11.0}
+
+
+def test_every_character_is_told_where_it_stands(tiny_model: Path) -> None:
+    reading = Recognizer.load(tiny_model)(selftest.selftest_image())
+    assert reading.text
+    assert [c.token for c in reading.characters] == list(reading.text)
+    assert all(0 <= c.start < c.end <= 222 for c in reading.characters if c.start < 222)
+
+
+def test_a_decoder_may_be_passed_instead_of_named(tiny_model: Path) -> None:
+    backend = open_backend(tiny_model)
+    decoder = greedy.Decoder(backend.manifest.charset)
+    image = selftest.selftest_image()
+    assert Recognizer(backend, decoder)(image) == Recognizer(backend)(image)
+
+
+def test_log_softmax_survives_any_size_of_logits() -> None:
+    logits = np.array([[1e4, -1e4, 0], [1e-4, 0, 0], [-1e30, -1e30, -1e30]], np.float32)
+    with np.errstate(over="raise", invalid="raise"):
+        found = log_softmax(logits)
+    np.testing.assert_allclose(np.exp(found).sum(axis=1), 1, atol=1e-6)
+    assert found[0, 0] == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 12), (8, 11), (1, 8, 1, 11), (1, 0, 11)])
+def test_logits_that_contradict_the_manifest_are_refused(shape: tuple[int, ...]) -> None:
+    recognizer = Recognizer(Fake(np.zeros(shape, np.float32)))
+    with pytest.raises(ModelFileError, match=r"'tiny' gave logits .* expected \(N, T, 11\)"):
+        recognizer(np.zeros((32, 32), np.uint8))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_logits_that_are_not_finite_are_refused(value: float) -> None:
+    logits = np.zeros((1, 8, 11), np.float32)
+    logits[0, 3, 4] = value
+    with np.errstate(invalid="ignore"), pytest.raises(DecodeError, match="is damaged"):
+        Recognizer(Fake(logits))(np.zeros((32, 32), np.uint8))
+
+
+def test_a_bad_image_in_a_batch_is_told_by_number(tiny_model: Path) -> None:
+    recognizer = Recognizer.load(tiny_model)
+    with pytest.raises(ImageError, match="image 1 of 2: expected a uint8 image, got float64"):
+        recognizer.batch([np.zeros((9, 9), np.uint8), np.zeros((9, 9))])
+    with pytest.raises(ImageError, match="expected an image as a NumPy array, got str"):
+        recognizer("word.png")
+
+
+def test_without_a_path_the_default_model_is_read(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert recognizer_module.DEFAULT_MODEL.parts[-3:] == ("runtime", "models", "crnn-lite.onnx")
+    monkeypatch.setattr(recognizer_module, "DEFAULT_MODEL", tiny_model)
+    assert Recognizer.load().manifest.name == "tiny"
+    monkeypatch.setattr(recognizer_module, "DEFAULT_MODEL", tiny_model.with_name("none.onnx"))
+    with pytest.raises(CrnnError, match=r"the default model .*none.onnx is not there"):
+        Recognizer.load()
+
+
+def test_selftest_agrees_with_itself_and_finds_another_network(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    backend = open_backend(tiny_model)
+    result = selftest.check(backend)
+    assert result.ok
+    assert result.pinned > 5
+    assert len(result.expected) == 40
+    shifted = tuple(k if k < 0 else (k + 1) % 11 for k in result.expected)
+    other = build_tiny(tmp_path / "other.onnx", tiny_manifest(selftest=shifted))
+    result = selftest.check(open_backend(other))
+    assert not result.ok
+    assert len(result.differences) == result.pinned
+    assert f"{result.pinned} of {result.pinned} pinned time steps differ" in result.describe(
+        Charset(tuple("abcdefghij"))
+    )
+
+
+def test_selftest_notices_another_number_of_steps(tiny_model: Path, tmp_path: Path) -> None:
+    pinned = open_backend(tiny_model).manifest.selftest
+    other = build_tiny(tmp_path / "other.onnx", tiny_manifest(selftest=pinned[:-1]))
+    result = selftest.check(open_backend(other))
+    assert not result.ok
+    assert "expected 39 time steps, got 40" in result.describe(Charset(tuple("abcdefghij")))
+
+
+def test_selftest_pins_no_step_that_is_close() -> None:
+    logits = np.zeros((1, 3, 11), np.float32)
+    logits[0, :, 2] = [0.5, 1.5, 0]
+    logits[0, 2, 0] = 7
+    assert selftest.selftest_classes(Fake(logits)) == (-1, 2, 0)
+
+
+def test_a_file_without_selftest_cannot_be_checked() -> None:
+    with pytest.raises(ModelFileError, match="pins no self-test"):
+        selftest.check(Fake(np.zeros((1, 40, 11), np.float32)))
+
+
+def test_the_selftest_picture_never_changes() -> None:
+    image = selftest.selftest_image()
+    assert (image.shape, image.dtype) == ((47, 222, 3), np.uint8)
+    assert int(image.astype(np.int64).sum()) == 5600475

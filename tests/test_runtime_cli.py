@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny import build_tiny, tiny_manifest
+
+from runtime.__main__ import main
+from runtime.recognizer import Recognizer
+from runtime.selftest import selftest_image
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def crops(tmp_path: Path) -> Path:
+    folder = tmp_path / "crops"
+    folder.mkdir()
+    image = selftest_image()
+    for name, width in (("a", 60), ("b", 222), ("c", 130)):
+        Image.fromarray(image[:, :width]).save(folder / f"{name}.png")
+    return folder
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    code = main([str(argument) for argument in arguments])
+    return code, *capsys.readouterr()
+
+
+def test_read_writes_path_text_and_confidence(
+    tiny_model: Path, crops: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(capsys, "read", "--model", tiny_model, crops)
+    recognizer = Recognizer.load(tiny_model)
+    rows = [line.split("\t") for line in out.splitlines()]
+    assert (code, err) == (0, "")
+    assert [Path(path).name for path, _, _ in rows] == ["a.png", "b.png", "c.png"]
+    for path, text, confidence in rows:
+        reading = recognizer(np.asarray(Image.open(path)))
+        assert text == reading.text
+        assert float(confidence) == pytest.approx(reading.confidence, abs=1e-4)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 16])
+def test_readings_do_not_depend_on_the_batch(
+    tiny_model: Path, crops: Path, capsys: pytest.CaptureFixture[str], batch: int
+) -> None:
+    found = run(capsys, "read", "--model", tiny_model, crops, crops, "--batch", batch)
+    assert found == run(capsys, "read", "--model", tiny_model, crops, crops, "--batch", 5)
+
+
+def test_json_is_an_object_a_line(
+    tiny_model: Path, crops: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = run(capsys, "read", "--model", tiny_model, crops / "b.png", crops, "--json")
+    objects = [json.loads(line) for line in out.splitlines()]
+    assert len(objects) == 4
+    assert objects[0] == objects[2]
+    assert set(objects[0]) == {
+        "path", "text", "confidence", "log_prob", "characters", "alternatives",
+    }  # fmt: skip
+    assert "".join(c["token"] for c in objects[0]["characters"]) == objects[0]["text"]
+
+
+def test_standard_input_is_a_picture(
+    tiny_model: Path,
+    crops: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = (crops / "b.png").read_bytes()
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))
+    _, from_file, _ = run(capsys, "read", "--model", tiny_model, crops / "b.png")
+    code, out, _ = run(capsys, "read", "--model", tiny_model, "-")
+    assert code == 0
+    assert out.split("\t")[1:] == from_file.split("\t")[1:]
+
+
+def test_bad_pictures_are_told_and_the_others_read(
+    tiny_model: Path, crops: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (crops / "aa.png").write_bytes(b"")
+    (crops / "bb.jpg").write_bytes((crops / "b.png").read_bytes()[:300])
+    Image.new("L", (9000, 40)).save(crops / "long.png")
+    code, out, err = run(capsys, "read", "--model", tiny_model, "none.png", crops)
+    assert code == 1
+    assert [Path(line.split("\t")[0]).name for line in out.splitlines()] == [
+        "a.png", "b.png", "c.png",
+    ]  # fmt: skip
+    errors = err.splitlines()
+    assert len(errors) == 4
+    assert all(line.startswith("error: ") for line in errors)
+    for line, words in zip(
+        errors, ["none.png", "aa.png: it is empty", "bb.jpg", "long.png: an image of 9000×40"],
+        strict=True,
+    ):  # fmt: skip
+        assert words in line
+
+
+def test_any_file_name_can_be_told(tiny_model: Path, crops: Path) -> None:
+    odd = os.fsencode(crops) + b"/odd \xff \xe6\x97\xa5.png"
+    (crops / "b.png").rename(os.fsdecode(odd))
+    done = subprocess.run(
+        [sys.executable, "-m", "runtime", "read", "--model", tiny_model, odd, b"\xfe.png"],
+        cwd=ROOT, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert done.stdout.startswith(odd + b"\t")
+    assert done.stderr.startswith(b"error: no such picture or folder: ")
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_impossible_names_are_refused(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "read", "--model", tiny_model, "x" * 5000, "a\0b")
+    assert (code, err.count("\n")) == (1, 2)
+    for name in ("x" * 5000 + ".onnx", "a\0b.onnx"):
+        code, _, err = run(capsys, "info", name)
+        assert (code, err.count("\n")) == (1, 1)
+
+
+def test_info_tells_what_the_file_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = tiny_manifest(
+        version="7", provenance={"checkpoint": "f00d"}, metrics={"dev": {"n": 9}}
+    )
+    path = build_tiny(tmp_path / "x.onnx", manifest)
+    code, out, _ = run(capsys, "info", path)
+    assert code == 0
+    for told in (
+        "tiny, version 7, fp32",
+        "10 tokens: abcdefghij",
+        "height 32",
+        "f00d",
+        '{"n": 9}',
+        f"{path.stat().st_size:,} bytes",
+    ):
+        assert told in out
+    _, out, _ = run(capsys, "info", path, "--json")
+    assert json.loads(out) == json.loads(manifest.to_json())
+
+
+def test_check_passes_on_the_network_that_was_exported(
+    tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(capsys, "check", tiny_model)
+    assert (code, err) == (0, "")
+    assert "pinned time steps of 40 agree" in out
+    _, out, _ = run(capsys, "check", tiny_model, "--json")
+    assert json.loads(out)["ok"] is True
+
+
+def test_check_fails_on_another_network_and_says_where(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = build_tiny(tmp_path / "x.onnx", tiny_manifest(selftest=(*[-1] * 39, 0)))
+    code, out, err = run(capsys, "check", path)
+    found = err.partition("step 39: ")[2]
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error: {path} computes something else")
+    assert found.endswith(", expected blank)\n")
+    code, out, _ = run(capsys, "check", path, "--json")
+    assert code == 1
+    assert json.loads(out)["differences"][0][:2] == [39, 0]
+
+
+def test_bench_measures_each_stage_and_scores_labels(
+    tiny_model: Path, tiny_int8_model: Path, crops: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = {p.name: Recognizer.load(tiny_model)(np.asarray(Image.open(p))).text
+             for p in sorted(crops.glob("*.png"))}  # fmt: skip
+    texts["c.png"] = "something else"
+    (crops / "labels.tsv").write_text("".join(f"{k}\t{v}\n" for k, v in texts.items()))
+    arguments = ("bench", tiny_model, tiny_int8_model, "--images", crops, "--runs", 12)
+    code, out, err = run(capsys, *arguments, "--json", "--threads", 1)
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    assert told["threads"] == 1
+    assert told["machine"]
+    first, second = told["models"]
+    assert (first["precision"], second["precision"]) == ("fp32", "int8")
+    assert first["size_bytes"] == tiny_model.stat().st_size
+    assert first["score"]["n"] == 3
+    assert first["score"]["exact"][0] == pytest.approx(2 / 3, abs=1e-4)
+    assert first["cold_start_ms"] > first["read"]["p99_ms"] > 0
+    assert set(first["stages"]) == {"preprocess", "model", "decode", "confidence"}
+    for q in (first["read"], *first["stages"].values()):
+        assert 0 < q["p50_ms"] <= q["p95_ms"] <= q["p99_ms"]
+    assert first["words_per_s"] > 0
+
+
+def test_bench_prints_a_table_without_labels(
+    tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = run(capsys, "bench", tiny_model, "--runs", 5)
+    assert code == 0
+    for told in ("p50", "p99", "a read", "preprocess", "words/s", "cold start", "7,"):
+        assert told in out
+    assert "accuracy" not in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("read", "--model", "none.onnx", "x.png"), "there is no such file"),
+        (("read", "--model", "none.onnx", "--backend", "magic", "x.png"), "no backend 'magic'"),
+        (("info", "none.onnx"), "none.onnx: there is no such file"),
+        (("check", "none.onnx"), "there is no such file"),
+        (("bench", "none.onnx"), "there is no such file"),
+        (("info", "x.bin"), "suffix '.bin'"),
+    ],
+)
+def test_errors_are_one_line_and_exit_code_1(
+    arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (1, "")
+    assert err.startswith("error: ")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_unknown_decoders_and_devices_are_errors(
+    tiny_model: Path, crops: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for option, value in (("--decoder", "magic"), ("--device", "abacus")):
+        code, _, err = run(capsys, "read", "--model", tiny_model, option, value, crops)
+        assert code == 1
+        assert repr(value) in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("read",), ("read", "x.png", "--batch", "0"), ("bench", "--runs", "x"), ("sing",)],
+)
+def test_misuse_exits_with_2(arguments: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("command", ["read", "info", "check", "bench"])
+def test_help_teaches_with_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([command, "--help"])
+    assert caught.value.code == 0
+    assert f"python -m runtime {command} " in capsys.readouterr().out.partition("examples:")[2]
+
+
+def test_it_runs_as_a_module_and_stops_quietly_when_nobody_listens(
+    tiny_model: Path, crops: Path
+) -> None:
+    command = f"{sys.executable} -m runtime read --model {tiny_model} --batch 1 {crops}"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command} | head -n 1"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert done.stdout.startswith(str(crops / "a.png"))
+    assert done.stdout.count("\n") == 1
