@@ -98,7 +98,8 @@ def random_warp(
     stretch = math.exp(0.24 * rng.standard_normal() - 0.15)
     chances = rng.random(4)
     shear = 0.0 if chances[0] < 0.7 else _normal(rng, 0.2, 0.5)
-    turn = math.radians(_normal(rng, 2.0 if chances[1] < 0.5 else 9.0, 25))
+    deviation, limit = (2, 25) if chances[1] < 0.5 else (9, 25) if chances[1] < 0.85 else (22, 50)
+    turn = math.radians(_normal(rng, deviation, limit))
     long = text.width / text.height
     if long > 4:  # a long word turned far would be a thin line across a large empty crop
         turn *= 4 / long
