@@ -18,6 +18,10 @@ demo: $(STAMP) ## Export the shipped checkpoint to INT8 and read the example pic
 	$(PY) -m export.onnx --int8 --out build/crnn-lite-int8.onnx
 	$(PY) -m runtime read --model build/crnn-lite-int8.onnx examples/images
 
+.PHONY: ship
+ship: $(STAMP) ## Export the shipped checkpoint as the runtime's default model
+	$(PY) -m export.onnx --int8 --out runtime/models/crnn-lite.onnx
+
 .PHONY: test
 test: lint ## Lint, check types, run every test
 	$(PY) -m pytest

@@ -20,7 +20,11 @@ from runtime.images import LabelledFolder
 from runtime.preprocess import Preprocess
 
 DEFAULT = Path(__file__).parent / "crops"
-"""The crops that ship: rendered by this project, see `python -m model.data.synth`."""
+"""The crops that ship, rendered by this project.
+
+Made by `python -m model.data.synth --fonts FONTS --words quantize/words.txt --count 500 --seed 2026
+--strength 0.7 --out quantize/crops`, with the fonts of `python -m model.data.fonts --fetch FONTS`.
+"""
 
 MIN_CROPS = 8
 """Fewer crops, in either half, are no sample of anything."""

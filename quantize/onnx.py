@@ -10,6 +10,10 @@ The recipe, each point of it measured:
   wrong on another.
 * LSTM and linear layers: weights 8 bits per tensor, activations ranged at run time. Signed or
   per-channel LSTM weights saturate on the same processors.
+
+What was tried instead read 1,295 real words no better, all within 0.5 points of one another:
+percentile and entropy ranges, 32 or 100 crops to calibrate with, a first convolution, an LSTM or
+a last layer left in float, eight bits for convolutions on a processor with VNNI.
 """
 
 from __future__ import annotations
@@ -48,8 +52,8 @@ def load_tools() -> tuple[ModuleType, ModuleType]:
         from onnxruntime import quantization
     except ImportError as error:
         raise EngineError(
-            f"writing ONNX files needs the `quantize` extra ({error}): "
-            "`pip install 'crnn-edge[quantize]'`"
+            f"writing ONNX files needs onnx and onnxruntime ({error}): `pip install onnx "
+            "onnxruntime` (the `quantize` extra)"
         ) from None
     return onnx, quantization
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fontTools import fontBuilder as fontbuilder
 
 from model.data import fontsource
 from model.data.fonts import PRINTABLE, SYSTEM_FOLDERS, Face, covered, find_faces, main
@@ -12,8 +13,6 @@ from model.data.synth import Synth
 from model.data.text import TextSource
 from runtime.charset import Charset
 from runtime.errors import CrnnError
-
-fontbuilder = pytest.importorskip("fontTools.fontBuilder")
 
 
 def draw(path: Path, widths: dict[str, int], same: str = "") -> Path:

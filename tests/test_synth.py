@@ -205,7 +205,8 @@ def test_a_written_folder_holds_the_first_words(
 
 
 def test_a_written_lmdb_has_the_keys_of_the_benchmarks(tmp_path: Path, faces: list[Face]) -> None:
-    lmdb = pytest.importorskip("lmdb")
+    import lmdb
+
     (tmp_path / "words.txt").write_text("\n".join(WORDS), encoding="utf-8")
     options = ["--words", str(tmp_path / "words.txt"), "--seed", "5", "--workers", "1"]
     assert main(["--count", "7", "--out", str(tmp_path / "out"), "--lmdb", *options]) == 0
