@@ -10,8 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works in a clone, not installed
 
-from runtime import names  # noqa: E402 (needs the path)
-from runtime.errors import CrnnError  # noqa: E402
+from runtime import names
+from runtime.errors import CrnnError
 
 PACKAGE = "examples.benchmarks"
 

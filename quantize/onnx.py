@@ -5,6 +5,8 @@ The recipe, each point of it measured:
 * Convolutions with their ReLUs and poolings: static ranges, from crops that go through the
   model's own preprocessing; weights per channel. All three kinds of node, or conversions to float
   and back stay around the poolings.
+* The first convolution and its pooling stay float: on one grey channel INT8 arithmetic takes six
+  times as long as float does (70 µs against 11, of 450 for all).
 * Seven bits for convolution weights (`reduce_range`): x86 processors without VNNI add pairs of
   8-bit products in 16 bits, which saturates; the same file would be right on one machine and
   wrong on another.
@@ -82,6 +84,7 @@ def quantize(source: Path, target: Path, crops: Crops) -> None:
             halfway,
             crop,
             op_types_to_quantize=STATIC,
+            nodes_to_exclude=_first_stage(model.graph),
             per_channel=True,
             reduce_range=True,
             activation_type=tools.QuantType.QUInt8,
@@ -93,6 +96,13 @@ def quantize(source: Path, target: Path, crops: Crops) -> None:
         model = onnx.load(done)
     provenance = {**manifest.provenance, "calibration": crops.provenance()}
     write(model, manifest.replace(precision="int8", provenance=provenance), target)
+
+
+def _first_stage(graph: Any) -> list[str]:
+    """The names of the nodes before the second convolution, where the picture is largest."""
+    kinds = [node.op_type for node in graph.node]
+    second = [index for index, kind in enumerate(kinds) if kind == "Conv"][1:2]
+    return [node.name for node in graph.node[: second[0]]] if second else []
 
 
 def write(model: Any, manifest: Manifest, path: Path) -> None:

@@ -99,6 +99,7 @@ def bench(
     threads: int | None = None,
     device: str = "cpu",
     runs: int = 200,
+    **settings: Any,
 ) -> list[Report]:
     """Measure model files side by side.
 
@@ -111,9 +112,12 @@ def bench(
         threads: Processor cores to use; None for all.
         device: Where the models run.
         runs: Timed reads a model.
+        **settings: Of the decoder.
     """
     readers = [
-        Recognizer.load(p, backend=backend, decoder=decoder, threads=threads, device=device)
+        Recognizer.load(
+            p, backend=backend, decoder=decoder, threads=threads, device=device, **settings
+        )
         for p in paths
     ]
     times = np.empty((len(readers), runs, len(STAGES)))
@@ -147,9 +151,7 @@ def bench(
     return reports
 
 
-def read_in_stages(
-    reader: Recognizer, image: npt.NDArray[np.uint8]
-) -> tuple[str, list[float]]:
+def read_in_stages(reader: Recognizer, image: npt.NDArray[np.uint8]) -> tuple[str, list[float]]:
     """The text of an image, and how many milliseconds each of `STAGES` took."""
     marks = [time.perf_counter()]
     tensor = reader.manifest.preprocess(image)[None]

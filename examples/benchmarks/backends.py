@@ -6,7 +6,7 @@ baseline is the median over rounds, with a 95 % interval. "overhead" is the part
 not the model; a batch column gives words a second when pictures are read so many at a time. Every
 row is a process of its own: one that crashes is left out and told. Ctrl-C prints the table so far.
 
-examples:
+Examples:
   python examples/benchmark.py backends --data crops/dev
   python examples/benchmark.py backends --models a.onnx b.onnx --threads 1 --json new.json
   python examples/benchmark.py backends --data crops/dev --json new.json --compare old.json
@@ -21,13 +21,15 @@ import importlib.util
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+from examples.benchmarks import report
 from examples.benchmarks.child import ROOT, Child
 from examples.benchmarks.machine import conditions
+from examples.benchmarks.results import READ, figures, load, save
 from examples.benchmarks.turns import Reader, attempt, chunks, take_turns
 from runtime.backends import SUFFIXES, physical_cores
 from runtime.errors import ModelFileError
@@ -42,22 +44,58 @@ _AT_WIDTH = 4  # reads a turn
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What may be asked."""
     add = parser.add_argument
-    add("--models", nargs="+", metavar="FILE[=BACKEND]", help="model files, each in the engine of "
+    add(
+        "--models",
+        nargs="+",
+        metavar="FILE[=BACKEND]",
+        help="model files, each in the engine of "
         "its suffix or in the one named (default: those that ship, those in build/, and the "
-        "shipped checkpoints where torch is installed)")
-    add("--data", type=Path, default=ROOT / "examples" / "images", metavar="DIR",
+        "shipped checkpoints where torch is installed)",
+    )
+    add(
+        "--data",
+        type=Path,
+        default=ROOT / "examples" / "images",
+        metavar="DIR",
         help="a folder with labels.tsv or labels.csv (default: the eight example pictures, too "
-        "few to tell an accuracy)")
-    add("--threads", type=int, nargs="+", metavar="N",
-        help="processor cores; each gives a row (default: 1 and all)")
-    add("--batch", type=int, nargs="+", default=[16], metavar="N",
-        help="pictures at a time; each gives a column (default: 16)")
-    add("--widths", type=int, nargs="+", default=[], metavar="PX", help="also time pictures of "
-        "these widths, in pixels at the model's height; a second table (default: none)")
-    add("--baseline", metavar="LABEL", help="row that the others are compared with, as the table "
-        "names it (default: the first)")
-    add("--minutes", type=float, default=4.5, help="stop then, with the table so far (default: "
-        "%(default)s)")
+        "few to tell an accuracy)",
+    )
+    add(
+        "--threads",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="processor cores; each gives a row (default: 1 and all)",
+    )
+    add(
+        "--batch",
+        type=int,
+        nargs="+",
+        default=[16],
+        metavar="N",
+        help="pictures at a time; each gives a column (default: 16)",
+    )
+    add(
+        "--widths",
+        type=int,
+        nargs="+",
+        default=[],
+        metavar="PX",
+        help="also time pictures of "
+        "these widths, in pixels at the model's height; a second table (default: none)",
+    )
+    add(
+        "--baseline",
+        metavar="LABEL",
+        help="row that the others are compared with, as the table names it (default: the first)",
+    )
+    add(
+        "--minutes",
+        type=float,
+        default=4.5,
+        help="stop then, with the table so far (default: %(default)s)",
+    )
+    add("--brief", action="store_true", help="fewer columns: what one chooses by")
     add("--json", type=Path, metavar="FILE", help="write the figures there")
     add("--png", type=Path, metavar="FILE", help="draw accuracy against latency there")
     add("--compare", type=Path, metavar="OLD", help="a --json of an earlier run: show what changed")
@@ -65,57 +103,48 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure, print, write."""
-    from examples.benchmarks import report
-
     deadline_s = time.monotonic() + 60 * options.minutes
-    old = report.load(options.compare) if options.compare else None
+    old = load(options.compare) if options.compare else None
     pictures = LabelledFolder(options.data)
+    plan = list(chunks(len(pictures), _CHUNK, _READS))
+    order = [str(pictures.paths[i].resolve()) for chunk in plan for i in chunk]
+
+    def turn(reader: Reader, number: int, chunk: Sequence[int]) -> None:
+        reader.read(number, chunk, pictures.paths, slice(len(READ)))
+        size = options.batch[number % len(options.batch)]
+        batch = [order[(_CHUNK * number + k) % len(order)] for k in range(size)]
+        rates = reader.about["words_per_s"].setdefault(str(size), {})
+        rates[number] = size / reader.ask("batch", batch)
+        if options.widths:
+            width = options.widths[number % len(options.widths)]
+            times = reader.about["widths_ms"].setdefault(str(width), [])
+            times += reader.ask("at_width", width, _AT_WIDTH)
+        reader.about["peak_rss_mb"] = reader.ask("peak_rss_mb")
+
     before = conditions()
     with ExitStack() as stack:
         readers = []
-        found_models = models(options.models)
-        names = [path.name for path, _ in found_models]
-        for path, backend in found_models:
-            name = path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}"
-            for threads in options.threads or sorted({1, physical_cores()}):
-                reader = Reader(f"{name}, {backend or SUFFIXES.get(path.suffix, '')}, {threads}")
-                reader.about = {
-                    "file": name,
-                    "backend": backend or SUFFIXES.get(path.suffix, ""),
-                    "threads": threads,
-                    "size_bytes": size_bytes(path),
-                }
-                given = [str(path), backend, str(threads), str(options.data.resolve())]
-                attempt(reader, lambda one: _start(one, stack, given))  # noqa: B023 (at once)
-                readers.append(reader)
-        plan = list(chunks(len(pictures), _CHUNK, _READS))
-
-        def turn(reader: Reader, number: int, chunk: Sequence[int]) -> None:
-            reader.read(number, chunk, slice(3))
-            size = options.batch[number % len(options.batch)]
-            batch = [i for k in range(size) for i in plan[(number + k) % len(plan)]][:size]
-            rates = reader.about["words_per_s"].setdefault(str(size), {})
-            rates[number] = size / reader.ask("batch", batch)
-            if options.widths:
-                width = options.widths[number % len(options.widths)]
-                times = reader.about["widths_ms"].setdefault(str(width), [])
-                times += reader.ask("at_width", width, _AT_WIDTH)
-            reader.about["peak_rss_mb"] = reader.ask("peak_rss_mb")
-
+        for path, backend, reader in _readers(options):
+            given = [str(path), backend, str(reader.about["threads"])]
+            print(f"starting {reader.label}", file=sys.stderr)
+            attempt(reader, partial(_start, stack=stack, given=given))
+            readers.append(reader)
         take_turns(readers, plan, turn, deadline_s - time.monotonic())
-    found = report.figures(readers, pictures.texts, options.baseline)
-    found["conditions"] = before.told(conditions())
-    found["data"] = {"folder": str(options.data), "pictures": len(pictures)}
-    print(report.table(found))
+    measured = figures(readers, pictures.texts, options.baseline)
+    measured["conditions"] = before.told(conditions())
+    measured["data"] = {"folder": str(options.data), "pictures": len(pictures)}
+    print(report.table(measured, brief=options.brief))
     if options.widths:
-        print("\n" + report.widths_table(found))
+        print("\n" + report.widths_table(measured))
     if old:
-        print("\n" + report.comparison(old, found))
+        print("\n" + report.comparison(old, measured))
     if options.json:
-        report.save(options.json, json.dumps(found, indent=1).encode())
+        save(options.json, json.dumps(measured, indent=1).encode())
     if options.png:
-        report.chart(found, options.png)
-    return 0 if found["rows"] else 1
+        from examples.benchmarks.chart import chart
+
+        chart(measured, options.png)
+    return 0 if measured["rows"] else 1
 
 
 def models(given: Sequence[str] | None) -> list[tuple[Path, str]]:
@@ -153,18 +182,34 @@ def size_bytes(path: Path) -> int:
     return path.stat().st_size + (beside.stat().st_size if path.suffix == ".xml" else 0)
 
 
+def _readers(options: argparse.Namespace) -> Iterator[tuple[Path, str, Reader]]:
+    """A model file, the backend named for it, and what will be measured of them: a row."""
+    found = models(options.models)
+    names = [path.name for path in {path for path, _ in found}]
+    for path, backend in found:
+        name = path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}"
+        for threads in options.threads or sorted({1, physical_cores()}):
+            engine = backend or SUFFIXES.get(path.suffix, "")
+            about = {
+                "file": name,
+                "backend": engine,
+                "threads": threads,
+                "size_bytes": size_bytes(path),
+                "words_per_s": {},
+                "widths_ms": {},
+            }
+            yield path, backend, Reader(f"{name}, {engine}, {threads}", about=about)
+
+
 def _start(reader: Reader, stack: ExitStack, given: list[str]) -> None:
     """Start a reader's process several times, for the cold start, and keep the last."""
     starts_ms = []
-    for k in range(_STARTS):
-        print(f"starting {reader.label}", file=sys.stderr) if not k else None
-        begin = time.perf_counter()
-        child = stack.enter_context(Child("reader", given, threads=reader.about["threads"]))
-        child.ask("ready")
-        starts_ms.append(1e3 * (time.perf_counter() - begin))
-        if k < _STARTS - 1:
-            child.close()
-    reader.child = child
-    reader.about |= child.ask("about")
-    reader.about |= {"cold_start_ms": sorted(starts_ms)[_STARTS // 2], "words_per_s": {}}
-    reader.about["widths_ms"] = {}
+    for _ in range(_STARTS):
+        if reader.child:
+            reader.child.close()
+        begin_s = time.perf_counter()
+        reader.child = stack.enter_context(Child("reader", given, threads=reader.about["threads"]))
+        reader.ask("ready")
+        starts_ms.append(1e3 * (time.perf_counter() - begin_s))
+    reader.about |= reader.ask("about")
+    reader.about["cold_start_ms"] = round(sorted(starts_ms)[len(starts_ms) // 2], 1)

@@ -141,7 +141,9 @@ class Child:
         code = self._process.wait()
         self._errors.seek(0)
         said = self._errors.read().strip().splitlines()[-1:]
-        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        how = (
+            f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        )
         return ": ".join([how, *said])
 
 

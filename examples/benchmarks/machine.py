@@ -13,6 +13,8 @@ from runtime.bench import machine
 _CPU = Path("/sys/devices/system/cpu/cpu0")
 _PI = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
 
+_BUSY = 0.5  # of the cores; a load that was there before we began is not ours
+
 
 @dataclass(frozen=True)
 class Conditions:
@@ -59,6 +61,8 @@ class Conditions:
             parts.append(f"throttled {self.throttled} before, {last.throttled} after")
         if self.load is not None and last.load is not None:
             parts.append(_change("load ", self.load, last.load, "", 1))
+            if self.load > _BUSY * (os.cpu_count() or 1):
+                parts.append("BUSY with other programs: times are too long")
         if self.stolen_s is not None and last.stolen_s is not None:
             stolen_s = last.stolen_s - self.stolen_s
             if stolen_s > 1:

@@ -6,6 +6,7 @@ both sides met the same machine, so a busy minute cancels out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,11 +14,17 @@ import numpy as np
 from runtime.metrics import Estimate
 
 _RESAMPLES = 2000
+_FEWEST = 6  # values of which the least and the most enclose the median 95 times of 100
 
 
 def median(values: Sequence[float]) -> Estimate:
-    """The median, with the 95 % interval that resampling gives it (bootstrap, fixed seed)."""
+    """The median, with the 95 % interval that resampling gives it (bootstrap, fixed seed).
+
+    Fewer than six values tell of no such interval: its bounds are then not a number.
+    """
     sample = np.asarray(values, dtype=np.float64)
+    if len(sample) < _FEWEST:
+        return Estimate(float(np.median(sample)), math.nan, math.nan)
     rng = np.random.default_rng(0)
     drawn = rng.integers(len(sample), size=(_RESAMPLES, len(sample)))
     low, high = np.percentile(np.median(sample[drawn], axis=1), (2.5, 97.5))
@@ -33,3 +40,18 @@ def ratio(values: Sequence[float], baseline: Sequence[float]) -> Estimate:
     if len(values) != len(baseline):
         raise ValueError(f"{len(values)} rounds cannot be compared with {len(baseline)}")
     return median(np.divide(values, baseline).tolist())
+
+
+def as_list(value: Estimate | None) -> list[float | None] | None:
+    """An estimate as JSON can hold it: `[value, low, high]`."""
+    if value is None:
+        return None
+    bounds = (None if math.isnan(x) else round(x, 5) for x in (value.low, value.high))
+    return [round(float(value), 5), *bounds]
+
+
+def from_list(value: Sequence[float | None] | None) -> Estimate | None:
+    """What `as_list` made a list of."""
+    if value is None:
+        return None
+    return Estimate(*(math.nan if x is None else x for x in value))

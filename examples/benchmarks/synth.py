@@ -4,7 +4,7 @@ Both write the same kinds of texts, with everything on that they have (trdg: its
 blur, distortion, a noise background, 32 px), in as many processes each, in turns, in the same run.
 trdg needs an older Pillow, so it gets an environment of its own in build/rivals/trdg.
 
-examples:
+Examples:
   python examples/benchmark.py synth
   python examples/benchmark.py synth --fonts ~/fonts --processes 4 --rounds 20
 """
@@ -33,14 +33,28 @@ _PROBE = 50  # words a process; their time sets how many a round has
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What may be asked."""
     add = parser.add_argument
-    add("--fonts", type=Path, action="append", default=[], metavar="DIR",
-        help="our fonts; repeatable (default: the system's)")
-    add("--words", type=Path, metavar="FILE", help="words to render, one a line (default: the "
-        "system's list, or pronounceable nonsense)")
+    add(
+        "--fonts",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="our fonts; repeatable (default: the system's)",
+    )
+    add(
+        "--words",
+        type=Path,
+        metavar="FILE",
+        help="words to render, one a line (default: the system's list, or pronounceable nonsense)",
+    )
     add("--processes", type=int, default=2, help="(default: %(default)s)")
     add("--rounds", type=int, default=12, help="(default: %(default)s)")
-    add("--seconds", type=float, default=1.5, help="about how long each has in a round "
-        "(default: %(default)s)")
+    add(
+        "--seconds",
+        type=float,
+        default=1.5,
+        help="about how long each has in a round (default: %(default)s)",
+    )
     add("--json", type=Path, metavar="FILE", help="write the figures there")
 
 
@@ -53,9 +67,13 @@ def run(options: argparse.Namespace) -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         texts = write_texts(folder / "texts.txt", options.words)
 
-        def several(program: str, *arguments: str, python: Path | str = sys.executable) -> list[Child]:
+        def several(
+            program: str, *arguments: str, python: Path | str = sys.executable
+        ) -> list[Child]:
             return [
-                stack.enter_context(Child(program, [arguments[0], str(k), *arguments[1:]], python=python))
+                stack.enter_context(
+                    Child(program, [arguments[0], str(k), *arguments[1:]], python=python)
+                )
                 for k in range(options.processes)
             ]
 
@@ -74,7 +92,11 @@ def run(options: argparse.Namespace) -> int:
                 interval(median([1 / wall_s for wall_s, _ in measured])),
                 figure(1e3 * median([cpu_s for _, cpu_s in measured])),
                 *(
-                    times(ratio([1 / x[k] for x in measured], [1 / x[k] for x in rounds["trdg 1.8.0"]]))
+                    times(
+                        ratio(
+                            [1 / x[k] for x in measured], [1 / x[k] for x in rounds["trdg 1.8.0"]]
+                        )
+                    )
                     for k in (0, 1)
                 ),
             ]

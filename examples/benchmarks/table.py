@@ -34,9 +34,9 @@ def figure(value: float) -> str:
     return f"{value:,.{min(decimals, 4)}f}"
 
 
-def times(ratio: Estimate) -> str:
-    """A ratio and its interval: `0.41× [0.40, 0.43]`."""
-    return f"{figure(ratio)}× [{figure(ratio.low)}, {figure(ratio.high)}]"
+def times(ratio: Estimate | None) -> str:
+    """A ratio and its interval, if it has one: `0.41× [0.40, 0.43]`."""
+    return "–" if ratio is None else f"{figure(ratio)}×{_bounds(ratio)}"
 
 
 def percent(share: Estimate) -> str:
@@ -46,5 +46,9 @@ def percent(share: Estimate) -> str:
 
 
 def interval(value: Estimate) -> str:
-    """A figure and its interval: `307 [245, 690]`."""
-    return f"{figure(value)} [{figure(value.low)}, {figure(value.high)}]"
+    """A figure and its interval, if it has one: `307 [245, 690]`."""
+    return f"{figure(value)}{_bounds(value)}"
+
+
+def _bounds(value: Estimate) -> str:
+    return "" if math.isnan(value.low) else f" [{figure(value.low)}, {figure(value.high)}]"

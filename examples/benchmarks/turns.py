@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ class Reader:
         texts: What it read, by number of the picture.
         durations_ms: Of every read, by stage.
         rounds_ms: Median of a round's reads, by number of the round.
+        spent_s: How long its turns took.
         failure: Why it was left out, if it was.
     """
 
@@ -40,6 +42,7 @@ class Reader:
     texts: dict[int, str] = field(default_factory=dict)
     durations_ms: list[list[float]] = field(default_factory=list)
     rounds_ms: dict[int, float] = field(default_factory=dict)
+    spent_s: float = 0.0
     failure: str = ""
 
     def ask(self, function: str, *arguments: Any) -> Any:
@@ -51,14 +54,28 @@ class Reader:
         assert self.child
         return self.child.ask(function, *arguments)
 
-    def read(self, number: int, pictures: Sequence[int], stages: slice = slice(None)) -> None:
-        """Read the pictures of a round; `stages` are those that count as reading.
+    def read(
+        self,
+        number: int,
+        chunk: Sequence[int],
+        paths: Sequence[Path],
+        stages: slice,
+        function: str = "read",
+    ) -> None:
+        """Read the pictures of a round.
+
+        Args:
+            number: Of the round.
+            chunk: Numbers of its pictures.
+            paths: All pictures.
+            stages: Those that count as reading.
+            function: What to ask the process.
 
         Raises:
             ChildError: If it is dead, hangs, or answered with an error.
         """
-        answer = self.ask("read", list(pictures))
-        self.texts.update(zip(pictures, answer["texts"], strict=True))
+        answer = self.ask(function, [str(paths[i].resolve()) for i in chunk])
+        self.texts.update(zip(chunk, answer["texts"], strict=True))
         self.durations_ms += answer["stages_ms"]
         self.rounds_ms[number] = float(np.median([sum(ms[stages]) for ms in answer["stages_ms"]]))
 
@@ -94,25 +111,29 @@ def take_turns(
     turn: Callable[[Reader, int, Any], None],
     seconds: float,
 ) -> None:
-    """Give each reader its turn in every round; one that fails is left out from then on.
+    """Give each reader its turn in every round, until all are done or Ctrl-C.
 
     Args:
-        readers: Who takes turns.
+        readers: Who takes turns; one that fails is left out from then on.
         rounds: What each round is about.
         turn: Called with a reader, the round's number and what it is about.
-        seconds: No round is begun later than that.
+        seconds: For all. A reader that has used up its equal share takes no more turns, so that
+            a slow one does not leave the others without figures.
     """
     from tqdm import tqdm
 
-    end_s = time.monotonic() + seconds
+    share_s = seconds / max(len(readers), 1)
     try:
         for number, about in enumerate(tqdm(rounds, desc="rounds", disable=None)):
-            if time.monotonic() > end_s:
-                print(f"time is up after {number} of {len(rounds)} rounds", file=sys.stderr)
-                break
             first = number % len(readers)
             for reader in (*readers[first:], *readers[:first]):
-                attempt(reader, lambda one: turn(one, number, about))  # noqa: B023 (called at once)
+                if reader.spent_s < share_s:
+                    start_s = time.monotonic()
+                    attempt(reader, lambda one: turn(one, number, about))  # noqa: B023 (at once)
+                    reader.spent_s += time.monotonic() - start_s
+                    if reader.spent_s >= share_s:
+                        told = f"{number + 1} of {len(rounds)} rounds"
+                        print(f"time is up for {reader.label} after {told}", file=sys.stderr)
     except KeyboardInterrupt:
         print("interrupted: the table so far", file=sys.stderr)
 

@@ -1,4 +1,4 @@
-"""Our renderer in a process: `go N` gives the processor seconds that N words took."""
+"""Our renderer in a process: `go N` gives its seconds of CPU."""
 
 from __future__ import annotations
 

