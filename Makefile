@@ -11,7 +11,7 @@ STAMP  := $(VENV)/.installed
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(STAMP) ## Export the shipped checkpoint to INT8 and read the example pictures with it
@@ -21,6 +21,10 @@ demo: $(STAMP) ## Export the shipped checkpoint to INT8 and read the example pic
 .PHONY: ship
 ship: $(STAMP) ## Export the shipped checkpoint as the runtime's default model
 	$(PY) -m export.onnx --int8 --out runtime/models/crnn-lite.onnx
+
+.PHONY: readme-tables
+readme-tables: $(STAMP) ## Measure again what the README's tables say (takes minutes)
+	$(PY) examples/benchmark.py readme
 
 .PHONY: test
 test: lint ## Lint, check types, run every test
@@ -45,5 +49,5 @@ clean: ## Remove what the targets made
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --constraint constraints.txt torch
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[onnx,camera,train,export,dev]'
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[onnx,openvino,tflite,camera,train,export,dev]'
 	touch $@

@@ -101,5 +101,5 @@ def _export(
             finished = folder / f"int8{form.suffix}"
             comparison = cli.shrink(form, fp32, finished, calibrating, judging, args.margin)
             comparisons.append(comparison)
-        finished.replace(args.out)
+        cli.deliver(finished, args.out)
     cli.report(args.out, comparisons, args.json)

@@ -1,8 +1,9 @@
 """Train a CRNN end to end with CTC: `python -m model.train --help`.
 
 Graves et al. (2006) for the loss, Shi, Bai & Yao (2015) for the network. A run is a folder:
-`last.safetensors` (go on with `--resume`), `best.safetensors` (the averaged weights that read
-`--eval` best, a checkpoint), `log.jsonl` and `curve.png`.
+`last.safetensors` (go on with `--resume`), the checkpoints `best.safetensors` (the averaged
+weights that read `--eval` best) and `final.safetensors` (those of the last step, which no figure
+has picked), `log.jsonl` and `curve.png`.
 """
 
 from __future__ import annotations
@@ -192,15 +193,20 @@ class Trainer:
             bar.write(f"step {state.step}: {score}", file=sys.stderr)
             if score.accuracy > state.best:
                 state.best = score.accuracy
-                images = state.step * self.settings.batch * self.world
-                provenance = {**self.job.manifest.provenance, "images_seen": images}
-                save_checkpoint(
-                    self.settings.out / "best.safetensors",
-                    state.ema.model,
-                    self.job.manifest.replace(provenance=provenance),
-                )
+                self._save_checkpoint("best")
+            if state.step == self.settings.steps:
+                self._save_checkpoint("final")
         if self.world > 1:
             dist.barrier()
+
+    def _save_checkpoint(self, name: str) -> None:
+        images = self.state.step * self.settings.batch * self.world
+        provenance = {**self.job.manifest.provenance, "images_seen": images}
+        save_checkpoint(
+            self.settings.out / f"{name}.safetensors",
+            self.state.ema.model,
+            self.job.manifest.replace(provenance=provenance),
+        )
 
     def _save(self) -> None:
         if self.rank == 0:

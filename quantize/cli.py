@@ -14,6 +14,7 @@ from pathlib import Path
 from quantize import calibration
 from quantize.calibration import Crops
 from quantize.verify import MARGIN_POINTS, Comparison, Contender, accept
+from runtime.backends import model_files, model_size
 from runtime.errors import CrnnError
 from runtime.manifest import Manifest
 
@@ -106,14 +107,20 @@ def scratch(out: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
+def deliver(finished: Path, out: Path) -> None:
+    """Move a model out of the scratch folder, its model file last."""
+    for source, target in zip(model_files(finished), model_files(out), strict=True):
+        source.replace(target)
+
+
 def report(out: Path, comparisons: Sequence[Comparison], as_json: bool) -> None:
     """What was made, on stdout."""
     if as_json:
         verified = [comparison.to_dict() for comparison in comparisons]
-        print(json.dumps({"file": str(out), "bytes": out.stat().st_size, "verified": verified}))
+        print(json.dumps({"file": str(out), "bytes": model_size(out), "verified": verified}))
         return
     print("\n\n".join(comparison.table() for comparison in comparisons))
-    print(f"\nwrote {out} ({out.stat().st_size / 1e3:.0f} kB)")
+    print(f"\nwrote {out} ({model_size(out) / 1e3:.0f} kB)")
 
 
 def remark(text: str) -> None:
@@ -157,7 +164,7 @@ def main(form: Format, argv: Sequence[str] | None = None) -> int:
         with scratch(args.out) as folder:
             target = folder / args.out.name
             comparison = shrink(form, args.model, target, calibrating, judging, args.margin)
-            target.replace(args.out)
+            deliver(target, args.out)
         report(args.out, [comparison], args.json)
 
     return run(work)

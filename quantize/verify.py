@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from quantize.calibration import Crops
-from runtime.backends import Backend, open_backend
+from runtime.backends import Backend, model_size, open_backend
 from runtime.decoders import make_decoder
 from runtime.errors import CrnnError
 from runtime.manifest import Manifest
@@ -45,7 +45,7 @@ class Contender:
     @classmethod
     def open(cls, path: Path) -> Contender:
         """A model file on one thread."""
-        return cls(path.name, open_backend(path, threads=1), path.stat().st_size)
+        return cls(path.name, open_backend(path, threads=1), model_size(path))
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,7 @@ def accept(
     manifest = candidate.backend.manifest
     metrics = {**manifest.metrics, manifest.precision: comparison.metrics()}
     restamp(path, manifest.replace(metrics=metrics, selftest=selftest_classes(candidate.backend)))
-    side = dataclasses.replace(comparison.candidate, bytes=path.stat().st_size)
+    side = dataclasses.replace(comparison.candidate, bytes=model_size(path))
     return dataclasses.replace(comparison, candidate=side)
 
 

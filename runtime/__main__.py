@@ -1,4 +1,4 @@
-"""The command line of the runtime: `python -m runtime {read, info, check, bench}`."""
+"""The command line of the runtime: `python -m runtime {read, info, check, bench, lexicon}`."""
 
 from __future__ import annotations
 
@@ -60,7 +60,17 @@ def _parser() -> argparse.ArgumentParser:
         "--decoder",
         default="greedy",
         metavar="NAME",
-        help="a file name in runtime/decoders/, or a dotted name (default: %(default)s)",
+        help="what makes text of the network's output: a file name in runtime/decoders/, such as "
+        "greedy, beam, lexicon or exhaustive, or a dotted name of your own module (default: "
+        "%(default)s)",
+    )
+    words.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of the decoder, such as width=20; repeatable (`--set help=` lists them)",
     )
     output = argparse.ArgumentParser(add_help=False)
     output.add_argument("--json", action="store_true", help="write JSON, for programs")
@@ -98,7 +108,10 @@ def _parser() -> argparse.ArgumentParser:
         "read gives a line on standard\nerror, the others are still read, and the exit code is 1.",
         "  python -m runtime read word.png\n"
         "  python -m runtime read --model my.onnx --json crops/ more/*.jpg\n"
-        "  camera-grab | python -m runtime read -",
+        "  camera-grab | python -m runtime read -\n"
+        "  python -m runtime read plate.png --decoder beam --set 'pattern=[A-Z]{2}\\d{4}'\n"
+        "  python -m runtime read crops/ --decoder lexicon --set words=names.txt --set prior=0.99\n"
+        "  python -m runtime read word.png --decoder beam --set alternatives=4 --json",
     )
     read.add_argument("images", nargs="+", metavar="IMAGE", help="a file, a folder, or - for stdin")
     read.add_argument(
@@ -159,6 +172,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     bench.add_argument(
         "--runs", type=_positive, default=200, help="timed reads a model (default: %(default)s)"
+    )
+
+    lexicon = command(
+        "lexicon",
+        commands.lexicon,
+        [engine],
+        "Index a word list for the lexicon decoder, so that it loads in a millisecond.\n\n"
+        "The list has a word a line. The index is for models of the same charset.",
+        "  python -m runtime lexicon names.txt --out names.lexicon\n"
+        "  python -m runtime read crops/ --decoder lexicon --set words=names.lexicon",
+    )
+    lexicon.add_argument("words", type=Path, metavar="FILE", help="the word list")
+    lexicon.add_argument("--out", type=Path, required=True, metavar="FILE", help="the index")
+    lexicon.add_argument(
+        "--model",
+        type=Path,
+        default=DEFAULT_MODEL,
+        metavar="MODEL",
+        help="model file whose charset spells the words (default: the one that comes along)",
+    )
+    lexicon.add_argument(
+        "--match-case", action="store_true", help="tell `Word` from `WORD` (default: they are one)"
     )
     return parser
 

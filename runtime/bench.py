@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from runtime.backends import model_size
 from runtime.errors import EngineError
 from runtime.metrics import Score, score
 from runtime.recognizer import Recognizer
@@ -139,7 +140,7 @@ def bench(
                 path=str(path),
                 name=reader.manifest.name,
                 precision=reader.manifest.precision,
-                size_bytes=path.stat().st_size,
+                size_bytes=model_size(path),
                 cold_start_ms=_cold_start_ms(path, backend),
                 read=quantiles(stages[:, :3].sum(axis=1)),
                 stages={s: quantiles(stages[:, i]) for i, s in enumerate(STAGES)},

@@ -1,4 +1,4 @@
-"""What `python -m runtime {read, info, check, bench}` does once its options are parsed.
+"""What `python -m runtime {read, info, check, bench, lexicon}` does once its options are parsed.
 
 Each function takes the parsed options and returns the exit code.
 """
@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from runtime import bench as benchmark
 from runtime import selftest
 from runtime.backends import open_backend, physical_cores
+from runtime.decoders import parse_settings
+from runtime.decoders.lexicon_index import Index
 from runtime.errors import ImageError
 from runtime.images import Image, LabelledFolder, list_images, read_image
 from runtime.preprocess import Preprocess
@@ -28,6 +30,7 @@ def read(options: argparse.Namespace) -> int:
         decoder=options.decoder,
         threads=options.threads,
         device=options.device,
+        **parse_settings(options.decoder, options.settings),
     )
     failed = False
     waiting: list[tuple[str, Image]] = []
@@ -143,6 +146,7 @@ def bench(options: argparse.Namespace) -> int:
         threads=options.threads,
         device=options.device,
         runs=options.runs,
+        **parse_settings(options.decoder, options.settings),
     )
     threads = options.threads or physical_cores()
     if options.json:
@@ -161,4 +165,18 @@ def bench(options: argparse.Namespace) -> int:
         if report.score is not None:
             s = report.score
             print(f"  n {s.n}; accuracy {s.accuracy}; exact {s.exact}; 1-NED {s.ned}; CER {s.cer}")
+    return 0
+
+
+def lexicon(options: argparse.Namespace) -> int:
+    """Index a word list."""
+    charset = open_backend(options.model, options.backend, threads=1).manifest.charset
+    index = Index.read(options.words, charset, ignore_case=not options.match_case)
+    index.save(options.out)
+    count = int(index.automaton.accepts.sum())
+    size = options.out.stat().st_size
+    if options.json:
+        print(json.dumps({"path": str(options.out), "words": count, "size_bytes": size}))
+    else:
+        print(f"{options.out}: {count:,} words, {size:,} bytes")
     return 0

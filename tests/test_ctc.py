@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.decoders.ctc import align, check_log_probs, forward_sum
+from runtime.decoders.ctc import align, check_log_probs, forward_sum, gradient, occupancy
 from runtime.errors import DecodeError
 
 GOLDEN = np.log(np.array([[0.6, 0.4], [0.6, 0.4]], dtype=np.float32))
@@ -108,24 +108,84 @@ def test_nothing_to_score_is_nothing() -> None:
     assert align(random_log_probs(4, 2, seed=0), []).tolist() == [-1] * 4
 
 
+@given(st.integers(1, 5), st.integers(0, 999))
+def test_any_texts_of_any_images_are_scored_at_once(steps: int, seed: int) -> None:
+    log_probs = random_log_probs(3, steps, 4, seed=seed)
+    texts, images = [[1], [2, 2], [], [1, 2, 3], [3]], [2, 0, 2, 1, 0]
+    together = forward_sum(log_probs, texts, images)
+    for text, image, found in zip(texts, images, together, strict=True):
+        assert found == pytest.approx(forward_sum(log_probs[image][None], [text])[0], rel=1e-12)
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 5), st.integers(2, 4), st.integers(0, 999))
+def test_occupancy_equals_enumeration(steps: int, classes: int, seed: int) -> None:
+    log_probs = random_log_probs(steps, classes, seed=seed)
+    texts = enumerate_texts(log_probs)
+    shares = occupancy(log_probs[None], list(texts))
+    for (text, paths), found in zip(texts.items(), shares, strict=True):
+        expected = np.zeros((steps, classes))
+        total = np.logaddexp.reduce(list(paths.values()))
+        for path, log_prob in paths.items():
+            expected[np.arange(steps), path] += np.exp(log_prob - total)
+        by_class = np.zeros((steps, classes))
+        for state, share in enumerate(found.T):
+            token = state % 2 and state < 2 * len(text)
+            by_class[:, text[state // 2] if token else 0] += share
+        np.testing.assert_allclose(by_class, expected, atol=1e-9)
+
+
+def test_a_character_is_where_it_must_be() -> None:
+    sure = np.full((1, 5, 3), -9.0, dtype=np.float32)
+    sure[0, np.arange(5), [0, 1, 1, 0, 2]] = 0
+    shares = occupancy(sure, [[1, 2]])[0]
+    assert shares[:, 1].round(2).tolist() == [0, 1, 1, 0, 0]
+    assert shares[:, 3].round(2).tolist() == [0, 0, 0, 0, 1]
+
+
 @settings(max_examples=20)
 @given(st.integers(0, 999))
-def test_equals_torchs_ctc_loss(seed: int) -> None:
+def test_value_and_gradient_equal_torchs_ctc_loss(seed: int) -> None:
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(seed)
     log_probs = random_log_probs(4, 20, 7, seed=seed)
-    texts = [rng.integers(1, 7, size=rng.integers(1, 8)).tolist() for _ in range(4)]
+    texts = [rng.integers(1, 7, size=rng.integers(0, 13)).tolist() for _ in range(4)]
+    logits = torch.from_numpy(log_probs).double().requires_grad_()
     loss = torch.nn.functional.ctc_loss(
-        torch.from_numpy(log_probs).transpose(0, 1),
+        logits.log_softmax(2).transpose(0, 1),
         torch.tensor([k for text in texts for k in text]),
         torch.full((4,), 20),
         torch.tensor([len(text) for text in texts]),
         reduction="none",
+        zero_infinity=True,
     )
-    np.testing.assert_allclose(forward_sum(log_probs, texts), -loss.numpy(), rtol=1e-5)
+    loss.sum().backward()
+    scores = forward_sum(log_probs, texts)
+    np.testing.assert_allclose(np.where(np.isinf(scores), 0, -scores), loss.detach(), rtol=1e-5)
+    np.testing.assert_allclose(gradient(log_probs, texts), logits.grad, atol=1e-6)
 
 
-@pytest.mark.parametrize("shape", [(2, 5, 4), (2, 5, 2), (5, 3), (2, 0, 3)])
+@given(st.integers(1, 6), st.integers(0, 999))
+def test_steps_beyond_the_length_do_not_count(length: int, seed: int) -> None:
+    log_probs = random_log_probs(2, 6, 3, seed=seed)
+    cut = check_log_probs(log_probs, 3, lengths=[length, 6])
+    for text in ([], [1], [2, 1], [1, 1]):
+        found = forward_sum(cut, [text, text])
+        assert found[0] == pytest.approx(forward_sum(log_probs[:1, :length], [text])[0])
+        assert found[1] == pytest.approx(forward_sum(log_probs[1:], [text])[0])
+
+
+@pytest.mark.parametrize("lengths", [[3], [0, 3], [3, 7]])
+def test_impossible_lengths_are_refused(lengths: list[int]) -> None:
+    with pytest.raises(DecodeError, match="expected 2 lengths of 1 to 6 time steps"):
+        check_log_probs(random_log_probs(2, 6, 3, seed=0), 3, lengths)
+
+
+def test_one_image_is_a_batch_of_one() -> None:
+    assert check_log_probs(random_log_probs(6, 3, seed=0), 3).shape == (1, 6, 3)
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 4), (2, 5, 2), (5, 4), (3,), (2, 0, 3)])
 def test_wrong_shapes_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(DecodeError, match=r"expected log_probs \(N, T, C\) with T > 0 and C = 3"):
         check_log_probs(np.zeros(shape, np.float32), 3)

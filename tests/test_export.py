@@ -51,10 +51,8 @@ def tiny_checkpoint(path: Path, layers: int = 2, collapse: tuple[int, int] = (2,
     return load_checkpoint(path)
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `tiny.safetensors` and `crops`, which the network reads without a fault."""
-    folder = tmp_path_factory.mktemp("export")
+def furnish(folder: Path) -> Path:
+    """Put `tiny.safetensors` and `crops` there, which the network reads without a fault."""
     (folder / "crops").mkdir()
     checkpoint = tiny_checkpoint(folder / "tiny.safetensors")
     recognizer = Recognizer(TorchBackend.from_checkpoint(checkpoint))
@@ -67,6 +65,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines.append(f"{index}.png\t{recognizer(np.asarray(picture)).text}\n")
     (folder / "crops" / "labels.tsv").write_text("".join(lines))
     return folder
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return furnish(tmp_path_factory.mktemp("export"))
 
 
 def run(home: Path, *argv: object, convert=convert, checkpoint="tiny.safetensors") -> int:

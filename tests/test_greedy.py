@@ -152,6 +152,15 @@ def test_broken_log_probs_are_refused(value: float) -> None:
         read(np.zeros((2, 4), np.float32))
 
 
+@given(st.integers(1, 9), st.integers(0, 999))
+def test_a_length_cuts_the_text(length: int, seed: int) -> None:
+    log_probs = random_log_probs(2, 9, 3, seed=seed)
+    short, whole = make_decoder("greedy", AB)(log_probs, lengths=[length, 9])
+    assert short == read(log_probs[0, :length])
+    assert short.log_prob == pytest.approx(read(log_probs[0, :length]).log_prob)
+    assert whole == read(log_probs[1])
+
+
 def test_unknown_decoders_are_refused_with_those_that_exist() -> None:
     with pytest.raises(
         UnknownNameError, match=r"no decoder 'magic'.*There are: .*greedy"

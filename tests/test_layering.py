@@ -31,8 +31,9 @@ LIBRARIES = {
 }
 ENGINES = {
     "onnx.py": {"onnx", "onnxruntime"},
-    "openvino.py": {"openvino", "nncf"},
-    "tflite.py": {"ai_edge_litert", "tflite_runtime", "flatbuffers", "tflite"},
+    "openvino.py": {"openvino"},
+    "tflite.py": {"ai_edge_litert", "tflite_runtime"},
+    "tflite_graph.py": {"ai_edge_litert", "flatbuffers"},
 }
 READERS = {"runtime/images.py": {"PIL", "cv2"}}
 
@@ -107,7 +108,8 @@ FOREIGN = (
 def test_the_runtime_imports_with_numpy_alone() -> None:
     code = BLOCK + (
         "import runtime, runtime.__main__, runtime.bench, runtime.metrics, runtime.selftest\n"
-        "import runtime.backends.onnx, runtime.decoders.greedy\n"
+        "import runtime.backends.onnx, runtime.backends.openvino, runtime.backends.tflite\n"
+        "import runtime.backends.numpy, runtime.decoders.greedy\n"
     )
     run(code, f"{FOREIGN},onnxruntime,PIL")
 

@@ -65,7 +65,8 @@ def test_json_is_an_object_a_line(
     assert len(objects) == 4
     assert objects[0] == objects[2]
     assert set(objects[0]) == {
-        "path", "text", "confidence", "log_prob", "characters", "alternatives",
+        "path", "text", "confidence", "log_prob", "characters", "alternatives", "constrained",
+        "proven",
     }  # fmt: skip
     assert "".join(c["token"] for c in objects[0]["characters"]) == objects[0]["text"]
 

@@ -101,7 +101,8 @@ def test_a_run_learns_and_leaves_its_files(crops, tmp_path) -> None:
     log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     losses = [entry["loss"] for entry in log if "loss" in entry]
     assert losses[-1] < losses[0] / 2
-    assert {p.name for p in out.iterdir()} == {LAST, "best.safetensors", "log.jsonl", "curve.png"}
+    names = {LAST, "best.safetensors", "final.safetensors", "log.jsonl", "curve.png"}
+    assert {p.name for p in out.iterdir()} == names
     best = load_checkpoint(out / "best.safetensors")
     assert best.manifest.charset == DIGITS
     assert best.manifest.provenance["images_seen"] == 900

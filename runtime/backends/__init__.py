@@ -23,6 +23,10 @@ SUFFIXES = {".onnx": "onnx", ".xml": "openvino", ".tflite": "tflite", ".npz": "n
 """The backend that opens a file when none is named."""
 
 
+COMPANIONS = {".xml": (".bin",)}
+"""Files that belong to a model file, by suffix."""
+
+
 class Backend(Protocol):
     """A network that can be called, and everything there is to know about it."""
 
@@ -84,6 +88,16 @@ def _unusable(path: Path) -> str | None:
     if path.is_dir():
         return "it is a folder"
     return None if size else "it is empty"
+
+
+def model_files(path: Path) -> list[Path]:
+    """All files of a model, its model file last: in this order they are put in place."""
+    return [*(path.with_suffix(suffix) for suffix in COMPANIONS.get(path.suffix, ())), path]
+
+
+def model_size(path: Path) -> int:
+    """Bytes of a model, all its files together."""
+    return sum(file.stat().st_size for file in model_files(path))
 
 
 def physical_cores() -> int:

@@ -40,7 +40,10 @@ def load(path: Path, *, threads: int | None, device: str) -> OnnxBackend:
     # One picture at a time is many single-threaded runs, a batch one many-threaded run. Only the
     # manifest inside tells which a file needs, so an FP32 file may be opened a second time.
     session = _session(ort, path, providers, threads=1)
-    metadata = session.get_modelmeta().custom_metadata_map
+    try:
+        metadata = session.get_modelmeta().custom_metadata_map
+    except UnicodeDecodeError as error:
+        raise ModelFileError(f"the metadata of {path} are no UTF-8: {error}") from None
     manifest = Manifest.from_json(metadata.get(KEY), str(path))
     alone = manifest.precision == "int8"
     if not alone and threads > 1:

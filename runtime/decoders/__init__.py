@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -53,6 +53,9 @@ class Recognition:
             the order in which they first occur.
         alternatives: Other texts for the same image, most probable first, where a decoder gives
             them.
+        constrained: Whether the text is as a decoder was told that it must be (a word of the
+            lexicon, a match of the pattern); None if it was told nothing.
+        proven: Whether the decoder knows that no other text that it may choose is more probable.
         step_px: Width of a time step, in pixels of the caller's image.
         width_px: Width of that image: no span goes beyond.
     """
@@ -61,6 +64,8 @@ class Recognition:
     tokens: tuple[str, ...]
     evidence: ctc.FloatArray = field(repr=False, compare=False)
     alternatives: tuple[Recognition, ...] = ()
+    constrained: bool | None = None
+    proven: bool = False
     step_px: float = 1.0
     width_px: float = math.inf
 
@@ -71,19 +76,31 @@ class Recognition:
         classes: Sequence[int],
         log_probs: ctc.FloatArray,
         alternatives: Sequence[Recognition] = (),
+        constrained: bool | None = None,
+        proven: bool = False,
     ) -> Recognition:
         """The recognition of class ids without blanks, read from log_probs `(T, C) float32`."""
         tokens = tuple([charset.tokens[k - 1] for k in classes])
         columns = [BLANK, *dict.fromkeys(classes)]
         # One gather makes a copy: the recognition keeps no batch alive, and nobody can change it.
         evidence = log_probs.take(columns, axis=1)
-        return cls(charset.join(tokens), tokens, evidence, tuple(alternatives))
+        text = charset.join(tokens)
+        return cls(text, tokens, evidence, tuple(alternatives), constrained, proven)
 
     def in_pixels(self, step_px: float, width_px: float) -> Recognition:
         """The same reading with spans in pixels of the caller's image."""
         others = tuple([other.in_pixels(step_px, width_px) for other in self.alternatives])
         # Written out because `dataclasses.replace` takes thrice as long, as long as an argmax.
-        return Recognition(self.text, self.tokens, self.evidence, others, step_px, width_px)
+        return Recognition(
+            self.text,
+            self.tokens,
+            self.evidence,
+            others,
+            self.constrained,
+            self.proven,
+            step_px,
+            width_px,
+        )
 
     @cached_property
     def _classes(self) -> list[int]:
@@ -125,14 +142,29 @@ class Recognition:
             "alternatives": [
                 {"text": other.text, "log_prob": other.log_prob} for other in self.alternatives
             ],
+            "constrained": self.constrained,
+            "proven": self.proven,
         }
 
 
 class Decoder(Protocol):
     """Log-probabilities into recognitions, one an image, spans in time steps."""
 
-    def __call__(self, log_probs: ctc.FloatArray) -> list[Recognition]:
-        """Read log_probs `(N, T, C) float32`."""
+    def __call__(
+        self, log_probs: ctc.FloatArray, lengths: Sequence[int] | None = None
+    ) -> list[Recognition]:
+        """Read log_probs.
+
+        Args:
+            log_probs: `(N, T, C) float32`, or `(T, C)` for one image.
+            lengths: How many steps of each image count, if not all.
+
+        Returns:
+            A recognition an image.
+
+        Raises:
+            DecodeError: If they are no log-probabilities of this charset.
+        """
         ...
 
 
@@ -147,14 +179,60 @@ def make_decoder(name: str, charset: Charset, **settings: Any) -> Decoder:
 
     Raises:
         UnknownNameError: If there is no such decoder; the message lists those that exist.
-        DecodeError: If the decoder has no such setting.
+        DecodeError: If the decoder has no such setting, needs one, or refuses a value.
     """
-    kind = names.find(__name__, name, "Decoder")
-    known = [p for p in inspect.signature(kind).parameters if p != "charset"]
-    if set(settings) - set(known):
-        raise DecodeError(
-            f"decoder {name!r} has no setting {sorted(set(settings) - set(known))}: "
-            f"{'it has ' + ', '.join(known) if known else 'it has none'}"
+    kind, known = _settings(name)
+    needed = {p.name for p in known.values() if p.default is p.empty}
+    reason = ""
+    if unknown := sorted(set(settings) - set(known)):
+        reason = f"has no setting {unknown}"
+    elif missing := sorted(needed - set(settings)):
+        reason = f"needs {missing}"
+    if reason:
+        all_of_them = ", ".join(
+            name if name in needed else f"{name}={p.default!r}" for name, p in known.items()
         )
+        raise DecodeError(f"decoder {name!r} {reason}: it has {all_of_them or 'none'}")
     decoder: Decoder = kind(charset, **settings)
     return decoder
+
+
+def parse_settings(name: str, written: Sequence[str]) -> dict[str, Any]:
+    """Settings of a decoder from a command line: `["width=20", "pattern=[0-9]+"]`.
+
+    Values become what the decoder declares: `int`, `float`, `bool` (true or false); else text.
+
+    Raises:
+        UnknownNameError: If there is no such decoder.
+        DecodeError: If one is not `NAME=VALUE`, or the value is not of its kind.
+    """
+    _, known = _settings(name)
+    settings: dict[str, Any] = {}
+    for setting in written:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise DecodeError(f"expected a decoder's setting as NAME=VALUE, got {setting!r}")
+        declared: Any = known[key].annotation if key in known else str
+        convert = _KINDS.get(getattr(declared, "__name__", declared), str)
+        try:
+            settings[key] = convert(value)
+        except (ValueError, KeyError):
+            raise DecodeError(
+                f"setting {key!r} of decoder {name!r} is of the kind {declared}, got {value!r}"
+            ) from None
+    return settings
+
+
+_KINDS: dict[str, Callable[[str], Any]] = {
+    "int": int,
+    "float": float,
+    "bool": {"true": True, "false": False}.__getitem__,
+}
+
+
+def _settings(name: str) -> tuple[Any, dict[str, inspect.Parameter]]:
+    """The class of a decoder, and what it may be told besides the charset."""
+    kind = names.find(__name__, name, "Decoder")
+    parameters = dict(inspect.signature(kind).parameters)
+    parameters.pop("charset", None)
+    return kind, parameters

@@ -7,6 +7,7 @@ It is not always the most probable text: with p = [blank .6, a .4] at two steps 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 
 from runtime.charset import BLANK, Charset
@@ -25,11 +26,19 @@ class Decoder:
         """Keep the charset."""
         self.charset = charset
 
-    def __call__(self, log_probs: FloatArray) -> list[Recognition]:
+    def __call__(
+        self, log_probs: FloatArray, lengths: Sequence[int] | None = None
+    ) -> list[Recognition]:
         """Read log_probs `(N, T, C) float32`; spans are in time steps."""
-        check_log_probs(log_probs, self.charset.num_classes)
-        # Merging some 25 numbers takes plain Python 1 µs, and NumPy 3.
+        log_probs = check_log_probs(log_probs, self.charset.num_classes, lengths)
         return [
-            Recognition.of(self.charset, [k for k, _ in groupby(path) if k != BLANK], rows)
-            for path, rows in zip(log_probs.argmax(axis=2).tolist(), log_probs, strict=True)
+            Recognition.of(self.charset, text, rows)
+            for text, rows in zip(best_paths(log_probs), log_probs, strict=True)
         ]
+
+
+def best_paths(log_probs: FloatArray) -> list[list[int]]:
+    """The texts of the best alignments, in class ids."""
+    # Merging some 25 numbers takes plain Python 1 µs, and NumPy 3.
+    paths = log_probs.argmax(axis=2).tolist()
+    return [[k for k, _ in groupby(path) if k != BLANK] for path in paths]

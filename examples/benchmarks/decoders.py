@@ -1,0 +1,256 @@
+"""CTC decoders: ours, fast-ctc-decode (Rust) and pyctcdecode, on the same posteriors.
+
+The posteriors are those of a model on real crops, and noise for the worst case. Each library is a
+process on one core; they take turns, some pictures at a time, one by one and in batches of 64.
+Times are of the processor, so that other programs matter little; ratios are medians over the
+turns. Beams are 10 wide. "agrees" is the share of the texts that exact search proves to be the
+most probable ones that a decoder finds. The others get an environment in build/rivals/ctc.
+
+Examples:
+  python examples/benchmark.py decoders --data crops/dev --words words.txt
+  python examples/benchmark.py decoders --data crops/dev --images 200
+  python examples/benchmark.py decoders --data crops/dev --model run/best.safetensors=model.backend
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from examples.benchmarks.child import ROOT, Child
+from examples.benchmarks.environment import environment
+from examples.benchmarks.machine import conditions
+from examples.benchmarks.programs.decoders import RESCORED, UNPROVEN
+from examples.benchmarks.stats import as_list, from_list, ratio
+from examples.benchmarks.table import figure, markdown, times
+from runtime.charset import Charset
+from runtime.decoders.ctc import FloatArray
+from runtime.errors import EngineError
+from runtime.images import LabelledFolder, read_image
+from runtime.recognizer import DEFAULT_MODEL, Recognizer, log_softmax
+
+RIVALS = ("fast-ctc-decode==0.3.7", "pyctcdecode==0.5.0")
+BATCHES = (1, 64)
+_DECODERS = [
+    ("greedy", "ours"),
+    ("greedy", "fast_ctc_decode"),
+    ("beam", "ours"),
+    ("beam", "fast_ctc_decode, cut 0.01"),
+    ("beam", "fast_ctc_decode"),
+    ("beam", "pyctcdecode"),
+    ("exhaustive", "ours"),
+]
+_NOISE = "noise"
+_TURNS = 6  # of noise, which takes long
+_FEW = 8  # pictures a turn where every word is scored
+_LEXICONS = (50, 1000, sys.maxsize)
+
+Turn = tuple[str, int, int]
+"""The posteriors of a turn: the array's name, the first picture, and the one after the last."""
+
+Measured = dict[Any, list[dict[str, Any]]]
+"""Texts and seconds of each turn, by decoder, library and batch."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What may be asked."""
+    add = parser.add_argument
+    add(
+        "--data",
+        type=Path,
+        default=ROOT / "examples" / "images",
+        metavar="DIR",
+        help="a folder with labels.tsv or labels.csv (default: the example pictures, too few)",
+    )
+    add(
+        "--model",
+        default=str(DEFAULT_MODEL),
+        metavar="FILE[=BACKEND]",
+        help="what makes the posteriors (default: the model that comes with the runtime)",
+    )
+    add("--words", type=Path, metavar="FILE", help="a word list: time the lexicon decoder with "
+        "50, 1,000 and all of its words")  # fmt: skip
+    add("--images", type=int, metavar="N", help="pictures (default: all)")
+    add(
+        "--rescored",
+        type=int,
+        default=100,
+        metavar="N",
+        help="pictures for which every word of a lexicon is scored, to compare (default: "
+        "%(default)s; slow)",
+    )
+    add("--json", type=Path, metavar="FILE", help="write the figures there")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, print, write."""
+    before = conditions()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        arrays, charset = posteriors(options)
+        np.savez(folder / "posteriors.npz", allow_pickle=False, **arrays)
+        lexicons = write_lexicons(folder, options.words, charset)
+        given = [str(folder / "posteriors.npz"), json.dumps(charset.tokens), str(folder)]
+        children = {"ours": stack.enter_context(Child("decoders", ["ours", *given]))}
+        try:
+            python = environment("ctc", RIVALS)
+        except EngineError as error:
+            print(f"left out: {error}", file=sys.stderr)
+        else:
+            for name in sorted({library for _, library in _DECODERS} - {"ours"}):
+                child = Child("decoders", [name, *given], python=python)
+                children[name] = stack.enter_context(child)
+        noise = arrays.pop(_NOISE)
+        size = BATCHES[-1]
+        turns = [
+            (name, first, min(first + size, len(rows)))
+            for name, rows in arrays.items()
+            for first in range(0, len(rows), size)
+        ]
+        few = [(_NOISE, first, first + size) for first in range(0, len(noise), size)]
+        crops = measure(children, _DECODERS, turns)
+        noisy = measure(children, [pair for pair in _DECODERS if pair[0] == "beam"], few)
+        words = measure(children, [(name, "ours") for name in lexicons], turns, batches=(1,))
+        exact = texts(measure(children, [("proven", "ours")], turns, batches=(1,)))
+        checked = turns[:: max(1, len(turns) * _FEW // max(1, options.rescored))]
+        checked = [(name, first, min(first + _FEW, last)) for name, first, last in checked]
+        wanted = [(f"{name}{end}", "ours") for name in lexicons for end in ("", RESCORED)]
+        same = measure(children, wanted, checked, batches=(1,))
+    found = {
+        "conditions": before.told(conditions()),
+        "pictures": sum(map(len, arrays.values())),
+        "steps": [min(map(int, arrays)), max(map(int, arrays))],
+        "proven": sum(text != UNPROVEN for text in exact) / max(1, len(exact)),
+        "crops": rows_of(crops, exact),
+        "noise": rows_of(noisy, []),
+        "lexicons": lexicon_rows(words, same),
+    }
+    print(report(found))
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    return 0
+
+
+def posteriors(options: argparse.Namespace) -> tuple[dict[str, FloatArray], Charset]:
+    """Log-probabilities `(N, T, C)` of the pictures, by T as text, and of noise."""
+    model, _, backend = options.model.partition("=")
+    recognizer = Recognizer.load(model, backend=backend or None)
+    paths = LabelledFolder(options.data).paths[: options.images]
+    by_steps = defaultdict(list)
+    for rows in recognizer.log_probs([read_image(path) for path in paths]):
+        by_steps[f"{len(rows)}"].append(rows)
+    arrays = {name: np.stack(rows) for name, rows in sorted(by_steps.items())}
+    charset = recognizer.manifest.charset
+    noise = np.random.default_rng(0).normal(size=(_TURNS * BATCHES[-1], 64, charset.num_classes))
+    return {**arrays, _NOISE: log_softmax(noise.astype(np.float32))}, charset
+
+
+def write_lexicons(folder: Path, words: Path | None, charset: Charset) -> list[str]:
+    """Word lists in a folder: 50, 1,000 and all of the words. The names of the lists."""
+    if words is None:
+        print("left out: the lexicon decoder, which needs --words", file=sys.stderr)
+        return []
+    known = [w for w in words.read_text(encoding="utf-8").split() if w in charset]
+    drawn = np.random.default_rng(0).permutation(len(known))
+    names = []
+    for count in sorted({min(count, len(known)) for count in _LEXICONS}):
+        names.append(f"{count:,} words")
+        chosen = "\n".join(known[i] for i in drawn[:count])
+        (folder / f"{names[-1]}.txt").write_text(chosen, encoding="utf-8")
+    return names
+
+
+def measure(
+    children: dict[str, Child],
+    pairs: Sequence[tuple[str, str]],
+    turns: Sequence[Turn],
+    batches: Sequence[int] = BATCHES,
+) -> Measured:
+    """What each decoder of each library answers in each turn, by decoder, library and batch."""
+    from tqdm import tqdm
+
+    keys = [(*pair, batch) for pair in pairs for batch in batches if pair[1] in children]
+    found: Measured = {key: [] for key in keys}
+    for number, turn in enumerate(tqdm(turns if keys else [], desc="turns", disable=None)):
+        first = number % len(keys)
+        for decoder, library, batch in (*keys[first:], *keys[:first]):
+            answer = children[library].ask("read", decoder, *turn, batch)
+            found[decoder, library, batch].append(answer)
+    return found
+
+
+def texts(measured: Measured) -> list[str]:
+    """All texts of a single decoder."""
+    return [text for answers in measured.values() for turn in answers for text in turn["texts"]]
+
+
+def rows_of(measured: Measured, exact: list[str]) -> list[dict[str, Any]]:
+    """A row a decoder and library."""
+    rows = []
+    for decoder, library in dict.fromkeys((key[0], key[1]) for key in measured):
+        row: dict[str, Any] = {"decoder": decoder, "library": library}
+        for batch in BATCHES:
+            answers = measured[decoder, library, batch]
+            read = [text for turn in answers for text in turn["texts"]]
+            spent_s = [sum(turn["cpu_s"]) for turn in answers]
+            ours_s = [sum(turn["cpu_s"]) for turn in measured[decoder, "ours", batch]]
+            row[f"us_{batch}"] = 1e6 * sum(spent_s) / len(read)
+            row[f"times_ours_{batch}"] = as_list(ratio(spent_s, ours_s))
+            pairs = [(a, b) for a, b in zip(read, exact, strict=False) if b != UNPROVEN]
+            row["agrees"] = sum(a == b for a, b in pairs) / len(pairs) if pairs else None
+        rows.append(row)
+    return rows
+
+
+def lexicon_rows(words: Measured, same: Measured) -> list[dict[str, Any]]:
+    """A row a lexicon."""
+    rows = []
+    for name, library, batch in words:
+        spent_ms = [1e3 * s for turn in words[name, library, batch] for s in turn["cpu_s"]]
+        found, wanted = (texts({(): same[name + end, library, batch]}) for end in ("", RESCORED))
+        equal = sum(a.casefold() == b.casefold() for a, b in zip(found, wanted, strict=True))
+        quantiles = np.percentile(spent_ms, (50, 95, 99)).tolist()
+        row = {"lexicon": name, "mean_ms": float(np.mean(spent_ms)), "quantiles_ms": quantiles}
+        rows.append(row | {"same": equal, "of": len(found)})
+    return rows
+
+
+def report(found: dict[str, Any]) -> str:
+    """The figures for people."""
+    shortest, longest = found["steps"]
+    parts = [
+        f"{found['conditions']}; {found['pictures']} pictures, {shortest} to {longest} time steps; "
+        f"exact search proves {100 * found['proven']:.1f} % of the readings"
+    ]
+    for kind, told in (("crops", "real crops"), ("noise", "noise, 64 time steps")):
+        heads = [told + " / library", *(f"µs a text, {b} at once" for b in BATCHES), "texts/s"]
+        heads += [*(f"× ours, {b} at once" for b in BATCHES), "agrees %"]
+        rows = [
+            [
+                f"{row['decoder']}: {row['library']}",
+                *(figure(row[f"us_{batch}"]) for batch in BATCHES),
+                figure(1e6 / row[f"us_{BATCHES[-1]}"]),
+                *(times(from_list(row[f"times_ours_{batch}"])) for batch in BATCHES),
+                "–" if row["agrees"] is None else f"{100 * row['agrees']:.1f}",
+            ]
+            for row in found[kind]
+        ]
+        parts.append(markdown(heads, rows))
+    rows = [
+        [row["lexicon"], *map(figure, (row["mean_ms"], *row["quantiles_ms"])),
+         f"{row['same']} of {row['of']}"]
+        for row in found["lexicons"]
+    ]  # fmt: skip
+    if rows:
+        heads = ["lexicon", "mean ms a picture", "p50", "p95", "p99", "same as scoring every word"]
+        parts.append(markdown(heads, rows))
+    return "\n\n".join(parts)

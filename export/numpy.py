@@ -1,0 +1,31 @@
+"""A checkpoint as an `.npz` file for NumPy alone: `python -m export.numpy`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from export import cli
+from export.layers import lower
+from model.checkpoint import Checkpoint
+from quantize.numpy import FORMAT, pack, write
+
+
+def convert(checkpoint: Checkpoint, target: Path) -> None:
+    """Write a checkpoint as an FP32 `.npz` file, unverified.
+
+    Args:
+        checkpoint: The network and its manifest.
+        target: The file to write.
+    """
+    exporter = f"torch {torch.__version__}, NumPy {np.__version__}"
+    provenance = {**checkpoint.manifest.provenance, "exporter": exporter}
+    manifest = checkpoint.manifest.replace(precision="fp32", provenance=provenance)
+    write(pack(lower(checkpoint.model)), manifest, target)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(FORMAT, convert))

@@ -1,0 +1,33 @@
+"""A checkpoint as a `.tflite` file: `python -m export.tflite`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+
+from export import cli
+from export.layers import lower as layers_of
+from model.checkpoint import Checkpoint
+from quantize.tflite import FORMAT, write
+from quantize.tflite_graph import lower, relu_first
+
+
+def convert(checkpoint: Checkpoint, target: Path) -> None:
+    """Write a checkpoint as an FP32 TFLite file, unverified.
+
+    Args:
+        checkpoint: The network and its manifest.
+        target: The file to write.
+    """
+    preprocess = checkpoint.manifest.preprocess
+    layers = relu_first(layers_of(checkpoint.model))
+    flatbuffer = lower(layers, preprocess.height, preprocess.grid)
+    exporter = f"torch {torch.__version__}, TFLite schema 3"
+    provenance = {**checkpoint.manifest.provenance, "exporter": exporter}
+    write(flatbuffer, checkpoint.manifest.replace(precision="fp32", provenance=provenance), target)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(FORMAT, convert))

@@ -1,0 +1,157 @@
+"""Prefix beam search of one image, in plain Python.
+
+Python, on purpose: a trained network leaves one to three tokens worth trying at a step, and a
+single call of NumPy takes as long as trying five.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+
+from runtime.charset import BLANK
+from runtime.decoders.automaton import Automaton
+from runtime.decoders.ctc import BoolArray, FloatArray
+
+Step = tuple[float, list[tuple[float, int]]]
+"""What a time step offers: p(blank), and p of each token worth trying, highest first."""
+
+Text = tuple[float, list[int]]
+"""A text in class ids, after its probability as far as the beam saw it."""
+
+_TINY = 1e-100  # sums below are scaled up: floats end at 1e-308
+
+
+def steps_of(log_probs: FloatArray, tried: BoolArray) -> list[list[Step]]:
+    """What the steps of each image offer.
+
+    Args:
+        log_probs: `(N, T, C) float32`.
+        tried: `(N, T, C)`: which classes are worth trying; never the blank, which always is.
+    """
+    n, steps, classes = log_probs.shape
+    flat = tried.ravel().nonzero()[0]
+    step, token = np.divmod(flat, classes)
+    probs = np.exp(log_probs.ravel()[flat].astype(np.float64))
+    pairs = list(zip(probs.tolist(), token.tolist(), strict=True))
+    bounds = np.searchsorted(step, np.arange(n * steps + 1)).tolist()
+    blanks = np.exp(log_probs[:, :, BLANK]).ravel().tolist()
+    offers = [
+        (p, sorted(pairs[a:b], reverse=True) if b - a > 1 else pairs[a:b])
+        for p, (a, b) in zip(blanks, pairwise(bounds), strict=True)
+    ]
+    return [offers[i * steps : (i + 1) * steps] for i in range(n)]
+
+
+@lru_cache
+def continuations(width: int) -> list[int]:
+    """How many tokens may bring the best, the second, … prefix of a beam into the next one.
+
+    Prefix i with the j-th best token (counted from 0) is no better than i + 1 prefixes with j + 1
+    tokens each, itself among them, and at most one of each prefix repeats its last token and is
+    worth less. Where that leaves `width` others, it need not be tried.
+    """
+    return [-(-(width + 1) // (i + 1)) for i in range(width)]
+
+
+def search(
+    steps: list[Step],
+    classes: int,
+    width: int,
+    share: float,
+    automaton: Automaton | None = None,
+) -> list[Text]:
+    """The texts that a beam ends with, most probable first.
+
+    A prefix in the beam is (p, number, last token, p of its alignments that end on a blank, p of
+    those that end on the token); the prefix before it is `parent[number]`.
+
+    Args:
+        steps: What they offer.
+        classes: The C of the log-probabilities.
+        width: Prefixes kept.
+        share: Prefixes with less than this share of the best are dropped.
+        automaton: What texts there may be.
+    """
+    limits = continuations(width)
+    parent, tokens, nodes = [-1], [BLANK], [0]
+    numbers: dict[int, int] = {}  # by the number of the parent and the token, as one integer
+    beam = [(1.0, 0, BLANK, 1.0, 0.0)]
+    scale, on_blanks = 1.0, True
+    for left, (blank, offers) in zip(range(len(steps) - 1, -1, -1), steps, strict=True):
+        if not offers:
+            scale *= blank
+            if not on_blanks:
+                beam = [(p, number, last, p, 0.0) for p, number, last, _, _ in beam]
+                on_blanks = True
+            continue
+        on_blanks = False
+        prob_of = {token: prob for prob, token in offers}
+        present = {prefix[1]: prefix for prefix in beam}
+        grown = []
+        for p, number, last, _, on_token in beam:
+            p *= blank
+            if automaton is not None and automaton.distance[nodes[number]] > left:
+                continue
+            if prob := prob_of.get(last):
+                if before := present.get(parent[number]):
+                    on_token += before[3] if before[2] == last else before[0]
+                on_token *= prob
+                grown.append((p + on_token, number, last, p, on_token))
+            else:
+                grown.append((p, number, last, p, 0.0))
+        stays = len(grown)
+        # What `width` prefixes exceed that there are anyway is not even made, nor what has
+        # less than its share of the best.
+        p, _, last, on_blank, _ = beam[0]
+        floor = share * (on_blank if last == offers[0][1] else p) * offers[0][0]
+        if grown:
+            floor = max(floor, share * grown[0][0])
+            if stays == width:
+                floor = max(floor, min(grown)[0])
+        for (p, number, last, on_blank, _), limit in zip(beam, limits, strict=False):
+            if p * offers[0][0] <= floor:
+                break
+            base = number * classes
+            if automaton is None:
+                choices = offers[:limit] if limit < len(offers) else offers
+            else:
+                choices = automaton.choices(nodes[number], offers, left)
+            for prob, token in choices:
+                if (made := p * prob) <= floor:
+                    break
+                if token == last and (made := on_blank * prob) <= floor:
+                    continue
+                if numbers.get(base + token) not in present:
+                    grown.append((made, -base - token, token, 0.0, made))
+        changed = len(grown) > stays
+        grown.sort(reverse=True)
+        if not grown:
+            return []
+        floor = grown[0][0] * share
+        beam = [prefix for prefix in grown[:width] if prefix[0] >= floor]
+        if changed:
+            for k, (p, key, token, _, _) in enumerate(beam):
+                if key < 0:  # it is new, or was dropped and comes back
+                    number = numbers.setdefault(-key, len(parent))
+                    if number == len(parent):
+                        parent.append(-key // classes)
+                        tokens.append(token)
+                        if automaton is not None:
+                            nodes.append(automaton.arcs[nodes[parent[-1]]][token])
+                    beam[k] = (p, number, token, 0.0, p)
+        if beam[0][0] < _TINY:
+            scale *= _TINY
+            beam = [(p / _TINY, n, k, b / _TINY, e / _TINY) for p, n, k, b, e in beam]
+    texts = []
+    for p, number, *_ in beam:
+        if automaton is not None and not automaton.accepts[nodes[number]]:
+            continue
+        text = []
+        while number:
+            text.append(tokens[number])
+            number = parent[number]
+        texts.append((p * scale, text[::-1]))
+    return texts

@@ -1,0 +1,114 @@
+"""The most probable word of a lexicon, for certain: `argmax over words of p(word | image)`.
+
+B. Shi, X. Bai, C. Yao: *An End-to-End Trainable Neural Network for Image-based Sequence
+Recognition*, 2015, equation 2. A short list is scored word by word, all at once. A long one is
+searched as a tree: `runtime.decoders.prefix_search`, which is as exact; the paper's shortcut for
+long lists, to score only what is spelled nearly as the free reading, is not needed.
+
+Words that are likely but not certain are worth most: 88,000 English words with a prior of 0.98
+raised the share of 1,295 real crops that are read right from 69 % to 77 %. (A character 6-gram of
+the same words, fused with the beam search, gave 73 %, and with this decoder nothing more.)
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from runtime.charset import Charset
+from runtime.decoders import Recognition, ctc
+from runtime.decoders.ctc import FloatArray
+from runtime.decoders.greedy import best_paths
+from runtime.decoders.lexicon_index import Index
+from runtime.decoders.prefix_search import LEAST, search
+from runtime.errors import DecodeError
+
+_SHORT = 1000  # words: scoring them all, or the search of their tree, take a millisecond
+
+
+class Decoder:
+    """The lexicon decoder.
+
+    With `ignore_case` the cases of a letter count as one while the word is sought (their
+    probabilities are added), and the text is then written in the case that the image shows: with
+    `Exit` in the lexicon, `EXIT` is read as `EXIT`.
+
+    A reading is `constrained` if it is a word of the lexicon. If no word is, or none with a
+    probability of 1e-300, it is the greedy reading.
+
+    Args:
+        charset: What the classes stand for.
+        words: The lexicon: a file (words, one a line, or an index that `python -m runtime
+            lexicon` made of them, which loads in a millisecond), or a sequence of words.
+        ignore_case: Whether `Word`, `WORD` and `word` are one.
+        prior: How probable it is, before one has seen the image, that it shows a word of the
+            lexicon; 1 for certain. Below 1 numbers and names get through: the greedy reading is
+            preferred to a word that is less probable by more than `prior / (1 - prior)`.
+    """
+
+    def __init__(
+        self,
+        charset: Charset,
+        words: str | os.PathLike[str] | Sequence[str],
+        ignore_case: bool = True,
+        prior: float = 1.0,
+    ) -> None:
+        """Index the words."""
+        if not 0 < prior <= 1:
+            raise DecodeError(f"a lexicon takes 0 < prior <= 1, got {prior}")
+        self.charset = charset
+        self.index = (
+            Index.read(words, charset, ignore_case)
+            if isinstance(words, str | os.PathLike)
+            else Index.of_words(words, charset, ignore_case)
+        )
+        automaton = self.index.automaton
+        self._short = automaton.texts() if np.count_nonzero(automaton.accepts) <= _SHORT else []
+        self.odds = prior / (1 - prior) if prior < 1 else math.inf
+
+    def __call__(
+        self, log_probs: FloatArray, lengths: Sequence[int] | None = None
+    ) -> list[Recognition]:
+        """Read log_probs `(N, T, C) float32`; spans are in time steps."""
+        log_probs = ctc.check_log_probs(log_probs, self.charset.num_classes, lengths)
+        merged = self.index.merge(log_probs)
+        free = best_paths(log_probs)
+        folded = [self.index.fold[text].tolist() for text in free]
+        sums = np.exp(ctc.forward_sum(merged, folded)).tolist()
+        return [
+            self._read(*parts) for parts in zip(log_probs, merged, free, folded, sums, strict=True)
+        ]
+
+    def _read(
+        self, rows: FloatArray, merged: FloatArray, free: list[int], folded: list[int], prob: float
+    ) -> Recognition:
+        """The reading of an image whose greedy text, and the score of that, are known."""
+        fits = self.index.automaton.accepts_text(folded)
+        text, constrained = free, fits
+        if not (fits and prob > 0.5):  # with more than half of the probability nothing can beat it
+            above = prob if fits else prob / self.odds
+            word = self._best_word(merged, above)
+            if word is not None:
+                text, constrained = self._as_shown(rows, merged, word), True
+        return Recognition.of(self.charset, text, rows, (), constrained, constrained)
+
+    def _best_word(self, merged: FloatArray, above: float) -> list[int] | None:
+        """The most probable word, if it is more probable than `above`."""
+        if not self._short:
+            return search(merged, self.index.automaton, above=above).text
+        scores = ctc.forward_sum(merged[None], self._short)
+        best = int(scores.argmax())
+        return self._short[best] if math.exp(scores[best]) > max(above, LEAST) else None
+
+    def _as_shown(self, rows: FloatArray, merged: FloatArray, word: list[int]) -> list[int]:
+        """A word in the case that the image shows: of each character, at the steps that show it."""
+        path = ctc.align(merged, word)
+        shown = []
+        for i, k in enumerate(word):
+            cases = (self.index.fold == k).nonzero()[0]
+            probs = np.exp(rows[path == i][:, cases]).sum(axis=0)
+            shown.append(int(cases[probs.argmax()]))
+        return shown

@@ -1,0 +1,172 @@
+"""A word list as a tree that loads in a millisecond: the index of the lexicon decoder.
+
+The file is a line of JSON, which says how the words are spelled, and the arrays of the tree as
+they lie in memory, so that it is mapped and not read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from runtime.charset import Charset
+from runtime.decoders.automaton import Automaton
+from runtime.decoders.ctc import FloatArray, IntArray
+from runtime.errors import DecodeError
+
+_FORMAT = "crnn-edge lexicon 1"
+_MAGIC = json.dumps({"format": _FORMAT})[:-1].encode()
+_MAX_HEAD = 1 << 20
+_ALIGN = 64  # bytes: where an array may begin
+_PARTS = {"first": "<i4", "token": "<u2", "target": "<i4", "accepts": "|b1"}
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """The words of a lexicon, for one charset.
+
+    Attributes:
+        charset: What the words are spelled in.
+        ignore_case: Whether `Word`, `WORD` and `word` are one.
+        automaton: The words, in class ids after `fold`.
+    """
+
+    charset: Charset
+    ignore_case: bool
+    automaton: Automaton
+
+    @classmethod
+    def of_words(cls, words: Iterable[str], charset: Charset, ignore_case: bool = True) -> Index:
+        """The index of some words; empty ones and repetitions are dropped.
+
+        Raises:
+            DecodeError: If there is no word, or the charset cannot spell one.
+        """
+        class_of = _class_of(charset, ignore_case)
+        spelled, unknown = set(), []
+        for word in words:
+            classes = [class_of.get(_key(t, ignore_case), 0) for t in charset.split(word)]
+            unknown += [word] if 0 in classes else []
+            spelled.add(tuple(classes))
+        spelled.discard(())
+        if unknown:
+            raise DecodeError(
+                f"{len(unknown):,} words of the lexicon have characters that the charset "
+                f"({charset.join(charset.tokens)[:120]}) has not, such as {unknown[:5]}: leave "
+                "them out"
+            )
+        if not spelled:
+            raise DecodeError("the lexicon has no words")
+        return cls(charset, ignore_case, Automaton.of_words(sorted(spelled)))
+
+    @cached_property
+    def fold(self) -> IntArray:
+        """`(C,)`: the class that stands for each class: the first that differs by case alone."""
+        class_of = _class_of(self.charset, self.ignore_case)
+        return np.array([0, *(class_of[_key(t, self.ignore_case)] for t in self.charset.tokens)])
+
+    @cached_property
+    def _groups(self) -> tuple[IntArray, IntArray, IntArray]:
+        """All classes, folded ones side by side; where a group begins; what stands for it."""
+        order = np.argsort(self.fold, kind="stable")
+        classes, starts = np.unique(self.fold[order], return_index=True)
+        return order, starts, classes
+
+    def merge(self, log_probs: FloatArray) -> FloatArray:
+        """Log_probs `(N, T, C)` with the probabilities of folded classes added up in one."""
+        order, starts, classes = self._groups
+        merged = np.full_like(log_probs, -np.inf)
+        with np.errstate(divide="ignore"):
+            sums = np.add.reduceat(np.exp(log_probs.take(order, axis=2)), starts, axis=2)
+            merged[:, :, classes] = np.log(sums)
+        return merged
+
+    @classmethod
+    def read(
+        cls, path: str | os.PathLike[str], charset: Charset, ignore_case: bool = True
+    ) -> Index:
+        """The index of a file: one that was saved, or a list of words, one a line.
+
+        Raises:
+            DecodeError: If the file cannot be read, is damaged, or was saved for another charset.
+        """
+        try:
+            with Path(path).open("rb") as file:
+                head = file.readline(_MAX_HEAD)
+                if head.startswith(_MAGIC):
+                    return cls._mapped(path, head, charset, ignore_case)
+                lines = (head + file.read()).decode("utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DecodeError(f"cannot read the lexicon {os.fspath(path)}: {error}") from None
+        return cls.of_words([line.strip() for line in lines], charset, ignore_case)
+
+    @classmethod
+    def _mapped(
+        cls, path: str | os.PathLike[str], head: bytes, charset: Charset, ignore_case: bool
+    ) -> Index:
+        try:
+            told = json.loads(head)
+            data = np.memmap(path, dtype=np.uint8, mode="r")
+            parts, start = {}, len(head)
+            for name, kind in _PARTS.items():
+                stop = start + told["sizes"][name] * np.dtype(kind).itemsize
+                parts[name] = data[start:stop].view(kind)
+                start = stop + -stop % _ALIGN
+            if start != len(data) or parts["first"][-1] != len(parts["target"]):
+                raise ValueError("its parts do not fill it")
+        except (ValueError, KeyError, IndexError) as error:
+            raise DecodeError(
+                f"the lexicon {os.fspath(path)} is damaged ({error}): build it again"
+            ) from None
+        if told["charset"] != [*charset.tokens, charset.separator]:
+            raise DecodeError(
+                f"the lexicon {os.fspath(path)} was built for another charset "
+                f"({''.join(told['charset'])[:120]}): build it again from its words"
+            )
+        if told["ignore_case"] != ignore_case:
+            raise DecodeError(
+                f"the lexicon {os.fspath(path)} was built with ignore_case={told['ignore_case']}, "
+                f"and ignore_case={ignore_case} is asked for"
+            )
+        return cls(charset, ignore_case, Automaton(**parts))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the index to a file, for this charset.
+
+        Raises:
+            DecodeError: If it cannot be written.
+        """
+        arrays = {name: getattr(self.automaton, name).astype(t) for name, t in _PARTS.items()}
+        told = {
+            "format": _FORMAT,
+            "charset": [*self.charset.tokens, self.charset.separator],
+            "ignore_case": self.ignore_case,
+            "sizes": {name: len(array) for name, array in arrays.items()},
+        }
+        head = json.dumps(told).encode()
+        temporary = Path(f"{os.fspath(path)}.{os.getpid()}.tmp")
+        try:
+            with temporary.open("wb") as file:
+                file.write(head + b" " * (-(len(head) + 1) % _ALIGN) + b"\n")
+                for array in arrays.values():
+                    file.write(array.tobytes() + bytes(-array.nbytes % _ALIGN))
+            temporary.replace(path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise DecodeError(f"cannot write the lexicon {os.fspath(path)}: {error}") from None
+
+
+def _key(token: str, ignore_case: bool) -> str:
+    return token.casefold() if ignore_case else token
+
+
+def _class_of(charset: Charset, ignore_case: bool) -> dict[str, int]:
+    """The first class of each token, or of all tokens that differ by case alone."""
+    classes = range(len(charset.tokens), 0, -1)
+    return {_key(charset.tokens[k - 1], ignore_case): k for k in classes}

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_ctc import GOLDEN, enumerate_texts, random_log_probs
+
+from runtime.charset import Charset
+from runtime.decoders import Recognition, beam, beam_batch, beam_search, make_decoder
+from runtime.errors import DecodeError
+
+AB = Charset(("a", "b"))
+FULL = {"width": 300, "token_prob": 0.0, "blank_prob": 1.0}
+SEEDS = st.integers(0, 9999)
+
+
+@pytest.fixture(params=["plain", "batched"], autouse=True)
+def _either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "batched":  # also where it would not pay
+        monkeypatch.setattr(beam, "_MUCH", -1)
+        monkeypatch.setattr(beam, "_WIDE", 1000)
+        monkeypatch.setattr(beam, "_FEW", 1)
+
+
+def read(log_probs: np.ndarray, charset: Charset = AB, **settings: object) -> Recognition:
+    (reading,) = make_decoder("beam", charset, **settings)(log_probs)
+    return reading
+
+
+def ranking(log_probs: np.ndarray, charset: Charset = AB) -> list[tuple[float, str]]:
+    """All texts there are and their probabilities, the most probable first."""
+    texts = enumerate_texts(log_probs).items()
+    return sorted(
+        ((math.exp(np.logaddexp.reduce(list(p.values()))), charset.decode(t)) for t, p in texts),
+        reverse=True,
+    )
+
+
+def test_beam_finds_the_golden_pair() -> None:
+    reading = read(GOLDEN, Charset(("a",)))
+    assert reading.text == "a"
+    assert reading.confidence == pytest.approx(0.64)
+    assert reading.proven
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 6), SEEDS, st.floats(0.1, 4))
+def test_at_full_width_it_equals_trying_everything(steps: int, seed: int, spread: float) -> None:
+    log_probs = random_log_probs(steps, 3, seed=seed, spread=spread)
+    expected = ranking(log_probs)
+    reading = read(log_probs, **FULL, alternatives=4)
+    found = [reading, *reading.alternatives]
+    assert [r.text for r in found] == [text for _, text in expected[:5]]
+    assert [r.confidence for r in found] == pytest.approx([p for p, _ in expected[:5]], rel=1e-5)
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 12), SEEDS, st.floats(0.1, 6), st.integers(1, 4))
+def test_it_is_never_less_probable_than_greedy(
+    steps: int, seed: int, spread: float, width: int
+) -> None:
+    log_probs = random_log_probs(steps, 5, seed=seed, spread=spread)
+    charset = Charset(tuple("abcd"))
+    (greedy,) = make_decoder("greedy", charset)(log_probs)
+    assert read(log_probs, charset, width=width).log_prob >= greedy.log_prob - 1e-9
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 6), SEEDS, st.floats(0.5, 6))
+def test_what_is_proven_is_the_most_probable(steps: int, seed: int, spread: float) -> None:
+    log_probs = random_log_probs(steps, 3, seed=seed, spread=spread)
+    reading = read(log_probs, width=2)
+    if reading.proven:
+        assert reading.text == ranking(log_probs)[0][1]
+
+
+def test_a_clear_reading_is_proven_and_a_vague_one_is_not() -> None:
+    assert read(random_log_probs(9, 3, seed=0, spread=9)).proven
+    assert not read(random_log_probs(9, 3, seed=0, spread=0.1), width=2).proven
+
+
+@settings(max_examples=30)
+@given(SEEDS, st.floats(0.5, 6))
+def test_a_batch_equals_its_members(seed: int, spread: float) -> None:
+    log_probs = random_log_probs(5, 9, 3, seed=seed, spread=spread)
+    decoder = make_decoder("beam", AB, width=3, alternatives=2)
+    for rows, reading in zip(log_probs, decoder(log_probs), strict=True):
+        (alone,) = decoder(rows)
+        assert alone == reading
+        assert alone.log_prob == reading.log_prob
+
+
+@settings(max_examples=40)
+@given(SEEDS, st.integers(1, 12), st.floats(0.1, 4), st.integers(1, 9), st.floats(0, 0.2))
+def test_the_batched_search_is_the_plain_one(
+    seed: int, steps: int, spread: float, width: int, share: float
+) -> None:
+    log_probs = random_log_probs(3, steps, 6, seed=seed, spread=spread)
+    tried = log_probs > math.log(0.02)
+    tried[:, :, 0] = False
+    together = beam_batch.search(log_probs, tried, width, share)
+    for offers, found in zip(beam_search.steps_of(log_probs, tried), together, strict=True):
+        alone = beam_search.search(offers, 6, width, share)
+        assert [text for _, text in found] == [text for _, text in alone]
+        assert [p for p, _ in found] == pytest.approx([p for p, _ in alone], rel=1e-6)
+
+
+@given(st.integers(1, 9), SEEDS)
+def test_a_length_cuts_the_text(length: int, seed: int) -> None:
+    log_probs = random_log_probs(2, 9, 3, seed=seed)
+    short, _ = make_decoder("beam", AB, **FULL)(log_probs, lengths=[length, 9])
+    assert short.confidence == pytest.approx(read(log_probs[0, :length], **FULL).confidence)
+
+
+def test_long_and_improbable_readings_do_not_underflow() -> None:
+    log_probs = random_log_probs(1500, 20, seed=0, spread=0.3)
+    reading = read(log_probs, Charset(tuple("abcdefghijklmnopqrs")), width=4)
+    assert len(reading.text) > 100
+    assert -9999 < reading.log_prob < -745  # exp of which is no float
+
+
+def test_steps_without_any_probability_do_no_harm() -> None:
+    with np.errstate(all="raise"):
+        log_probs = np.full((2, 4, 3), -np.inf, dtype=np.float32)
+        log_probs[1, :, 1] = 0
+        assert [r.text for r in make_decoder("beam", AB)(log_probs)] == ["", "a"]
+        assert make_decoder("beam", AB)(log_probs[:0]) == []
+
+
+@pytest.mark.parametrize("pattern", ["a+b?", "(ab)*", "[^a]{2,3}", "b.|a", ""])
+@settings(max_examples=12)
+@given(steps=st.integers(1, 6), seed=SEEDS)
+def test_a_pattern_leaves_the_best_text_that_matches(pattern: str, steps: int, seed: int) -> None:
+    log_probs = random_log_probs(steps, 3, seed=seed)
+    matching = [text for p, text in ranking(log_probs) if p and re.fullmatch(pattern, text)]
+    reading = read(log_probs, width=300, pattern=pattern)
+    assert reading.constrained is bool(matching)
+    assert reading.text == (matching[0] if matching else ranking(log_probs)[0][1])
+
+
+def test_a_pattern_holds_against_the_picture() -> None:
+    charset = Charset.ascii()
+    log_probs = random_log_probs(3, 24, 96, seed=0, spread=3)
+    for reading in make_decoder("beam", charset, pattern=r"[A-Z]{2}\d{4}")(log_probs):
+        assert re.fullmatch(r"[A-Z]{2}\d{4}", reading.text)
+        assert reading.constrained
+
+
+def test_where_no_text_matches_the_reading_is_free_and_says_so() -> None:
+    log_probs = random_log_probs(3, 3, seed=1, spread=5)
+    reading = read(log_probs, pattern="a{9}")
+    assert reading.constrained is False
+    assert reading.text == read(log_probs).text
+    assert read(log_probs).constrained is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"width": 0}, {"token_prob": 1.0}, {"token_prob": -0.1}, {"blank_prob": 0.0},
+     {"alternatives": -1}],
+)  # fmt: skip
+def test_impossible_settings_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(DecodeError, match="a beam takes"):
+        make_decoder("beam", AB, **wrong)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_broken_log_probs_are_refused(value: float) -> None:
+    log_probs = random_log_probs(4, 3, seed=0)
+    log_probs[1, 0] = value
+    with pytest.raises(DecodeError, match="expected log-probabilities"):
+        read(log_probs)
+    with pytest.raises(DecodeError, match="C = 3"):
+        read(log_probs[:0])

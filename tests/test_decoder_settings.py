@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from runtime.__main__ import main
+from runtime.decoders import beam, parse_settings
+from runtime.errors import DecodeError
+from runtime.recognizer import Recognizer
+from runtime.selftest import selftest_image
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    Image.fromarray(selftest_image()).save(tmp_path / "word.png")
+    return tmp_path / "word.png"
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    code = main([str(argument) for argument in arguments])
+    return code, *capsys.readouterr()
+
+
+def test_settings_become_what_the_decoder_declares() -> None:
+    written = ["width=20", "token_prob=1e-3", "pattern=[a=]+"]
+    expected = {"width": 20, "token_prob": 1e-3, "pattern": "[a=]+"}
+    assert parse_settings("beam", written) == expected
+    assert parse_settings("lexicon", ["words=3", "ignore_case=false"]) == {
+        "words": "3", "ignore_case": False,
+    }  # fmt: skip
+    assert parse_settings("greedy", []) == {}
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [("width", "NAME=VALUE, got 'width'"), ("width=ten", "of the kind int, got 'ten'")],
+)
+def test_settings_that_are_none_are_refused(written: str, told: str) -> None:
+    with pytest.raises(DecodeError, match=told):
+        parse_settings("beam", [written])
+    with pytest.raises(DecodeError, match="of the kind bool, got 'no'"):
+        parse_settings("lexicon", ["ignore_case=no"])
+
+
+def test_a_recognizer_takes_a_decoder_or_its_name_and_settings(tiny_model: Path) -> None:
+    image = selftest_image()
+    named = Recognizer.load(tiny_model, decoder="beam", width=3, alternatives=2)
+    made = beam.Decoder(named.manifest.charset, width=3, alternatives=2)
+    given = Recognizer.load(tiny_model, decoder=made)
+    assert named(image) == given(image)
+    assert len(named(image).alternatives) == 2
+    assert named.batch([image, image[:, :100]])[1] == named(image[:, :100])
+    with pytest.raises(DecodeError, match=r"takes no settings, got \['width'\]"):
+        Recognizer.load(tiny_model, decoder=made, width=3)
+
+
+def test_read_with_a_pattern(
+    tiny_model: Path, picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["read", "--model", tiny_model, picture, "--decoder", "beam", "--json"]
+    code, out, _ = run(capsys, *arguments, "--set", "pattern=[abc]{3}", "--set", "alternatives=2")
+    told = json.loads(out)
+    assert code == 0
+    assert len(told["text"]) == 3
+    assert told["constrained"] is True
+    assert [set(other) for other in told["alternatives"]] == [{"text", "log_prob"}] * 2
+
+
+def test_read_with_a_lexicon_and_its_index(
+    tiny_model: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words, index = tmp_path / "words.txt", tmp_path / "words.lexicon"
+    words.write_text("bad\nface\ncabbage\n")
+    code, out, _ = run(capsys, "lexicon", words, "--out", index, "--model", tiny_model)
+    assert (code, out.startswith(f"{index}: 3 words, ")) == (0, True)
+    readings = [
+        run(capsys, "read", "--model", tiny_model, picture, "--decoder", "lexicon", "--set",
+            f"words={path}")
+        for path in (words, index)
+    ]  # fmt: skip
+    assert readings[0] == readings[1]
+    assert readings[0][1].split("\t")[1] in ("bad", "face", "cabbage")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--set", "help="], "'greedy' has no setting ['help']: it has none"),
+        (["--decoder", "beam", "--set", "help="], "it has width=10, token_prob=0.02"),
+        (["--decoder", "beam", "--set", "width=0"], "width >= 1"),
+        (["--decoder", "beam", "--set", "pattern=(a"], "missing )"),
+        (["--decoder", "lexicon"], "needs ['words']"),
+        (["--decoder", "lexicon", "--set", "words=none.txt"], "cannot read the lexicon none.txt"),
+    ],
+)
+def test_mistakes_are_told_without_a_traceback(
+    tiny_model: Path,
+    picture: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    told: str,
+) -> None:
+    code, out, err = run(capsys, "read", "--model", tiny_model, picture, *options)
+    assert (code, out) == (1, "")
+    assert err.startswith("error: ")
+    assert told in err
+
+
+def test_bench_times_any_decoder(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(
+        capsys, "bench", tiny_model, "--runs", 2, "--decoder", "beam", "--set", "width=2", "--json"
+    )
+    assert code == 0
+    assert np.isfinite(json.loads(out)["models"][0]["stages"]["decode"]["p50_ms"])

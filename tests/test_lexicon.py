@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_ctc import random_log_probs
+
+from runtime.charset import Charset
+from runtime.decoders import Recognition, lexicon, make_decoder
+from runtime.decoders.ctc import forward_sum
+from runtime.decoders.lexicon_index import Index
+from runtime.errors import DecodeError
+
+ABC = Charset(tuple("abcABC"))
+SEEDS = st.integers(0, 9999)
+WORDS = st.lists(st.text("abcABC", min_size=1, max_size=5), min_size=1, max_size=20)
+
+
+@pytest.fixture(params=["short list", "tree"], autouse=True)
+def _either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "tree":
+        monkeypatch.setattr(lexicon, "_SHORT", 0)
+
+
+def read(log_probs: np.ndarray, words: object, **settings: object) -> Recognition:
+    (reading,) = make_decoder("lexicon", ABC, words=words, **settings)(log_probs)
+    return reading
+
+
+def showing(text: str, p: float = 0.9) -> np.ndarray:
+    """Log-probs that show a text clearly, a step for each character and a blank after it."""
+    probs = np.full((2 * len(text), 7), (1 - p) / 6, dtype=np.float32)
+    probs[np.arange(0, len(probs), 2), ABC.encode(text)] = p
+    probs[1::2, 0] = p
+    return np.log(probs)
+
+
+@settings(max_examples=40)
+@given(WORDS, st.integers(1, 8), SEEDS, st.floats(0.1, 5))
+def test_the_reading_is_the_most_probable_word(
+    words: list[str], steps: int, seed: int, spread: float
+) -> None:
+    log_probs = random_log_probs(steps, 7, seed=seed, spread=spread)
+    scores = forward_sum(log_probs[None], [ABC.encode(word) for word in words])
+    reading = read(log_probs, words, ignore_case=False)
+    assert reading.constrained is bool(np.isfinite(scores.max()))
+    if reading.constrained:
+        assert reading.text == words[int(scores.argmax())]
+        assert reading.log_prob == pytest.approx(scores.max(), abs=1e-5)
+        assert reading.proven
+
+
+@settings(max_examples=40)
+@given(WORDS, st.integers(1, 8), SEEDS)
+def test_without_case_the_cases_of_a_letter_add_up(words: list[str], steps: int, seed: int) -> None:
+    log_probs = random_log_probs(steps, 7, seed=seed)
+    merged = np.full_like(log_probs, -np.inf)
+    merged[:, 0] = log_probs[:, 0]
+    merged[:, 1:4] = np.logaddexp(log_probs[:, 1:4], log_probs[:, 4:])
+    scores = forward_sum(merged[None], [ABC.encode(word.lower()) for word in words])
+    reading = read(log_probs, words)
+    assert reading.constrained is bool(np.isfinite(scores.max()))
+    if reading.constrained:
+        assert reading.text.lower() == words[int(scores.argmax())].lower()
+
+
+@pytest.mark.parametrize("shown", ["abc", "ABC", "Abc", "aBC"])
+def test_a_word_is_written_as_the_picture_shows_it(shown: str) -> None:
+    assert read(showing(shown), ["aBc", "ca"]).text == shown
+    assert read(showing(shown[:2] + "b"), ["aBc", "ca"], prior=1).text[:2] == shown[:2]
+
+
+def test_a_charset_without_small_letters_spells_words_in_them() -> None:
+    decoder = make_decoder("lexicon", Charset(tuple("ABC")), words=["abc"])
+    (reading,) = decoder(random_log_probs(5, 4, seed=0))
+    assert reading.text == "ABC"
+
+
+def test_the_prior_weighs_words_against_everything_else() -> None:
+    log_probs = showing("aba", 0.6)
+    word_and_free = forward_sum(log_probs[None], [ABC.encode("abc"), ABC.encode("aba")])
+    ratio = float(np.exp(word_and_free[1] - word_and_free[0]))
+    above, below = ratio / (1 + ratio) + 1e-3, ratio / (1 + ratio) - 1e-3
+    for prior, text in ((1.0, "abc"), (above, "abc"), (below, "aba"), (0.01, "aba")):
+        reading = read(log_probs, ["abc"], ignore_case=False, prior=prior)
+        assert (reading.text, reading.constrained) == (text, text == "abc")
+
+
+@pytest.mark.parametrize("word", ["abcab", "aaa", "bb"])
+def test_where_no_word_fits_the_reading_is_greedy_and_says_so(word: str) -> None:
+    reading = read(showing("ab")[:3] if word == "bb" else showing("ab"), [word * 2])
+    assert reading.text == "ab"
+    assert reading.constrained is False
+
+
+@settings(max_examples=20)
+@given(WORDS, SEEDS)
+def test_a_batch_equals_its_members(words: list[str], seed: int) -> None:
+    log_probs = random_log_probs(4, 7, 7, seed=seed)
+    decoder = make_decoder("lexicon", ABC, words=words, prior=0.9)
+    assert decoder(log_probs) == [decoder(rows)[0] for rows in log_probs]
+    assert decoder(log_probs[:0]) == []
+    assert decoder(log_probs, [4] * 4) == [decoder(rows[:4])[0] for rows in log_probs]
+
+
+@settings(max_examples=20)
+@given(WORDS)
+def test_the_index_has_the_words_and_no_others(words: list[str]) -> None:
+    automaton = Index.of_words(words, ABC, ignore_case=False).automaton
+    assert sorted(map(ABC.decode, automaton.texts())) == sorted(set(words))
+    for length in range(4):
+        for text in map("".join, itertools.product("abc", repeat=length)):
+            assert automaton.accepts_text(ABC.encode(text)) is (text in words)
+
+
+def test_a_saved_index_reads_as_the_list_does(tmp_path: Path) -> None:
+    listed, saved = tmp_path / "words.txt", tmp_path / "words.lexicon"
+    listed.write_text("\ufeffabc\n\n  Ba \nab\nab\n", encoding="utf-8")
+    Index.read(listed, ABC).save(saved)
+    assert sorted(tmp_path.iterdir()) == [saved, listed]  # nothing temporary is left
+    log_probs = random_log_probs(9, 5, 7, seed=0)
+    decoders = [make_decoder("lexicon", ABC, words=p) for p in (listed, str(saved))]
+    decoders.append(make_decoder("lexicon", ABC, words=("abc", "Ba", "ab")))
+    assert decoders[0](log_probs) == decoders[1](log_probs) == decoders[2](log_probs)
+    Index.read(saved, ABC).save(saved)  # even onto itself
+    assert Index.read(saved, ABC).automaton.texts() == Index.read(listed, ABC).automaton.texts()
+
+
+def test_files_that_are_no_lexicon_are_refused(tmp_path: Path) -> None:
+    saved = tmp_path / "words.lexicon"
+    Index.of_words(["abc"], ABC).save(saved)
+    with pytest.raises(DecodeError, match="another charset"):
+        Index.read(saved, Charset(tuple("abc")))
+    with pytest.raises(DecodeError, match="ignore_case=True, and ignore_case=False"):
+        Index.read(saved, ABC, ignore_case=False)
+    whole = saved.read_bytes()
+    for damaged in (whole[:-1], whole[:-200], whole[:60]):
+        saved.write_bytes(damaged)
+        with pytest.raises(DecodeError, match=r"words\.lexicon is damaged"):
+            Index.read(saved, ABC)
+    for missing in (tmp_path / "none", tmp_path):
+        with pytest.raises(DecodeError, match="cannot read the lexicon"):
+            Index.read(missing, ABC)
+    with pytest.raises(DecodeError, match="cannot write the lexicon"):
+        Index.of_words(["abc"], ABC).save(tmp_path / "none" / "words.lexicon")
+    saved.write_bytes(b"ab\xffc")
+    with pytest.raises(DecodeError, match="cannot read the lexicon"):
+        Index.read(saved, ABC)
+
+
+def test_words_that_cannot_be_and_impossible_settings_are_refused() -> None:
+    with pytest.raises(DecodeError, match=r"2 words .* such as \['xyz', 'a b'\]"):
+        Index.of_words(["abc", "xyz", "a b"], ABC)
+    for nothing in ([], [""]):
+        with pytest.raises(DecodeError, match="no words"):
+            Index.of_words(nothing, ABC)
+    with pytest.raises(DecodeError, match="0 < prior <= 1"):
+        read(showing("ab"), ["ab"], prior=0.0)
+    with pytest.raises(DecodeError, match=r"'lexicon' needs \['words'\]: it has words, ignore_"):
+        make_decoder("lexicon", ABC)
+    with pytest.raises(DecodeError, match="expected log-probabilities"):
+        read(np.full((4, 7), np.nan, np.float32), ["ab"])

@@ -1,0 +1,174 @@
+"""The OpenVINO column: two files that belong together, what INT8 touches, what is refused."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import openvino
+import pytest
+
+from export.openvino import convert
+from quantize.calibration import Crops
+from quantize.cli import deliver
+from quantize.openvino import CONV_LEVELS, quantize, restamp
+from quantize.verify import Contender
+from runtime.backends import model_files, model_size, open_backend
+from runtime.backends.openvino import seal
+from runtime.charset import Charset
+from runtime.errors import EngineError, ModelFileError
+from runtime.manifest import KEY
+from tests.test_export import furnish, tiny_checkpoint
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = furnish(tmp_path_factory.mktemp("openvino"))
+    convert(tiny_checkpoint(folder / "tiny.safetensors"), folder / "tiny.xml")
+    quantize(folder / "tiny.xml", folder / "int8.xml", Crops.load(folder / "crops"))
+    return folder
+
+
+@pytest.fixture
+def file(home: Path, tmp_path: Path) -> Path:
+    """A copy to damage."""
+    for part in model_files(home / "tiny.xml"):
+        (tmp_path / part.name).write_bytes(part.read_bytes())
+    return tmp_path / "tiny.xml"
+
+
+def sealed(path: Path, xml: bytes, weights: bytes | None = None) -> None:
+    """Write an `.xml` that claims to be as exported."""
+    if weights is not None:
+        path.with_suffix(".bin").write_bytes(weights)
+    path.write_bytes(xml + seal(xml, path.with_suffix(".bin").read_bytes()))
+
+
+def body(path: Path) -> bytes:
+    return path.read_bytes()[: path.read_bytes().index(b"<!-- crnn_seal")]
+
+
+def test_batch_and_width_are_free(home: Path) -> None:
+    for name in ("tiny.xml", "int8.xml"):
+        shape = openvino.Core().read_model(home / name).inputs[0].get_partial_shape()
+        assert str(shape) == "[?,1,32,?]"
+
+
+def test_int8_keeps_weights_in_one_byte_and_lstms_in_float(home: Path) -> None:
+    model = openvino.Core().read_model(home / "int8.xml")
+    nodes = model.get_ordered_ops()
+    limits = [node for node in nodes if node.get_type_name() == "FakeQuantize"]
+    assert len(limits) == 6  # what six of seven convolutions give to the next
+    for node in nodes:
+        if node.get_type_name() == "Convolution":
+            floats = node.input(1).get_source_output().get_node()
+            values = floats.input(0).get_source_output().get_node()
+            levels = values.input(0).get_source_output().get_node().get_data()
+            assert levels.dtype == np.int8
+            assert np.abs(levels.astype(int)).max() == CONV_LEVELS
+    before = [
+        node.input(0).get_source_output().get_node().get_type_name()
+        for node in nodes
+        if node.get_type_name() == "MaxPool"
+    ]
+    assert before[1:] == ["FakeQuantize"] * 3  # so these poolings work on int8, too
+    sizes = [(home / name).with_suffix(".bin").stat().st_size for name in ("tiny.xml", "int8.xml")]
+    assert sizes[1] < 0.5 * sizes[0]  # so small a network has more scales than weights
+
+
+def test_a_manifest_survives_with_all_its_characters(file: Path) -> None:
+    manifest = open_backend(file).manifest
+    tokens = (*"<>&\"'\\é", "Ω🎵", "]]>", "a  b")
+    strange = manifest.replace(charset=Charset(tokens, ";"), provenance={"note": "line\ntab\t -->"})
+    restamp(file, strange)
+    assert open_backend(file).manifest == strange
+
+
+def test_weights_of_another_model_are_refused(home: Path, file: Path) -> None:
+    file.with_suffix(".bin").write_bytes((home / "int8.bin").read_bytes())
+    with pytest.raises(ModelFileError, match=r"tiny\.xml and tiny\.bin are not what was exported"):
+        open_backend(file)
+
+
+def test_an_interrupted_delivery_is_never_taken_for_a_model(
+    home: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = file.with_name("int8.xml")
+    for part in model_files(home / new.name):
+        (file.parent / part.name).write_bytes(part.read_bytes())
+    replace = Path.replace
+
+    def once(self: Path, target: Path) -> Path:
+        if self.suffix == ".xml":
+            raise OSError("no power")
+        return replace(self, target)
+
+    with monkeypatch.context() as context:
+        context.setattr(Path, "replace", once)
+        with pytest.raises(OSError, match="no power"):
+            deliver(new, file)
+    with pytest.raises(ModelFileError, match="not what was exported together"):
+        open_backend(file)
+    replace(new, file)
+    assert open_backend(file).manifest.precision == "int8"
+
+
+def test_both_files_are_counted(file: Path) -> None:
+    both = file.stat().st_size + file.with_suffix(".bin").stat().st_size
+    assert model_size(file) == both
+    assert Contender.open(file).bytes == both
+
+
+def test_missing_weights_are_missed(file: Path) -> None:
+    file.with_suffix(".bin").unlink()
+    with pytest.raises(ModelFileError, match=r"tiny\.bin beside it: No such file"):
+        open_backend(file)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda xml: xml.replace(KEY.encode(), b"something"), "carries no manifest"),
+        (lambda xml: xml.replace(b"&quot;schema&quot;: 1", b"&quot;schema&quot;: 9"), "schema 9"),
+        (lambda xml: b"<net/>\n", "cannot open the model file"),
+        (lambda xml: xml[: len(xml) // 2], "cannot open the model file"),
+        (lambda xml: xml.replace(b"LSTMSequence", b"LSTMSequel"), "cannot open the model file"),
+    ],
+)
+def test_a_sealed_file_is_still_checked(file: Path, spoil, message: str) -> None:
+    sealed(file, spoil(body(file)))
+    with pytest.raises(ModelFileError, match=message):
+        open_backend(file)
+
+
+def test_another_charset_is_refused_with_both_values(file: Path) -> None:
+    restamp(file, open_backend(file).manifest.replace(charset=Charset(tuple("abc"))))
+    with pytest.raises(ModelFileError, match=r"gives logits.* 11\).* 4 classes: 3 tokens"):
+        open_backend(file)
+
+
+def test_an_ir_from_elsewhere_is_refused(file: Path) -> None:
+    file.write_bytes(body(file))
+    with pytest.raises(ModelFileError, match="does not end in a seal"):
+        open_backend(file)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [np.zeros((1, 1, 32, 64)), np.zeros((1, 32, 64), np.float32), np.zeros((0, 1, 32, 64), "f4")],
+)
+def test_a_wrong_tensor_is_refused_in_one_line(home: Path, tensor: np.ndarray) -> None:
+    with pytest.raises(EngineError, match=r"OpenVINO cannot run .* on a tensor") as caught:
+        open_backend(home / "tiny.xml")(tensor)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_engine_names_what_to_install(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(EngineError, match=r"pip install openvino.*`openvino` extra"):
+        open_backend(home / "tiny.xml")
+    with pytest.raises(EngineError, match=r"pip install openvino.*`openvino` extra"):
+        restamp(home / "tiny.xml", None)
