@@ -233,8 +233,11 @@ def main(argv: list[str] | None = None) -> int:
         if int(os.environ.get("WORLD_SIZE", 1)) > 1:
             cuda = pick_device(settings.device).type == "cuda"
             dist.init_process_group("nccl" if cuda else "gloo")
-        code = Trainer(settings).run()
+        trainer = Trainer(settings)
+        code = trainer.run()
         if dist.is_initialized():
+            dist.barrier()  # nobody hangs up while another still talks
+            del trainer  # its gradient buckets belong to the group, and must go first
             dist.destroy_process_group()
         return code
     except (CrnnError, OSError) as error:
