@@ -89,7 +89,7 @@ def info(options: argparse.Namespace) -> int:
         return 0
     charset = manifest.charset
     rows: dict[str, object] = {
-        "file": f"{options.model} ({options.model.stat().st_size:,} bytes)",
+        "file": f"{options.model} ({model_size(options.model):,} bytes)",
         "model": f"{manifest.name}, version {manifest.version}, {manifest.precision}",
         "charset": f"{len(charset.tokens)} tokens: {charset.join(charset.tokens)}",
         "preprocess": ", ".join(
