@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from runtime import bench as benchmark
 from runtime import selftest
-from runtime.backends import open_backend, physical_cores
+from runtime.backends import model_size, open_backend, physical_cores
 from runtime.decoders import parse_settings
 from runtime.decoders.lexicon_index import Index
 from runtime.errors import ImageError
