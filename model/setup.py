@@ -119,7 +119,7 @@ def _network(settings: argparse.Namespace) -> tuple[CRNN, Manifest]:
     wanted = parse_charset(settings.charset) if settings.charset else None
     data = f"rendered words x {settings.synth:g}" if settings.synth else ""
     provenance = {
-        "trained_on": ", ".join(filter(None, [data, *map(str, settings.data)])),
+        "trained_on": ", ".join(filter(None, [data, *map(_told, settings.data)])),
         "seed": settings.seed,
     }
     if settings.finetune:
@@ -138,6 +138,12 @@ def _network(settings: argparse.Namespace) -> tuple[CRNN, Manifest]:
         provenance=provenance,
     )
     return CRNN(config), manifest
+
+
+def _told(item: str) -> str:
+    """A `--data DIR=WEIGHT` for the manifest, without the rest of the path: that is private."""
+    path, _, weight = item.partition("=")
+    return f"{Path(path).name} x {weight or 1}"
 
 
 def _respell(model: CRNN, old: Charset, new: Charset) -> CRNN:
