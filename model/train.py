@@ -143,7 +143,6 @@ class Trainer:
             if stop or done:
                 break
         bar.close()
-        self._save()
         if self.stopping:
             print(
                 f"stopped at step {state.step}: go on with "

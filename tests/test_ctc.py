@@ -146,7 +146,8 @@ def test_a_character_is_where_it_must_be() -> None:
 @settings(max_examples=20)
 @given(st.integers(0, 999))
 def test_value_and_gradient_equal_torchs_ctc_loss(seed: int) -> None:
-    torch = pytest.importorskip("torch")
+    import torch
+
     rng = np.random.default_rng(seed)
     log_probs = random_log_probs(4, 20, 7, seed=seed)
     texts = [rng.integers(1, 7, size=rng.integers(0, 13)).tolist() for _ in range(4)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import onnx
 import pytest
 
 from export.verify import torch_contender
@@ -55,6 +56,15 @@ def test_the_default_model_is_the_int8_of_the_shipped_checkpoint(backend: Backen
 def test_the_default_model_was_calibrated_with_the_shipped_crops(backend: Backend) -> None:
     calibrating, _ = Crops.load(calibration.DEFAULT).halves()
     assert backend.manifest.provenance["calibration"] == calibrating.provenance()
+
+
+def test_the_default_models_first_stage_is_float_and_the_others_are_not() -> None:
+    graph = onnx.load(DEFAULT_MODEL).graph
+    made_by = {name: node for node in graph.node for name in node.output}
+    first, *others = [node for node in graph.node if node.op_type == "Conv"]
+    assert first.input[0] == graph.input[0].name
+    assert len(others) == 6
+    assert all(made_by[node.input[0]].op_type == "DequantizeLinear" for node in others)
 
 
 def test_the_default_model_is_no_larger_than_its_weights(checkpoint: Checkpoint) -> None:

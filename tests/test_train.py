@@ -106,6 +106,7 @@ def test_a_run_learns_and_leaves_its_files(crops, tmp_path) -> None:
     best = load_checkpoint(out / "best.safetensors")
     assert best.manifest.charset == DIGITS
     assert best.manifest.provenance["images_seen"] == 900
+    assert best.manifest.provenance["trained_on"] == f"{crops.name} x 1"  # no private path
 
 
 def test_finetuning_keeps_the_tokens_that_both_charsets_have(crops, tmp_path) -> None:
