@@ -8,8 +8,9 @@ from pathlib import Path
 
 from export.verify import torch_contender
 from model.checkpoint import DEFAULT, Checkpoint, load_checkpoint
-from quantize import cli
-from quantize.verify import TOLERANCE, Comparison, accept
+from quantize import cli, integer
+from quantize.comparison import Comparison
+from quantize.verify import TOLERANCE, accept
 
 FOLDER = Path("build")
 """Where files go that are not told where: never among the sources, so a clone stays clean."""
@@ -23,8 +24,8 @@ examples:
 """
 
 
-def parse(form: cli.Format, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Settings from a command line."""
+def parse(form: cli.Format, argv: Sequence[str] | None) -> tuple[argparse.Namespace, cli.Format]:
+    """Settings from a command line, and the format as they want it."""
     parser = argparse.ArgumentParser(
         prog=f"python -m export.{form.name}",
         description=f"Write a checkpoint as {form.suffix}, FP32 or INT8, and verify it\n"
@@ -33,6 +34,31 @@ def parse(form: cli.Format, argv: Sequence[str] | None) -> argparse.Namespace:
         epilog=EXAMPLES.format(name=form.name, suffix=form.suffix),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_checkpoint(parser)
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        type=Path,
+        help=f"(default: {FOLDER}/NAME{form.suffix} or {FOLDER}/NAME-int8{form.suffix}, with the "
+        "checkpoint's name)",
+    )
+    cli.add_arguments(parser)
+    cli.add_auto(parser)
+    integer.add_arguments(parser, form)
+    args = parser.parse_args(argv)
+    asked = integer.as_asked(parser, args, form)
+    if asked is not form and not args.int8:
+        parser.error("--io int8 is about an INT8 file: add --int8")
+    if args.out is None:
+        args.out = FOLDER / file_name(args.checkpoint, asked, int8=args.int8)
+    cli.check_out(parser, args, form.suffix)
+    cli.check_arguments(parser, args)
+    check_auto(parser, args)
+    return args, asked
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """The arguments that say what to export."""
     parser.add_argument(
         "checkpoint",
         metavar="CHECKPOINT",
@@ -42,20 +68,17 @@ def parse(form: cli.Format, argv: Sequence[str] | None) -> argparse.Namespace:
         help="(default: model/weights/crnn-lite.safetensors)",
     )
     parser.add_argument("--int8", action="store_true", help="quantise, too")
-    parser.add_argument(
-        "--out",
-        metavar="FILE",
-        type=Path,
-        help=f"(default: {FOLDER}/NAME{form.suffix} or {FOLDER}/NAME-int8{form.suffix}, with the "
-        "checkpoint's name)",
-    )
-    cli.add_arguments(parser)
-    args = parser.parse_args(argv)
-    if args.out is None:
-        ending = "-int8" if args.int8 else ""
-        args.out = FOLDER / f"{args.checkpoint.stem}{ending}{form.suffix}"
-    cli.check_arguments(parser, args, form.suffix)
-    return args
+
+
+def check_auto(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Refuse `--auto` where nothing is quantised."""
+    if args.auto and not args.int8:
+        parser.error("--auto chooses what stays float in an INT8 file: add --int8")
+
+
+def file_name(checkpoint: Path, form: cli.Format, *, int8: bool) -> str:
+    """What a checkpoint's file is called unless something else is asked for."""
+    return f"{checkpoint.stem}{form.ending if int8 else ''}{form.suffix}"
 
 
 def main(
@@ -73,7 +96,7 @@ def main(
     Returns:
         The exit code: 1 if anything was refused, in which case no file was written.
     """
-    args = parse(form, argv)
+    args, form = parse(form, argv)
     return cli.run(lambda: _export(args, form, convert))
 
 
@@ -99,7 +122,7 @@ def _export(
         comparisons.append(comparison)
         if args.int8:
             finished = folder / f"int8{form.suffix}"
-            comparison = cli.shrink(form, fp32, finished, calibrating, judging, args.margin)
+            comparison = cli.shrink(form, fp32, finished, calibrating, judging, args)
             comparisons.append(comparison)
         cli.deliver(finished, args.out)
     cli.report(args.out, comparisons, args.json)

@@ -11,7 +11,7 @@ from export import cli
 from export.layers import lower as layers_of
 from model.checkpoint import Checkpoint
 from quantize.tflite import FORMAT, write
-from quantize.tflite_graph import lower, relu_first
+from quantize.tflite_lower import lower, relu_first
 
 
 def convert(checkpoint: Checkpoint, target: Path) -> None:

@@ -1,9 +1,9 @@
-"""A finished model file against the checkpoint it came from, on your own pictures.
+"""Finished model files against the checkpoint they came from, on your own pictures.
 
-Example: `python -m export.verify FILE --data my-crops`
+Example: `python -m export.verify FILE … --data my-crops`
 
-Exit code 0 if it loses no more than the margin (and, for FP32, if its logits differ by rounding
-alone), else 1.
+Exit code 0 if none loses more than the margin (and, for FP32, if logits differ by rounding alone)
+and every self-test holds, else 1.
 """
 
 from __future__ import annotations
@@ -19,7 +19,16 @@ import torch
 from model.backend import TorchBackend
 from model.checkpoint import DEFAULT, Checkpoint, load_checkpoint
 from quantize import cli
-from quantize.verify import TOLERANCE, Contender, compare
+from quantize.comparison import Comparison, VerificationError
+from quantize.tables import overview
+from quantize.verify import TOLERANCE, Contender, compare_all
+
+EXAMPLES = """\
+examples:
+  python -m export.verify build/crnn-lite-int8.onnx
+  python -m export.verify build/crnn-lite* --data real-crops
+  python -m export.verify meter.onnx --checkpoint runs/meter/best.safetensors --data meters/dev
+"""
 
 
 def torch_contender(checkpoint: Checkpoint) -> Contender:
@@ -29,19 +38,42 @@ def torch_contender(checkpoint: Checkpoint) -> Contender:
     return Contender("torch", TorchBackend.from_checkpoint(checkpoint), size)
 
 
+def demand(comparison: Comparison, margin_points: float) -> None:
+    """Pass a file in silence, or say what is wrong with it: an FP32 file must not differ at all.
+
+    Raises:
+        VerificationError: If it is not as good as its checkpoint, or its self-test fails.
+    """
+    candidate = comparison.candidate
+    comparison.demand(margin_points, TOLERANCE if candidate.precision == "fp32" else None)
+    if candidate.selftest and not candidate.selftest.ok:
+        raise VerificationError(
+            f"{candidate.name} fails its self-test here: `python -m runtime check` tells more"
+        )
+
+
+def faults(comparisons: Sequence[Comparison], margin_points: float) -> list[str]:
+    """What is wrong with any of the files, a sentence for each that fails."""
+    found = []
+    for comparison in comparisons:
+        try:
+            demand(comparison, margin_points)
+        except VerificationError as error:
+            found.append(str(error))
+    return found
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `python -m export.verify`."""
     parser = argparse.ArgumentParser(
         prog="python -m export.verify",
-        description="Compare a model file of any format with the checkpoint it came from, crop by\n"
-        "crop. Exit code 1 if it loses more than the margin or, being FP32, if logits\n"
-        f"differ by more than {TOLERANCE:g}.",
-        epilog="examples:\n  python -m export.verify build/crnn-lite-int8.onnx\n"
-        "  python -m export.verify meter.onnx --checkpoint runs/meter/best.safetensors "
-        "--data meters/dev",
+        description="Compare model files of any format with the checkpoint they came from, crop\n"
+        "by crop, and run their self-tests. Exit code 1 if one loses more than the margin\n"
+        f"or, being FP32, if its logits differ by more than {TOLERANCE:g}.",
+        epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", metavar="FILE", type=Path, help="the model file")
+    parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help="model files")
     parser.add_argument(
         "--checkpoint",
         type=Path,
@@ -50,14 +82,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     cli.add_arguments(parser)
     args = parser.parse_args(argv)
+    cli.check_arguments(parser, args)
 
     def work() -> None:
-        candidate = Contender.open(args.file)
+        candidates = [Contender.open(file) for file in args.files]
         _, judging = cli.crops(args)
-        comparison = compare(torch_contender(load_checkpoint(args.checkpoint)), candidate, judging)
-        print(json.dumps(comparison.to_dict()) if args.json else comparison.table())
-        exact = candidate.backend.manifest.precision == "fp32"
-        comparison.demand(args.margin, TOLERANCE if exact else None)
+        checkpoint = load_checkpoint(args.checkpoint)
+        cli.remark(f"comparing on {judging}")
+        comparisons = compare_all(torch_contender(checkpoint), candidates, judging)
+        if args.json:
+            print("\n".join(json.dumps(comparison.to_dict()) for comparison in comparisons))
+        else:
+            print(overview(comparisons, checkpoint.model.num_weights()))
+        if wrong := faults(comparisons, args.margin):
+            raise VerificationError("\n".join(wrong))
 
     return cli.run(work)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from model.checkpoint import DEFAULT, Checkpoint, load_checkpoint
-from model.crnn import CRNN
 from runtime.errors import EngineError
 from runtime.manifest import Manifest
 
@@ -17,7 +17,7 @@ from runtime.manifest import Manifest
 class TorchBackend:
     """A `runtime.backends.Backend` that runs a network in torch."""
 
-    def __init__(self, model: CRNN, manifest: Manifest, *, device: str = "cpu") -> None:
+    def __init__(self, model: nn.Module, manifest: Manifest, *, device: str = "cpu") -> None:
         """Run `model` as it is, on `device`; a training model is put in evaluation mode per call.
 
         Raises:

@@ -41,19 +41,31 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add = parser.add_argument
-    add("--out", type=Path, required=True, metavar="DIR", help="where the run keeps its files")
-    add("--resume", action="store_true", help="go on exactly where the run in --out stopped")
     start = parser.add_argument_group("network")
     add = start.add_argument
     add("--model", choices=sorted(CONFIGS), default="crnn-lite", help="(default: %(default)s)")
     add("--finetune", type=Path, metavar="CHECKPOINT", help="start from its weights and network")
     add(
+        "--grow",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="start --model around the weights of this smaller network",
+    )
+    add(
         "--charset",
         metavar="CHARS|@FILE",
         help="characters to read, or a file with one token a "
-        "line (default: printable ASCII, or that of --finetune)",
+        "line (default: printable ASCII, or that of the checkpoint)",
     )
+    add_training(parser)
+    return parser
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """The options of every command that trains: all but those of the network."""
+    add = parser.add_argument
+    add("--out", type=Path, required=True, metavar="DIR", help="where the run keeps its files")
+    add("--resume", action="store_true", help="go on exactly where the run in --out stopped")
     data = parser.add_argument_group("data")
     add = data.add_argument
     add(
@@ -128,6 +140,19 @@ def build_parser() -> argparse.ArgumentParser:
         help="auto: bf16 where the device computes it natively (default: %(default)s)",
     )
     add("--seed", type=int, default=1, help="(default: %(default)s)")
+    add(
+        "--teacher",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="draw the readings, step by step, to those of this larger network",
+    )
+    add(
+        "--teacher-weight",
+        type=float,
+        default=1.0,
+        metavar="WEIGHT",
+        help="how much that counts beside the text itself (default: %(default)s)",
+    )
     running = parser.add_argument_group("running")
     add = running.add_argument
     add("--device", default="auto", help="cpu, cuda, … (default: cuda if there is one)")
@@ -135,12 +160,16 @@ def build_parser() -> argparse.ArgumentParser:
     add("--workers", type=int, default=1, help="rendering processes (default: %(default)s)")
     add("--eval-every", type=int, default=2000, metavar="STEPS", help="(default: %(default)s)")
     add("--save-every", type=int, default=1000, metavar="STEPS", help="(default: %(default)s)")
-    return parser
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Settings from a command line, and from the run itself when it is resumed."""
-    parser = build_parser()
+    return settle(build_parser(), argv)
+
+
+def settle(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """What `parse` does, for the parser of any command that trains."""
+    parser.set_defaults(command=parser.prog)
     settings = parser.parse_args(argv)
     if settings.resume:
         return _resumed(parser, settings.out / LAST, argv)
@@ -150,6 +179,8 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error("--steps, --batch, --save-every and --eval-every must be at least 1")
     if settings.finetune and "--model" in (argv or []):
         parser.error("--finetune brings its own network: leave --model out")
+    if settings.finetune and settings.grow:
+        parser.error("--finetune and --grow both name a start: give one of them")
     return settings
 
 
@@ -157,11 +188,16 @@ def _resumed(
     parser: argparse.ArgumentParser, path: Path, argv: Sequence[str] | None
 ) -> argparse.Namespace:
     """The settings of the run in `path`, with what may be changed taken from `argv`."""
-    saved = read_settings(path)
-    defaults: dict[str, Any] = {}
+    saved = {"command": parser.prog} | read_settings(path)
+    if saved["command"] != parser.prog:
+        parser.error(f"{path.parent} holds a run of `{saved['command']}`: resume it with that")
+    defaults: dict[str, Any] = dict(parser._defaults)
+    parser._defaults.clear()
     for action in parser._actions:
         defaults[action.dest], action.default = action.default, argparse.SUPPRESS
-    explicit = vars(parser.parse_args(argv))
+    given = vars(parser.parse_args(argv))
+    # Where an optional positional is left out, argparse converts its default even if there is none.
+    explicit = {name: value for name, value in given.items() if str(value) != argparse.SUPPRESS}
     for name, value in explicit.items():
         if name not in CHANGEABLE and jsonable(value) != saved.get(name):
             parser.error(
@@ -169,7 +205,7 @@ def _resumed(
                 f"has {saved.get(name)}: leave it out, or start a new run with --finetune"
             )
     merged = defaults | saved | explicit
-    for name in ("out", "finetune", "eval", "words"):
+    for name in ("out", "finetune", "grow", "teacher", "eval", "words"):
         merged[name] = Path(merged[name]) if merged[name] is not None else None
     merged["fonts"] = [Path(p) for p in merged["fonts"]]
     return argparse.Namespace(**{k: v for k, v in merged.items() if k != "help"})

@@ -19,6 +19,7 @@ from model.data.fonts import find_faces
 from model.data.sampling import Chunks
 from model.data.synth import Synth
 from model.data.text import TextSource, read_words
+from model.grow import grow
 from runtime.charset import Charset
 from runtime.errors import CharsetError, CrnnError, EngineError
 from runtime.manifest import Manifest
@@ -123,13 +124,18 @@ def _network(settings: argparse.Namespace) -> tuple[CRNN, Manifest]:
         "seed": settings.seed,
     }
     if settings.finetune:
-        start = load_checkpoint(settings.finetune)
-        charset = wanted or start.manifest.charset
-        provenance["finetuned_from"] = start.manifest.provenance["checkpoint_sha256"]
-        manifest = start.manifest.replace(charset=charset, provenance=provenance, metrics={})
-        return _respell(start.model, start.manifest.charset, charset), manifest
+        start, network = _start(settings.finetune, wanted)
+        provenance["finetuned_from"] = start.provenance["checkpoint_sha256"]
+        return network, start.replace(provenance=provenance, metrics={})
+    config = CONFIGS[settings.model]
+    if settings.grow:
+        start, network = _start(settings.grow, wanted)
+        provenance["grown_from"] = start.provenance["checkpoint_sha256"]
+        config = dataclasses.replace(config, num_classes=start.charset.num_classes)
+        grown = start.replace(name=config.name, provenance=provenance, metrics={})
+        return grow(network, config), grown
     charset = wanted or Charset.ascii()
-    config = dataclasses.replace(CONFIGS[settings.model], num_classes=charset.num_classes)
+    config = dataclasses.replace(config, num_classes=charset.num_classes)
     manifest = Manifest(
         name=config.name,
         charset=charset,
@@ -138,6 +144,14 @@ def _network(settings: argparse.Namespace) -> tuple[CRNN, Manifest]:
         provenance=provenance,
     )
     return CRNN(config), manifest
+
+
+def _start(path: Path, wanted: Charset | None) -> tuple[Manifest, CRNN]:
+    """A checkpoint's manifest and network, with a last layer for the charset that is wanted."""
+    start = load_checkpoint(path)
+    charset = wanted or start.manifest.charset
+    network = _respell(start.model, start.manifest.charset, charset)
+    return start.manifest.replace(charset=charset), network
 
 
 def _told(item: str) -> str:

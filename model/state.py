@@ -38,11 +38,12 @@ class Ema:
 
 @dataclass
 class TrainState:
-    """A run in progress: weights, their average, the optimizer, and where in the run it is."""
+    """A run in progress: weights, their average, what moves them, and where in the run it is."""
 
     model: CRNN
     ema: Ema
     optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
     step: int = 0
     seconds: float = 0.0
     best: float = -1.0
@@ -62,6 +63,7 @@ class TrainState:
             "history": self.history,
             "settings": settings,
             "param_groups": optimizer["param_groups"],
+            "scaler": self.scaler.state_dict(),
         }
         write_safetensors(
             path,
@@ -89,6 +91,7 @@ class TrainState:
             self.ema.model.load_state_dict(groups["ema"])
             param_groups = json.loads(metadata["param_groups"])
             self.optimizer.load_state_dict({"state": state, "param_groups": param_groups})
+            self.scaler.load_state_dict(json.loads(metadata["scaler"]))
             self.step = json.loads(metadata["step"])
             self.seconds = json.loads(metadata["seconds"])
             self.best = json.loads(metadata["best"])

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from types import FrameType
 
@@ -27,7 +27,9 @@ from tqdm import tqdm
 
 from model.backend import TorchBackend
 from model.checkpoint import save_checkpoint
+from model.crnn import CRNN
 from model.data.sampling import Batch, Chunks
+from model.distill import Teacher
 from model.evaluate import evaluate
 from model.options import LAST, jsonable, parse
 from model.plot import plot_history
@@ -61,12 +63,22 @@ class Trainer:
             optimizer = torch.optim.AdamW(
                 model.parameters(), settings.lr, weight_decay=settings.weight_decay
             )
-        self.state = TrainState(model, Ema(model, settings.ema), optimizer)
+        scaler = torch.amp.GradScaler("cuda", enabled=self.dtype is torch.float16)
+        self.state = TrainState(model, Ema(model, settings.ema), optimizer, scaler)
         if settings.resume:
             self.state.load(settings.out / LAST)
-        self.parallel: nn.Module = DistributedDataParallel(model) if self.world > 1 else model
-        self.scaler = torch.amp.GradScaler("cuda", enabled=self.dtype is torch.float16)
+        view = self.view(model)
+        self.parallel: nn.Module = DistributedDataParallel(view) if self.world > 1 else view
+        self.teacher = (
+            Teacher(settings.teacher, self.job.manifest, self.device, self.dtype)
+            if settings.teacher
+            else None
+        )
         self.stopping = False
+
+    def view(self, model: CRNN) -> nn.Module:
+        """What is trained and measured of a network: itself, unless a subclass says otherwise."""
+        return model
 
     def batches(self) -> Iterator[Batch]:
         """The batches of this process from the current step on, in an order fixed by the seed."""
@@ -97,26 +109,29 @@ class Trainer:
             self.device.type, self.dtype or torch.bfloat16, enabled=self.dtype is not None
         ):
             logits = self.parallel(tensor)  # (N, T, C)
-        log_probs = logits.float().log_softmax(-1).transpose(0, 1)  # CTC wants (T, N, C)
-        steps = torch.full((len(batch.lengths),), len(log_probs), dtype=torch.int64)
-        loss = nn.functional.ctc_loss(
-            log_probs,
+        log_probs = logits.float().log_softmax(-1)
+        steps = torch.full((len(batch.lengths),), log_probs.shape[1], dtype=torch.int64)
+        ctc = nn.functional.ctc_loss(
+            log_probs.transpose(0, 1),  # it wants (T, N, C)
             batch.targets.to(self.device),
             steps,
             batch.lengths,
             reduction="sum",
             zero_infinity=True,
         ) / len(batch.lengths)
+        loss = ctc
+        if self.teacher:
+            loss = ctc + settings.teacher_weight * self.teacher.loss(tensor, log_probs)
         state.optimizer.zero_grad()
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        self.scaler.unscale_(state.optimizer)
+        state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        state.scaler.unscale_(state.optimizer)
         norm = nn.utils.clip_grad_norm_(state.model.parameters(), settings.clip)
         if torch.isfinite(norm):  # one bad batch must not end a run of days
-            self.scaler.step(state.optimizer)
-        self.scaler.update()
+            state.scaler.step(state.optimizer)
+        state.scaler.update()
         state.step += 1
         state.ema.update(state.model, state.step)
-        return float(loss.detach())
+        return float(ctc.detach())
 
     def run(self) -> int:
         """Train to the last step, or until interrupted; returns the exit code."""
@@ -146,7 +161,7 @@ class Trainer:
         if self.stopping:
             print(
                 f"stopped at step {state.step}: go on with "
-                f"`python -m model.train --out {settings.out} --resume`",
+                f"`{settings.command} --out {settings.out} --resume`",
                 file=sys.stderr,
             )
             return 130
@@ -177,7 +192,9 @@ class Trainer:
         if self.rank == 0:
             state = self.state
             score = evaluate(
-                TorchBackend(state.ema.model, self.job.manifest, device=str(self.device)),
+                TorchBackend(
+                    self.view(state.ema.model), self.job.manifest, device=str(self.device)
+                ),
                 self.job.eval_set,
             )
             self._log(
@@ -224,15 +241,28 @@ def _quiet_worker(_worker: int) -> None:
     torch.set_num_threads(1)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Entry point of `python -m model.train`."""
+def main(
+    argv: list[str] | None = None,
+    parse: Callable[[list[str] | None], argparse.Namespace] = parse,
+    kind: type[Trainer] = Trainer,
+) -> int:
+    """Entry point of `python -m model.train`.
+
+    Args:
+        argv: The command line; None for the process's own.
+        parse: Makes settings of it; another command that trains has its own.
+        kind: Which trainer runs.
+
+    Returns:
+        The exit code.
+    """
     try:
         settings = parse(argv)
         settings.out.mkdir(parents=True, exist_ok=True)
         if int(os.environ.get("WORLD_SIZE", 1)) > 1:
             cuda = pick_device(settings.device).type == "cuda"
             dist.init_process_group("nccl" if cuda else "gloo")
-        trainer = Trainer(settings)
+        trainer = kind(settings)
         code = trainer.run()
         if dist.is_initialized():
             dist.barrier()  # nobody hangs up while another still talks

@@ -6,17 +6,36 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from quantize import calibration
+from quantize import auto, calibration, integer
 from quantize.calibration import Crops
-from quantize.verify import MARGIN_POINTS, Comparison, Contender, accept
+from quantize.comparison import Comparison
+from quantize.verify import MARGIN_POINTS, Contender, accept
 from runtime.backends import model_files, model_size
 from runtime.errors import CrnnError
 from runtime.manifest import Manifest
+
+
+class Quantizer(Protocol):
+    """What writes an INT8 file, unverified."""
+
+    def __call__(
+        self, source: Path, target: Path, crops: Crops, keep_float: Collection[str] = ()
+    ) -> None:
+        """Write the INT8 version of an FP32 file.
+
+        Args:
+            source: The FP32 file.
+            target: The file to write.
+            crops: What calibrates.
+            keep_float: Layers to leave as they are, by the names of `quantize.layers`.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -26,18 +45,22 @@ class Format:
     Attributes:
         name: What commands call it, such as `onnx`.
         suffix: What its files end in, such as `.onnx`.
-        quantize: Writes the INT8 version of an FP32 file, unverified: source, target, crops.
+        quantize: Writes the INT8 version of an FP32 file, unverified.
         restamp: Gives a file another manifest.
+        integer: For a width in pixels, what writes files for whole numbers alone; None if nothing.
+        ending: What the names of INT8 files end in, before the suffix.
     """
 
     name: str
     suffix: str
-    quantize: Callable[[Path, Path, Crops], None]
+    quantize: Quantizer
     restamp: Callable[[Path, Manifest], None]
+    integer: Callable[[int], Quantizer] | None = None
+    ending: str = "-int8"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments about calibrating, judging and reporting."""
+def add_crops(parser: argparse.ArgumentParser) -> None:
+    """The arguments about calibrating, judging and printing."""
     parser.add_argument(
         "--calibration",
         metavar="FOLDER",
@@ -52,6 +75,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="judge on all of these labelled crops instead",
     )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of those that pass a verdict, too."""
+    add_crops(parser)
     parser.add_argument(
         "--margin",
         metavar="POINTS",
@@ -60,15 +89,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="points of accuracy that may be lost; beyond it nothing is written and the exit "
         "code is 1 (default: %(default)g)",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
-def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace, suffix: str) -> None:
-    """Refuse what contradicts itself, before any work is done."""
+def add_auto(parser: argparse.ArgumentParser) -> None:
+    """The argument of those that quantise."""
+    parser.add_argument(
+        "--auto",
+        action="store_true",
+        help="where INT8 loses more than the margin, keep as few layers in float as will do; "
+        "`python -m quantize.sensitivity` shows which",
+    )
+
+
+def check_out(parser: argparse.ArgumentParser, args: argparse.Namespace, suffix: str) -> None:
+    """Refuse an `--out` that is no file of the format."""
     if args.out.suffix != suffix:
         parser.error(f"--out {args.out} must end in {suffix}")
     if args.out.is_dir():
         parser.error(f"--out {args.out} is a folder: name a file in it")
+
+
+def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Refuse what contradicts itself among the arguments that all share, before any work."""
     if not 0 <= args.margin <= 100:
         parser.error(f"--margin {args.margin:g} is no number of points: expected 0 to 100")
 
@@ -85,7 +127,7 @@ def shrink(
     target: Path,
     calibrating: Crops,
     judging: Crops,
-    margin_points: float,
+    args: argparse.Namespace,
 ) -> Comparison:
     """Quantise a file and verify the result against it.
 
@@ -93,10 +135,29 @@ def shrink(
         VerificationError: If too much is lost; `target` is then no file to keep.
     """
     reference = Contender.open(source)
-    remark(f"quantising with {calibrating}")
-    form.quantize(source, target, calibrating)
+    write_int8(form, source, target, calibrating, judging, args)
     remark(f"comparing on {judging}")
-    return accept(target, reference, judging, margin_points=margin_points, restamp=form.restamp)
+    return accept(target, reference, judging, margin_points=args.margin, restamp=form.restamp)
+
+
+def write_int8(
+    form: Format,
+    source: Path,
+    target: Path,
+    calibrating: Crops,
+    judging: Crops,
+    args: argparse.Namespace,
+) -> None:
+    """Quantise a file as the arguments say, without a last verdict.
+
+    Raises:
+        VerificationError: If `--auto` finds nothing that is good enough.
+    """
+    remark(f"quantising with {calibrating}")
+    if not args.auto:
+        form.quantize(source, target, calibrating)
+    elif kept := auto.quantize(form, source, target, calibrating, judging, args.margin, remark):
+        remark(f"kept in float: {', '.join(kept)}")
 
 
 @contextmanager
@@ -153,9 +214,13 @@ def main(form: Format, argv: Sequence[str] | None = None) -> int:
         "--out", metavar="FILE", type=Path, help=f"(default: MODEL-int8{form.suffix}, beside MODEL)"
     )
     add_arguments(parser)
+    add_auto(parser)
+    integer.add_arguments(parser, form)
     args = parser.parse_args(argv)
-    args.out = args.out or args.model.with_name(f"{args.model.stem}-int8{form.suffix}")
-    check_arguments(parser, args, form.suffix)
+    form = integer.as_asked(parser, args, form)
+    args.out = args.out or args.model.with_name(f"{args.model.stem}{form.ending}{form.suffix}")
+    check_out(parser, args, form.suffix)
+    check_arguments(parser, args)
     if args.out.resolve() == args.model.resolve():
         parser.error("--out is MODEL itself: the FP32 file would be lost")
 
@@ -163,7 +228,7 @@ def main(form: Format, argv: Sequence[str] | None = None) -> int:
         calibrating, judging = crops(args)
         with scratch(args.out) as folder:
             target = folder / args.out.name
-            comparison = shrink(form, args.model, target, calibrating, judging, args.margin)
+            comparison = shrink(form, args.model, target, calibrating, judging, args)
             deliver(target, args.out)
         report(args.out, [comparison], args.json)
 

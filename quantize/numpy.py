@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from quantize import cli
 from quantize.calibration import Crops
+from quantize.layers import INT8, chosen, named
 from runtime.backends.numpy import LAYERS, read_arrays, read_manifest
 from runtime.errors import ModelFileError
 from runtime.layers import KINDS, FloatArray, Layer
@@ -62,29 +63,41 @@ def pack(layers: Sequence[Layer]) -> Arrays:
     return {LAYERS: _bytes(json.dumps(facts)), **arrays}
 
 
-def quantize(source: Path, target: Path, crops: Crops) -> None:
+def quantize(source: Path, target: Path, crops: Crops, keep_float: Collection[str] = ()) -> None:
     """Write the INT8 version of an FP32 model file, unverified.
 
     Args:
         source: An FP32 `.npz` file with a manifest.
         target: The file to write.
         crops: Of no use here; every format is given them.
+        keep_float: Layers to leave as they are, by the names of `quantize.layers`.
 
     Raises:
         ModelFileError: If `source` is no such file, or is quantised already.
+        LayerNameError: If a layer to keep is none that would be quantised.
     """
     del crops
     arrays = read_arrays(source)
     manifest = read_manifest(source, arrays)
     if manifest.precision != "fp32":
         raise ModelFileError(f"{source} is {manifest.precision} already: start from the FP32 file")
+    layers = _layers(arrays)
+    shrunk = chosen(list(layers.values()), keep_float)
     small: Arrays = {}
     for name, array in arrays.items():
-        if "weight" not in name:
+        index, _, field = name.partition(".")
+        if "weight" in field and layers[index] in shrunk:
+            small[name], small[f"{name}.scale"] = round_weights(array, 2 if array.ndim == 3 else 1)
+        else:
             small[name] = array
-            continue
-        small[name], small[f"{name}.scale"] = round_weights(array, 2 if array.ndim == 3 else 1)
-    write(small, manifest.replace(precision="int8"), target)
+    provenance = {**manifest.provenance, INT8: shrunk}
+    write(small, manifest.replace(precision="int8", provenance=provenance), target)
+
+
+def _layers(arrays: Arrays) -> dict[str, str]:
+    """The names of the layers with weights, by their place in the file."""
+    kinds = [fact["kind"] for fact in json.loads(arrays[LAYERS].tobytes())]
+    return {str(place): name for place, name in enumerate(named(kinds)) if name}
 
 
 def write(arrays: Arrays, manifest: Manifest, path: Path) -> None:

@@ -24,7 +24,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -35,12 +35,14 @@ import numpy.typing as npt
 
 from quantize import cli
 from quantize.calibration import Crops
+from quantize.layers import INT8, chosen, named
 from runtime.backends import open_backend
 from runtime.errors import EngineError, ModelFileError
 from runtime.manifest import KEY, Manifest
 
 STATIC = ["Conv", "Relu", "MaxPool"]
 DYNAMIC = ["LSTM", "MatMul"]
+KINDS = {"Conv": "conv", "LSTM": "lstm", "MatMul": "linear"}
 
 
 def load_tools() -> tuple[ModuleType, ModuleType]:
@@ -60,22 +62,28 @@ def load_tools() -> tuple[ModuleType, ModuleType]:
     return onnx, quantization
 
 
-def quantize(source: Path, target: Path, crops: Crops) -> None:
+def quantize(source: Path, target: Path, crops: Crops, keep_float: Collection[str] = ()) -> None:
     """Write the INT8 version of an FP32 model file, unverified.
 
     Args:
         source: An FP32 `.onnx` file with a manifest.
         target: The file to write.
         crops: What calibrates; through the manifest's preprocessing.
+        keep_float: Layers to leave as they are, by the names of `quantize.layers`.
 
     Raises:
         ModelFileError: If `source` is no such file, or is quantised already.
+        LayerNameError: If a layer to keep is none that would be quantised.
     """
     onnx, tools = load_tools()
     manifest = open_backend(source, "onnx", threads=1).manifest
     if manifest.precision != "fp32":
         raise ModelFileError(f"{source} is {manifest.precision} already: start from the FP32 file")
     model = onnx.load(source)
+    layers = _layers(model.graph)
+    shrunk = chosen(list(layers), keep_float)
+    touched = {node for layer in shrunk for node in layers[layer]}
+    untouched = [node.name for node in model.graph.node if node.name not in touched]
     crop = _Reader(model.graph.input[0].name, crops.tensors(manifest.preprocess))
     with tempfile.TemporaryDirectory() as scratch, _quiet():
         halfway, done = Path(scratch, "static.onnx"), Path(scratch, "dynamic.onnx")
@@ -84,25 +92,40 @@ def quantize(source: Path, target: Path, crops: Crops) -> None:
             halfway,
             crop,
             op_types_to_quantize=STATIC,
-            nodes_to_exclude=_first_stage(model.graph),
+            nodes_to_exclude=untouched,
             per_channel=True,
             reduce_range=True,
             activation_type=tools.QuantType.QUInt8,
             weight_type=tools.QuantType.QInt8,
         )
         tools.quantize_dynamic(
-            halfway, done, op_types_to_quantize=DYNAMIC, weight_type=tools.QuantType.QUInt8
+            halfway,
+            done,
+            op_types_to_quantize=DYNAMIC,
+            nodes_to_exclude=untouched,
+            weight_type=tools.QuantType.QUInt8,
         )
         model = onnx.load(done)
-    provenance = {**manifest.provenance, "calibration": crops.provenance()}
+    provenance = {**manifest.provenance, "calibration": crops.provenance(), INT8: shrunk}
     write(model, manifest.replace(precision="int8", provenance=provenance), target)
 
 
-def _first_stage(graph: Any) -> list[str]:
-    """The names of the nodes before the second convolution, where the picture is largest."""
-    kinds = [node.op_type for node in graph.node]
-    second = [index for index, kind in enumerate(kinds) if kind == "Conv"][1:2]
-    return [node.name for node in graph.node[: second[0]]] if second else []
+def _layers(graph: Any) -> dict[str, list[str]]:
+    """The layers to quantise: of each, its node with weights and what follows up to the next.
+
+    The first convolution, where the picture is largest, is not among them if there is a second.
+    """
+    layers: dict[str, list[str]] = {}
+    current = None
+    names = named([KINDS.get(node.op_type) for node in graph.node])
+    for index, (node, name) in enumerate(zip(graph.node, names, strict=True)):
+        node.name = node.name or f"{node.op_type}_{index}"  # exclusions go by name
+        current = name or current
+        if current:
+            layers.setdefault(current, []).append(node.name)
+    if "conv2" in layers:
+        del layers["conv1"]
+    return layers
 
 
 def write(model: Any, manifest: Manifest, path: Path) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ import numpy as np
 
 from quantize import cli
 from quantize.calibration import Crops
+from quantize.layers import INT8, chosen, named
 from quantize.numpy import round_weights
 from runtime.backends.openvino import read_manifest, read_model, seal
 from runtime.errors import EngineError, ModelFileError
@@ -31,6 +33,8 @@ from runtime.manifest import KEY, Manifest
 
 CONV_LEVELS = 63
 """The largest int8 value of a convolution's weight: seven bits."""
+
+KINDS = {"Convolution": "conv", "LSTMSequence": "lstm", "MatMul": "linear"}
 
 Range = tuple[float, float]
 
@@ -51,16 +55,18 @@ def load_engine() -> Any:
     return openvino
 
 
-def quantize(source: Path, target: Path, crops: Crops) -> None:
+def quantize(source: Path, target: Path, crops: Crops, keep_float: Collection[str] = ()) -> None:
     """Write the INT8 version of an FP32 model file, unverified.
 
     Args:
         source: An FP32 `.xml` file with a manifest, its `.bin` beside it.
         target: The `.xml` file to write.
         crops: What calibrates; through the manifest's preprocessing.
+        keep_float: Layers to leave as they are, by the names of `quantize.layers`.
 
     Raises:
         ModelFileError: If `source` is no such file, or is quantised already.
+        LayerNameError: If a layer to keep is none that would be quantised.
     """
     openvino = load_engine()
     model = read_model(openvino.Core(), source)
@@ -68,12 +74,16 @@ def quantize(source: Path, target: Path, crops: Crops) -> None:
     if manifest.precision != "fp32":
         raise ModelFileError(f"{source} is {manifest.precision} already: start from the FP32 file")
     nodes = model.get_ordered_ops()
-    convolutions = [node for node in nodes if node.get_type_name() == "Convolution"]
-    sources = {_key(output): output for output in map(_before_poolings, convolutions[1:])}
+    names = named([KINDS.get(node.get_type_name()) for node in nodes])
+    layers = {name: node for name, node in zip(names, nodes, strict=True) if name}
+    shrunk = chosen(list(layers), keep_float)
+    convolutions = [layers[name] for name in shrunk if name.startswith("conv") and name != "conv1"]
+    sources = {_key(output): output for output in map(_before_poolings, convolutions)}
     ranges = _ranges(openvino, model, list(sources.values()), crops, manifest)
     for output, (low, high) in zip(sources.values(), ranges, strict=True):
         _limit(openvino, output, low, high)
-    for node in nodes:
+    for name in shrunk:
+        node = layers[name]
         match node.get_type_name():
             case "Convolution":
                 _shrink(openvino, node.input(1), axes=1, levels=CONV_LEVELS)
@@ -83,7 +93,7 @@ def quantize(source: Path, target: Path, crops: Crops) -> None:
             case "MatMul":
                 _shrink(openvino, node.input(1), axes=0)
     model.validate_nodes_and_infer_types()
-    provenance = {**manifest.provenance, "calibration": crops.provenance()}
+    provenance = {**manifest.provenance, "calibration": crops.provenance(), INT8: shrunk}
     write(model, manifest.replace(precision="int8", provenance=provenance), target)
 
 

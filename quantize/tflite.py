@@ -1,38 +1,57 @@
 """An FP32 `.tflite` file to INT8: a quarter of the size, checked against what it came from.
 
 The file's graph is read back into layers, NumPy runs them on crops that go through the model's own
-preprocessing, and the graph is written anew with the ranges that it saw: `quantize.tflite_graph`.
+preprocessing, and the graph is written anew with the ranges that it saw: `quantize.tflite_lower`.
+
+The first convolution stays float, as in `quantize.onnx`. With `--io int8` there are no floats at
+all, not even in input and output: all of such a file is for whole numbers and has a fixed width, as
+microcontrollers and accelerators want it. On 1,295 real words it reads as well; on a processor it
+is slower, since only the reference kernels of the LSTM compute that way.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-
-import numpy as np
 
 from quantize import cli
 from quantize.calibration import Crops
-from quantize.tflite_graph import LoweringError, Range, lower
+from quantize.layers import INT8, chosen, named
+from quantize.tflite_graph import LoweringError
 from quantize.tflite_lift import lift
+from quantize.tflite_lower import Int8, lower
+from quantize.tflite_ranges import equalised, ranges_of
 from runtime.backends.tflite import read_parts, seal
 from runtime.errors import ModelFileError
-from runtime.layers import FloatArray, Layer, split
+from runtime.layers import KINDS, Layer
 from runtime.manifest import Manifest
 
+_NAMES = {kind: name for name, kind in KINDS.items()}
 
-def quantize(source: Path, target: Path, crops: Crops) -> None:
+
+def quantize(
+    source: Path,
+    target: Path,
+    crops: Crops,
+    keep_float: Collection[str] = (),
+    integer_width: int | None = None,
+) -> None:
     """Write the INT8 version of an FP32 model file, unverified.
 
     Args:
         source: An FP32 `.tflite` file with a manifest.
         target: The file to write.
         crops: What calibrates; through the manifest's preprocessing.
+        keep_float: Layers to leave as they are, by the names of `quantize.layers`.
+        integer_width: If given, input, output and all that is not kept float are integers alone,
+            for pictures of this width.
 
     Raises:
-        ModelFileError: If `source` is no such file, or is quantised already.
+        ModelFileError: If `source` is no such file, is quantised already, or reads no such width.
+        LayerNameError: If a layer to keep is none that would be quantised.
     """
     flatbuffer, manifest = read_parts(source)
     if manifest.precision != "fp32":
@@ -41,15 +60,31 @@ def quantize(source: Path, target: Path, crops: Crops) -> None:
         layers, height = lift(flatbuffer)
     except LoweringError as error:
         raise ModelFileError(f"cannot quantise {source}: {error}") from None
-    eyes, _ = split(layers)
-    seen = [_ranges(eyes, tensor) for tensor in crops.tensors(manifest.preprocess)]
-    ranges = [
-        (min(low for low, _ in ranges), max(high for _, high in ranges))
-        for ranges in zip(*seen, strict=True)
-    ]
-    small = lower(layers, height, manifest.preprocess.grid, ranges)
-    provenance = {**manifest.provenance, "calibration": crops.provenance()}
+    grid = manifest.preprocess.grid
+    if integer_width is not None and (
+        integer_width % grid or not 0 < integer_width <= manifest.preprocess.max_width
+    ):
+        raise ModelFileError(
+            f"{source} reads no pictures of {integer_width} px: expected a multiple of {grid} "
+            f"from {grid} to {manifest.preprocess.max_width}"
+        )
+    places = _places(layers, first=integer_width is not None)
+    shrunk = chosen(list(places), keep_float)
+    layers = equalised(layers, crops.tensors(manifest.preprocess))
+    ranges = ranges_of(layers, crops.tensors(manifest.preprocess))
+    int8 = Int8(ranges, {places[name] for name in shrunk}, integer_width is not None)
+    small = lower(layers, height, integer_width or grid, int8)
+    provenance = {**manifest.provenance, "calibration": crops.provenance(), INT8: shrunk}
     write(small, manifest.replace(precision="int8", provenance=provenance), target)
+
+
+def _places(layers: Sequence[Layer], *, first: bool) -> dict[str, int]:
+    """Where the layers are that can become INT8, by name; the first convolution only if asked."""
+    names = named([_NAMES[type(layer)] for layer in layers])
+    places = {name: index for index, name in enumerate(names) if name}
+    if "conv2" in places and not first:
+        del places["conv1"]
+    return places
 
 
 def write(flatbuffer: bytes, manifest: Manifest, path: Path) -> None:
@@ -73,17 +108,12 @@ def restamp(path: Path, manifest: Manifest) -> None:
     write(read_parts(path)[0], manifest, path)
 
 
-def _ranges(layers: Sequence[Layer], tensor: FloatArray) -> list[Range]:
-    """Smallest and largest value of a picture and of each layer's output."""
-    x = np.ascontiguousarray(tensor.transpose(0, 2, 3, 1))
-    ranges = [(float(x.min()), float(x.max()))]
-    for layer in layers:
-        x = layer(x)
-        ranges.append((float(x.min()), float(x.max())))
-    return ranges
+def integer(width: int) -> cli.Quantizer:
+    """What writes files for whole numbers alone, for pictures `width` pixels wide."""
+    return functools.partial(quantize, integer_width=width)
 
 
-FORMAT = cli.Format("tflite", ".tflite", quantize, restamp)
+FORMAT = cli.Format("tflite", ".tflite", quantize, restamp, integer)
 
 
 if __name__ == "__main__":

@@ -6,22 +6,23 @@ Conversion and quantisation both end here, and neither leaves a file that did no
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from quantize.calibration import Crops
+from quantize.comparison import Comparison, Side, VerificationError
 from runtime.backends import Backend, model_size, open_backend
 from runtime.decoders import make_decoder
-from runtime.errors import CrnnError
 from runtime.manifest import Manifest
-from runtime.metrics import Score, score
+from runtime.metrics import Estimate, Z, score
 from runtime.recognizer import log_softmax
-from runtime.selftest import selftest_classes
+from runtime.selftest import check, selftest_classes
 
 MARGIN_POINTS = 1.0
 """Points of accuracy that a file may lose against its reference."""
@@ -30,13 +31,9 @@ TOLERANCE = 1e-3
 """The largest logit difference that float rounding can explain."""
 
 
-class VerificationError(CrnnError):
-    """A file that reads worse than its reference by more than the margin."""
-
-
 @dataclass(frozen=True)
 class Contender:
-    """One of the two in a comparison: what to call it, how to run it, what its file weighs."""
+    """One of those in a comparison: what to call it, how to run it, what its file weighs."""
 
     name: str
     backend: Backend
@@ -48,150 +45,131 @@ class Contender:
         return cls(path.name, open_backend(path, threads=1), model_size(path))
 
 
-@dataclass(frozen=True)
-class Side:
-    """What a comparison found out about one contender."""
-
-    name: str
-    precision: str
-    bytes: int
-    score: Score
-    median_ms: float
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A candidate against its reference, crop by crop on the same tensors.
-
-    Attributes:
-        crops: The labelled set's name.
-        n: Its size.
-        max_difference: Largest absolute difference between two logits.
-        mean_difference: Mean absolute difference between two logits.
-        same_text: Share of crops that both read alike, 0 to 1.
-        reference: What the candidate should be as good as.
-        candidate: The file in question.
-    """
-
-    crops: str
-    n: int
-    max_difference: float
-    mean_difference: float
-    same_text: float
-    reference: Side
-    candidate: Side
-
-    def table(self) -> str:
-        """The comparison for people: a Markdown table that is aligned as plain text, too."""
-        a, b = self.reference, self.candidate
-        rows = [
-            (f"{self.crops}, n = {self.n}", a.name, b.name, "change"),
-            ("precision", a.precision, b.precision, ""),
-            *(_score_row(name, a.score, b.score) for name in ("accuracy", "exact", "cer")),
-            ("file, kB", f"{a.bytes / 1e3:.0f}", f"{b.bytes / 1e3:.0f}", _times(a.bytes, b.bytes)),
-            (
-                "median ms a crop, one thread",
-                f"{a.median_ms:.2f}",
-                f"{b.median_ms:.2f}",
-                _times(a.median_ms, b.median_ms),
-            ),
-            ("same text, %", "", f"{100 * self.same_text:.2f}", ""),
-            ("max |Δ logit|", "", f"{self.max_difference:.2g}", ""),
-            ("mean |Δ logit|", "", f"{self.mean_difference:.2g}", ""),
-        ]
-        widths = [max(len(row[column]) for row in rows) for column in range(4)]
-        lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
-        lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-        return "\n".join(lines)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The comparison for programs."""
-        sides = {
-            role: {**vars(side), "score": side.score.to_dict()}
-            for role, side in (("reference", self.reference), ("candidate", self.candidate))
-        }
-        return {**vars(self), **sides}
-
-    def metrics(self) -> dict[str, Any]:
-        """What a manifest keeps: no timings, so that the same input gives the same file."""
-        reference = {"name": self.reference.name, **self.reference.score.to_dict()}
-        return {
-            "set": self.crops,
-            **self.candidate.score.to_dict(),
-            "same_text": round(self.same_text, 5),
-            "reference": reference,
-        }
-
-    def demand(self, margin_points: float, tolerance: float | None) -> None:
-        """Pass in silence, or say what is wrong.
-
-        Args:
-            margin_points: Points of accuracy, lower-cased or exact, that may be lost.
-            tolerance: Largest logit difference allowed; None where rounding is the purpose.
-
-        Raises:
-            VerificationError: If more is lost, with every figure beyond its bound.
-        """
-        faults = []
-        for name in ("accuracy", "exact"):
-            lost = 100 * (getattr(self.reference.score, name) - getattr(self.candidate.score, name))
-            if lost > margin_points:
-                faults.append(f"{name} falls by {lost:.2f} points (margin: {margin_points:g})")
-        # Negated, so that a NaN is a fault as well.
-        if tolerance is not None and not self.max_difference <= tolerance:
-            faults.append(f"logits differ by {self.max_difference:.3g} (bound: {tolerance:g})")
-        if faults:
-            raise VerificationError(
-                f"{self.candidate.name} is not as good as {self.reference.name} on {self.crops} "
-                f"(n = {self.n}): {'; '.join(faults)}"
-            )
-
-
 def compare(reference: Contender, candidate: Contender, crops: Crops) -> Comparison:
-    """Run both on every crop, one at a time, taking turns in who goes first.
+    """Run both on every crop: `compare_all` with a single candidate."""
+    return compare_all(reference, [candidate], crops)[0]
+
+
+def compare_all(
+    reference: Contender, candidates: Sequence[Contender], crops: Crops, calls: int = 1
+) -> list[Comparison]:
+    """Run all on every crop, one at a time, taking turns in who goes first.
 
     Args:
         reference: What is trusted.
-        candidate: What is in question.
-        crops: Labelled crops that neither was fitted to.
+        candidates: What is in question.
+        crops: Labelled crops that nobody was fitted to.
+        calls: How often each runs in a row; the fastest counts. More than one tells small
+            differences of time, which else drown in what others left in the processor's caches.
+
+    Returns:
+        A comparison of each candidate with the reference.
 
     Raises:
         VerificationError: If they do not even agree on what a picture becomes.
     """
-    pair = (reference, candidate)
-    a, b = (contender.backend.manifest for contender in pair)
+    for candidate in candidates:
+        _check_kinship(reference, candidate)
+    preprocess = reference.backend.manifest.preprocess
+    runs = [_Run(contender) for contender in (reference, *candidates)]
+    for index, tensor in enumerate(crops.tensors(preprocess)):
+        for turn in range(len(runs)):
+            runs[(index + turn + 1) % len(runs)].read(tensor, calls)
+        for run in runs[1:]:
+            run.differ(runs[0])
+    sides = [run.side(crops.texts) for run in runs]
+    return [
+        run.comparison(runs[0], crops, sides[0], side)
+        for run, side in zip(runs[1:], sides[1:], strict=True)
+    ]
+
+
+def _check_kinship(reference: Contender, candidate: Contender) -> None:
+    a, b = reference.backend.manifest, candidate.backend.manifest
     if (a.charset, a.preprocess, a.stride) != (b.charset, b.preprocess, b.stride):
         raise VerificationError(
             f"{candidate.name} and {reference.name} differ in charset, preprocessing or stride: "
             "they do not come from the same checkpoint"
         )
-    decode = make_decoder("greedy", a.charset)
-    texts: tuple[list[str], list[str]] = ([], [])
-    times_ms: tuple[list[float], list[float]] = ([], [])
-    largest, means = [], []
-    for index, tensor in enumerate(crops.tensors(a.preprocess)):
-        logits: list[Any] = [None, None]
-        for which in (0, 1) if index % 2 else (1, 0):
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """Between the logits of two contenders for one crop; all but `largest` are means."""
+
+    largest: float
+    mean: float
+    divergence: float
+    same_steps: float
+
+
+@dataclass
+class _Run:
+    """A contender at work: what it read, how long it took, how it differed."""
+
+    contender: Contender
+    texts: list[str] = field(default_factory=list)
+    times_ms: list[float] = field(default_factory=list)
+    differences: list[_Difference] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._decode = make_decoder("greedy", self.contender.backend.manifest.charset)
+
+    def read(self, tensor: npt.NDArray[np.float32], calls: int) -> None:
+        times_ms = []
+        for _ in range(calls):
             start = time.perf_counter()
-            logits[which] = pair[which].backend(tensor)
-            times_ms[which].append((time.perf_counter() - start) * 1e3)
-            texts[which].append(decode(log_softmax(logits[which]))[0].text)
-        difference = np.abs(logits[0] - logits[1])
-        largest.append(difference.max())
-        means.append(difference.mean())
-    sides = [
-        Side(
-            contender.name,
-            contender.backend.manifest.precision,
-            contender.bytes,
-            score(crops.texts, readings),
-            float(np.median(ms)),
+            self.logits = self.contender.backend(tensor)
+            times_ms.append((time.perf_counter() - start) * 1e3)
+        self.times_ms.append(min(times_ms))
+        self.log_probs = log_softmax(self.logits)
+        self.texts.append(self._decode(self.log_probs)[0].text)
+
+    def differ(self, reference: _Run) -> None:
+        apart = np.abs(self.logits - reference.logits)
+        nats = np.exp(reference.log_probs) * (reference.log_probs - self.log_probs)
+        same = self.logits.argmax(axis=-1) == reference.logits.argmax(axis=-1)
+        figures = (apart.max(), apart.mean(), nats.sum(axis=-1).mean(), same.mean())
+        self.differences.append(_Difference(*map(float, figures)))
+
+    def side(self, truths: Sequence[str]) -> Side:
+        backend = self.contender.backend
+        pins = any(k >= 0 for k in backend.manifest.selftest)
+        return Side(
+            self.contender.name,
+            backend.manifest.precision,
+            self.contender.bytes,
+            score(truths, self.texts),
+            float(np.median(self.times_ms)),
+            check(backend) if pins else None,
         )
-        for contender, readings, ms in zip(pair, texts, times_ms, strict=True)
-    ]
-    same_text = float(np.mean([x == y for x, y in zip(*texts, strict=True)]))
-    return Comparison(
-        crops.name, len(crops), float(np.max(largest)), float(np.mean(means)), same_text, *sides
+
+    def comparison(self, reference: _Run, crops: Crops, before: Side, after: Side) -> Comparison:
+        def mean(name: str) -> float:
+            return float(np.mean([getattr(each, name) for each in self.differences]))
+
+        pairs = zip(self.texts, reference.texts, strict=True)
+        return Comparison(
+            crops=crops.name,
+            n=len(crops),
+            max_difference=float(np.max([each.largest for each in self.differences])),
+            mean_difference=mean("mean"),
+            divergence=mean("divergence"),
+            same_steps=mean("same_steps"),
+            same_text=float(np.mean([mine == theirs for mine, theirs in pairs])),
+            ratio=_median(np.divide(self.times_ms, reference.times_ms)),
+            reference=before,
+            candidate=after,
+        )
+
+
+def _median(values: npt.NDArray[np.float64]) -> Estimate:
+    """The median, with the 95 % interval that ranks alone give it (Conover 1971)."""
+    ordered, half = np.sort(values), Z * math.sqrt(len(values)) / 2
+    low, high = (round(len(values) / 2 + side) for side in (-half, half))
+    last = len(values) - 1
+    return Estimate(
+        float(np.median(values)), float(ordered[max(low - 1, 0)]), float(ordered[min(high, last)])
     )
 
 
@@ -217,21 +195,28 @@ def accept(
     Raises:
         VerificationError: If it does not pass.
     """
-    candidate = Contender.open(path)
-    comparison = compare(reference, candidate, crops)
+    comparison = compare(reference, Contender.open(path), crops)
     comparison.demand(margin_points, tolerance)
-    manifest = candidate.backend.manifest
+    return seal(path, comparison, restamp)
+
+
+def seal(
+    path: Path, comparison: Comparison, restamp: Callable[[Path, Manifest], None]
+) -> Comparison:
+    """Write what was measured of a model file, and its self-test, into its manifest.
+
+    Args:
+        path: The file, a candidate that passed.
+        comparison: What was measured of it.
+        restamp: Gives a file of this format another manifest.
+
+    Returns:
+        The comparison, knowing the file's final size.
+    """
+    backend = open_backend(path, threads=1)
+    manifest, classes = backend.manifest, selftest_classes(backend)
     metrics = {**manifest.metrics, manifest.precision: comparison.metrics()}
-    restamp(path, manifest.replace(metrics=metrics, selftest=selftest_classes(candidate.backend)))
-    side = dataclasses.replace(comparison.candidate, bytes=model_size(path))
+    restamp(path, manifest.replace(metrics=metrics, selftest=classes))
+    finished = check(open_backend(path, threads=1))
+    side = dataclasses.replace(comparison.candidate, bytes=model_size(path), selftest=finished)
     return dataclasses.replace(comparison, candidate=side)
-
-
-def _score_row(name: str, a: Score, b: Score) -> tuple[str, str, str, str]:
-    before, after = getattr(a, name), getattr(b, name)
-    cells = [f"{100 * x:.2f} [{100 * x.low:.1f}, {100 * x.high:.1f}]" for x in (before, after)]
-    return (f"{name}, % [95 % interval]", cells[0], cells[1], f"{100 * (after - before):+.2f}")
-
-
-def _times(before: float, after: float) -> str:
-    return f"×{after / before:.2f}"

@@ -15,6 +15,7 @@ from runtime.preprocess import Preprocess
 from runtime.selftest import selftest_image
 
 FOLDER = Path(__file__).parent / "golden"
+PREPROCESS = Preprocess(height=32, grid=32, min_width=64, min_std=4.0)
 
 
 def pictures() -> dict[str, np.ndarray]:
@@ -37,7 +38,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name, image in pictures().items():
         Image.fromarray(image).save(FOLDER / f"{name}.png", optimize=True)
-        np.save(FOLDER / f"{name}.npy", Preprocess()(image))
+        np.save(FOLDER / f"{name}.npy", PREPROCESS(image))
 
 
 if __name__ == "__main__":

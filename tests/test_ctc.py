@@ -143,6 +143,7 @@ def test_a_character_is_where_it_must_be() -> None:
     assert shares[:, 3].round(2).tolist() == [0, 0, 0, 0, 1]
 
 
+@pytest.mark.torch
 @settings(max_examples=20)
 @given(st.integers(0, 999))
 def test_value_and_gradient_equal_torchs_ctc_loss(seed: int) -> None:

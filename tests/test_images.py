@@ -13,7 +13,7 @@ from runtime.errors import EngineError, ImageError
 from runtime.images import LabelledFolder, list_images, read_image
 
 RGB = np.arange(12 * 20 * 3, dtype=np.uint8).reshape(12, 20, 3)
-LIBRARIES = ("pillow", "opencv")
+LIBRARIES = ("pillow", pytest.param("opencv", marks=pytest.mark.opencv))
 Read = Callable[[str | Path | bytes], np.ndarray]
 
 

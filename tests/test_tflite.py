@@ -18,8 +18,9 @@ from export.tflite import convert
 from model.checkpoint import load_checkpoint
 from quantize.calibration import Crops
 from quantize.tflite import quantize, restamp, write
-from quantize.tflite_graph import LoweringError, lower, relu_first
+from quantize.tflite_graph import LoweringError
 from quantize.tflite_lift import lift
+from quantize.tflite_lower import lower, relu_first
 from runtime.backends import open_backend
 from runtime.backends.tflite import read_parts
 from runtime.charset import Charset
@@ -155,7 +156,7 @@ def test_without_a_reset_a_picture_would_depend_on_the_one_before(home: Path) ->
     given, made = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     answers = []
     for _ in range(2):
-        interpreter.set_tensor(given["index"], numbers(1, 32, 32, 1))
+        interpreter.set_tensor(given["index"], numbers(*given["shape"]))
         interpreter.invoke()
         answers.append(interpreter.get_tensor(made["index"]))
     assert np.abs(answers[0] - answers[1]).max() > 1e-2

@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from model.checkpoint import load_checkpoint, read_safetensors
+from model.checkpoint import load_checkpoint, read_safetensors, save_checkpoint
+from model.config import ModelConfig
+from model.crnn import CRNN
 from model.data.datasets import DatasetError, Lmdb, Mixture, Part, Spellable, open_dataset
 from model.data.sampling import Chunks
+from model.distill import Teacher
 from model.options import LAST
 from model.schedule import SCHEDULES, lr_factor
 from model.setup import parse_charset
@@ -23,6 +26,7 @@ from model.train import main
 from runtime.charset import Charset
 from runtime.errors import CharsetError, CrnnError, ImageError
 from runtime.images import LabelledFolder
+from runtime.manifest import Manifest
 from runtime.preprocess import Preprocess
 
 ROOT = Path(__file__).parent.parent
@@ -122,6 +126,59 @@ def test_finetuning_keeps_the_tokens_that_both_charsets_have(crops, tmp_path) ->
             fresh.linears[0].weight[row_new], old.linears[0].weight[row_old], rtol=0, atol=0
         )
     torch.testing.assert_close(fresh.backbone[0].weight, old.backbone[0].weight, rtol=0, atol=0)
+
+
+def test_a_large_network_grows_around_a_small_one(crops, tmp_path) -> None:
+    start = small_checkpoint(tmp_path / "small.safetensors")
+    frozen = ["--grow", str(start), "--model", "crnn-lite", "--steps", "1", "--lr", "0"]
+    assert main(options(crops, tmp_path / "run", *frozen)) == 0
+    grown = load_checkpoint(tmp_path / "run" / "final.safetensors")
+    assert grown.config.name == grown.manifest.name == "crnn-lite"
+    old = load_checkpoint(start)
+    assert grown.manifest.provenance["grown_from"] == old.manifest.provenance["checkpoint_sha256"]
+    torch.testing.assert_close(
+        grown.model.backbone[0].weight[:4], old.model.backbone[0].weight, rtol=0, atol=0
+    )
+
+
+def small_checkpoint(path: Path, collapse: tuple[int, int] = (2, 1), **manifest: object) -> Path:
+    config = ModelConfig("small", (4, 4, 8, 8, 8, 8, 8), 8, 1, DIGITS.num_classes, collapse)
+    save_checkpoint(path, CRNN(config), Manifest(name="small", charset=DIGITS).replace(**manifest))
+    return path
+
+
+@pytest.mark.parametrize("collapse", [(2, 1), (2, 2)])
+def test_a_student_comes_to_say_what_its_teacher_says(collapse, tmp_path) -> None:
+    torch.manual_seed(0)
+    path = small_checkpoint(tmp_path / "teacher.safetensors", collapse)
+    manifest = load_checkpoint(path).manifest
+    teacher = Teacher(path, manifest, torch.device("cpu"), None)
+    tensor = torch.randn(4, 1, 32, 64)
+    told = teacher.model(tensor).log_softmax(-1)
+    expected = torch.cat([told, told[:, -1:]], dim=1)[:, :16]  # the last step stands in
+    assert teacher.loss(tensor, expected) == pytest.approx(0, abs=1e-4)
+    student = torch.zeros(4, 16, DIGITS.num_classes, requires_grad=True)
+    optimizer = torch.optim.Adam([student], 0.1)
+    for _ in range(200):
+        optimizer.zero_grad()
+        teacher.loss(tensor, student.log_softmax(-1)).backward()
+        optimizer.step()
+    torch.testing.assert_close(student.log_softmax(-1), expected, atol=0.02, rtol=0)
+
+
+def test_a_teacher_changes_what_is_learnt(crops, tmp_path) -> None:
+    teacher = small_checkpoint(tmp_path / "teacher.safetensors")
+    steps = ["--steps", "2"]
+    assert main(options(crops, tmp_path / "alone", *steps)) == 0
+    assert main(options(crops, tmp_path / "taught", *steps, "--teacher", str(teacher))) == 0
+    alone, taught = weights(tmp_path / "alone"), weights(tmp_path / "taught")
+    assert not torch.equal(alone["model/linears.0.bias"], taught["model/linears.0.bias"])
+
+
+def test_a_teacher_that_spells_otherwise_is_refused(crops, tmp_path, capsys) -> None:
+    teacher = small_checkpoint(tmp_path / "t.safetensors", stride=8)
+    assert main(options(crops, tmp_path / "r", "--steps", "1", "--teacher", str(teacher))) == 1
+    assert "its stride is 8, the student's 4" in capsys.readouterr().err
 
 
 def test_two_processes_train_one_model(crops, tmp_path) -> None:

@@ -8,20 +8,24 @@ differently.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
 
 from runtime.charset import Charset
 from runtime.manifest import KEY, Manifest
 from runtime.preprocess import Preprocess
+
+if TYPE_CHECKING:
+    import onnx
 
 CHARSET = Charset(tuple("abcdefghij"))
 CHANNELS, HIDDEN, HEIGHT, STRIDE = 8, 4, 32, 4
 
 
 def _weights(name: str, *shape: int, scale: float) -> onnx.TensorProto:
+    from onnx import numpy_helper
+
     seed = sum(map(ord, name))
     values = np.sin(np.arange(np.prod(shape)) * 1.7 + seed) * scale
     return numpy_helper.from_array(values.reshape(shape).astype(np.float32), name)
@@ -49,6 +53,9 @@ def build_tiny(
         classes: The C of its logits.
         static: Whether its output declares C.
     """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
     shapes = {"two": np.array([2], np.int64), "flat": np.array([0, 0, -1], np.int64)}
     weights = [
         _weights("kernel", CHANNELS, 1, HEIGHT, STRIDE, scale=0.3),

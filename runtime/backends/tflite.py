@@ -2,6 +2,9 @@
 
 The manifest is a zip archive appended to the graph. The engine believes what a graph says and can
 crash on a lie, so the archive also has the graph's length and hash, which are checked before.
+
+A file whose graph takes and gives int8, as accelerators want it, is called with floats all the
+same: the graph says what its levels are worth.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from runtime.backends import FloatArray, check_shapes, physical_cores
 from runtime.errors import EngineError, ModelFileError
@@ -133,11 +137,28 @@ class TfliteBackend:
 
     def _run(self, interpreter: Any, picture: FloatArray) -> FloatArray:
         given, made = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-        interpreter.set_tensor(given["index"], picture.transpose(1, 2, 0)[None])
+        interpreter.set_tensor(given["index"], _levels(picture.transpose(1, 2, 0)[None], given))
         interpreter.reset_all_variables()  # else the LSTM starts from where the last picture ended
         interpreter.invoke()
-        logits: FloatArray = interpreter.get_tensor(made["index"])[0]
-        return logits
+        return _floats(interpreter.get_tensor(made["index"])[0], made)
+
+
+def _levels(values: FloatArray, details: dict[str, Any]) -> npt.NDArray[Any]:
+    """Values as a tensor of the graph takes them: as they are, or as the nearest levels."""
+    if details["dtype"] == np.float32:
+        return values
+    scale, zero = details["quantization"]
+    bounds = np.iinfo(details["dtype"])
+    levels: FloatArray = np.rint(values / np.float32(scale)) + np.float32(zero)
+    return levels.clip(bounds.min, bounds.max).astype(bounds.dtype)
+
+
+def _floats(levels: npt.NDArray[Any], details: dict[str, Any]) -> FloatArray:
+    """What a tensor of the graph says, whatever its type."""
+    if details["dtype"] == np.float32:
+        return levels
+    scale, zero = details["quantization"]
+    return (levels.astype(np.float32) - np.float32(zero)) * np.float32(scale)
 
 
 def seal(flatbuffer: bytes, manifest: Manifest) -> bytes:

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from model.config import ModelConfig
+from model.crnn import CRNN
+from model.grow import grow
+from model.train import main
+from runtime.errors import CrnnError
+
+SMALL = ModelConfig(name="small", channels=(4, 4, 8, 8, 8, 8, 8), hidden=8, layers=1, num_classes=7)
+LARGE = dataclasses.replace(SMALL, name="large", channels=(6, 8, 8, 12, 8, 16, 12), hidden=16)
+
+
+@pytest.fixture(scope="module")
+def trained() -> CRNN:
+    """A network whose batch-norms have seen data, and which is sure of something."""
+    torch.manual_seed(0)
+    model = CRNN(SMALL).train()
+    for _ in range(3):
+        model(torch.randn(4, 1, 32, 64) * 2 + 1)
+    with torch.no_grad():
+        model.linears[0].weight *= 100
+        model.linears[0].bias -= model.eval()(torch.randn(4, 1, 32, 96)).mean((0, 1))
+    return model
+
+
+def test_a_wider_network_starts_with_the_logits_of_the_small_one(trained) -> None:
+    tensor = torch.randn(3, 1, 32, 96)
+    large = grow(trained, LARGE).eval()
+    assert large.num_weights() > 2 * trained.num_weights()
+    torch.testing.assert_close(large(tensor), trained(tensor), atol=1e-5, rtol=1e-5)
+
+
+def test_a_deeper_network_starts_with_the_reading_of_the_small_one(trained) -> None:
+    tensor = torch.randn(3, 1, 32, 96)
+    deep = grow(trained, dataclasses.replace(LARGE, layers=3)).eval()
+    expected = trained(tensor).argmax(-1)
+    assert len(expected.unique()) > 1
+    assert torch.equal(deep(tensor).argmax(-1), expected)
+
+
+def test_a_wider_last_kernel_sees_its_old_columns(trained) -> None:
+    tensor = torch.randn(3, 1, 32, 96)
+    columns = grow(trained, dataclasses.replace(LARGE, collapse=(2, 2))).eval().backbone(tensor)
+    expected = trained.backbone(tensor)[..., :-1]
+    torch.testing.assert_close(columns[:, : SMALL.channels[-1]], expected, atol=1e-5, rtol=1e-5)
+
+
+def test_new_units_learn_from_the_second_step_on(trained) -> None:
+    large = grow(trained, dataclasses.replace(LARGE, layers=2)).train()
+    optimizer = torch.optim.SGD(large.parameters(), 1e-2)
+    for _ in range(2):  # the first step opens their ways out
+        optimizer.zero_grad()
+        large(torch.randn(3, 1, 32, 96)).logsumexp(-1).sum().backward()
+        optimizer.step()
+    assert not [
+        name for name, weight in large.named_parameters() if not weight.grad.abs().sum() > 0
+    ]
+
+
+@pytest.mark.parametrize(
+    "smaller", [{"hidden": 4}, {"channels": (4, 4, 8, 8, 8, 8, 4)}, {"num_classes": 6}]
+)
+def test_nothing_grows_into_something_smaller(trained, smaller) -> None:
+    with pytest.raises(CrnnError, match="cannot grow"):
+        grow(trained, dataclasses.replace(SMALL, **smaller))
+
+
+def test_fewer_layers_or_too_few_units_to_hand_on_are_refused(trained) -> None:
+    two = grow(trained, dataclasses.replace(LARGE, layers=2))
+    with pytest.raises(CrnnError, match="cannot grow"):
+        grow(two, LARGE)
+    many = dataclasses.replace(SMALL, num_classes=20)  # its layers would pass on 8 values
+    with pytest.raises(CrnnError, match="cannot grow"):
+        grow(CRNN(many), dataclasses.replace(many, layers=2))
+
+
+def test_two_starts_are_refused(tmp_path, capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["--out", str(tmp_path), "--grow", "a", "--finetune", "b"])
+    assert "give one of them" in capsys.readouterr().err
