@@ -11,7 +11,7 @@ STAMP  := $(VENV)/.installed
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(STAMP) ## Export the shipped checkpoint to INT8 and read the example pictures with it
@@ -29,6 +29,10 @@ readme-tables: $(STAMP) ## Measure again what the README's tables say (takes min
 .PHONY: test
 test: lint ## Lint, check types, run every test
 	$(PY) -m pytest
+
+.PHONY: test-arm64
+test-arm64: $(STAMP) ## Test the runtime on emulated Arm boards (ARM=--help tells more)
+	$(PY) -m tests.arm $(ARM)
 
 .PHONY: lint
 lint: $(STAMP) ## Style and types

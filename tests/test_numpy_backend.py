@@ -207,7 +207,8 @@ def test_sizes_are_checked_before_memory_is_taken(tmp_path: Path) -> None:
 
 
 def test_threads_are_told_to_the_library_that_multiplies(file: Path) -> None:
-    library = ctypes.CDLL(np._core._multiarray_umath.__file__)
+    core = np._core if hasattr(np, "_core") else np.core  # before NumPy 2
+    library = ctypes.CDLL(core._multiarray_umath.__file__)
     if not hasattr(library, "scipy_openblas_get_num_threads64_"):
         pytest.skip("this NumPy multiplies without its own OpenBLAS")
     for threads in (2, 1):

@@ -1,0 +1,98 @@
+"""What a picture costs on Arm processors: the instructions that `make test-arm64` counted.
+
+They were counted in an emulator, and are here only told again. An instruction count is no time:
+take it for a ratio between models, precisions and engines on one processor.
+
+Examples:
+  python examples/benchmark.py arm
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from examples.benchmarks.child import ROOT
+from examples.benchmarks.table import figure, markdown
+from runtime.errors import CrnnError
+
+FORMAT = 1
+"""Of the file; another number, another meaning."""
+
+COUNTED = ROOT / "tests" / "arm" / "instructions.json"
+
+_SHARED = ("preprocess", "decode")
+"""Stages that the model and the engine have no part in."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What may be asked."""
+    parser.add_argument(
+        "--file", type=Path, default=COUNTED, help="(default: tests/arm/instructions.json)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the table."""
+    print(table(load(options.file)))
+    return 0
+
+
+def load(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file that `make test-arm64` wrote.
+
+    Raises:
+        CrnnError: If the file is missing or of another format.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found["format"] != FORMAT:
+            raise ValueError(f"its format is {found['format']}, expected {FORMAT}")
+        rows: list[dict[str, Any]] = found["rows"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CrnnError(
+            f"cannot use the figures in {path}: {error}; `make test-arm64 ARM='--update'` writes "
+            "them"
+        ) from None
+    return rows
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """What was counted with, a line a model, precision and engine, and a line a shared stage."""
+    processors = list(dict.fromkeys(row["processor"] for row in rows))
+    networks: dict[tuple[str, str, str], dict[str, float]] = defaultdict(dict)
+    versions = defaultdict(set)
+    for row in rows:
+        name = row["model"], row["engine"], row["precision"]
+        networks[name][row["processor"]] = row["network"]
+        versions[row["engine"]].add(row["version"])
+
+    def cells(found: dict[str, float]) -> list[str]:
+        return [figure(found[p]) if p in found else "–" for p in processors]
+
+    def shares(name: tuple[str, str, str]) -> list[str]:
+        model, engine, precision = name
+        whole = networks.get((model, engine, "fp32"), {}) if precision != "fp32" else {}
+        found = {p: count / whole[p] for p, count in networks[name].items() if p in whole}
+        return [f"{found[p]:.2f}×" if p in found else "–" for p in processors]
+
+    lines = [[*name, *cells(networks[name]), *shares(name)] for name in sorted(networks)]
+    for stage in _SHARED:
+        counts = {
+            p: median(row[stage] for row in rows if row["processor"] == p) for p in processors
+        }
+        lines.append([f"any: {stage}", "–", "–", *cells(counts), *("–" for _ in processors)])
+    told = [f"{name} {', '.join(sorted(numbers))}" for name, numbers in sorted(versions.items())]
+    heads = ["M instructions a picture", "engine", "precision", *processors]
+    return "\n".join(
+        [
+            f"emulated, one thread, a picture 96 px wide; {'; '.join(told)}",
+            "",
+            markdown([*heads, *(f"of FP32, {p}" for p in processors)], lines),
+        ]
+    )
