@@ -19,8 +19,9 @@ demo: $(STAMP) ## Export the shipped checkpoint to INT8 and read the example pic
 	$(PY) -m runtime read --model build/crnn-lite-int8.onnx examples/images
 
 .PHONY: ship
-ship: $(STAMP) ## Export the shipped checkpoint as the runtime's default model
+ship: $(STAMP) ## Export the shipped checkpoints as the runtime's models
 	$(PY) -m export.onnx --int8 --out runtime/models/crnn-lite.onnx
+	$(PY) -m export.onnx model/weights/crnn.safetensors --int8 --out runtime/models/crnn.onnx
 
 .PHONY: readme-tables
 readme-tables: $(STAMP) ## Measure again what the README's tables say (takes minutes)

@@ -56,23 +56,27 @@ def grow(small: CRNN, config: ModelConfig) -> CRNN:
 def _hand_on(weights: dict[str, torch.Tensor], layer: int, hidden: int, count: int) -> None:
     """Let a layer's first `count` outputs follow those of the layer before, each one its own.
 
-    A forward unit with its input and output gates open and its forget gate shut computes
-    `tanh(tanh(x))`, which grows with x. What comes in is scaled down to where that is almost x,
-    and scaled up again behind: with inputs of the order of 10, optimisers with steps of one size
-    for all weights (Adam) would wreck the layer before it has learnt anything.
+    A unit with its input and output gates open and its forget gate shut computes `tanh(tanh(x))`,
+    which grows with x. What comes in is scaled down to where that is almost x, and scaled up again
+    behind: with inputs of the order of 10, optimisers with steps of one size for all weights
+    (Adam) would wreck the layer before it has learnt anything. Both directions carry a half, so
+    that no weight is twice as large as it must be: one large among many small ones is what INT8
+    does worst.
     """
-    forward = {
-        name: _by_unit(f"lstms.{layer}.{name}", weights[f"lstms.{layer}.{name}"], hidden)[1]
-        for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
-    }
-    for gates in forward.values():  # in torch's order: input, forget, cell, output
-        gates[:, :count] = 0
-    forward["weight_ih_l0"][2, :count, :count] = torch.eye(count)
-    forward["bias_ih_l0"][:, :count] = torch.tensor([3.0, -3.0, 0.0, 3.0])[:, None]
+    for end in ("l0", "l0_reverse"):
+        gates = {  # in torch's order: input, forget, cell, output
+            name: _by_unit(f"lstms.{layer}.", weights[f"lstms.{layer}.{name}_{end}"], hidden)[1]
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        }
+        for part in gates.values():
+            part[:, :count] = 0
+        gates["weight_ih"][2, :count, :count] = torch.eye(count)
+        gates["bias_ih"][:, :count] = torch.tensor([3.0, -3.0, 0.0, 3.0])[:, None]
     for name in ("weight", "bias"):
         weights[f"linears.{layer - 1}.{name}"][:count] *= SCALE
         weights[f"linears.{layer}.{name}"][:count] = 0
-    weights[f"linears.{layer}.weight"][:count, :count] = torch.eye(count) / SCALE
+    _, units = _by_unit("linears.", weights[f"linears.{layer}.weight"], hidden)
+    units[:count, :, :count] = torch.eye(count)[:, None] / (2 * SCALE)
 
 
 def _by_unit(name: str, tensor: torch.Tensor, hidden: int) -> tuple[int, torch.Tensor]:

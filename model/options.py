@@ -153,6 +153,15 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         metavar="WEIGHT",
         help="how much that counts beside the text itself (default: %(default)s)",
     )
+    add(
+        "--guide-weight",
+        type=float,
+        default=0.0,
+        metavar="WEIGHT",
+        help="train a second head along, which finds each character by its neighbours in the text, "
+        "so that the columns learn of these, too; how much its loss counts beside CTC's, 0 for no "
+        "such head. Checkpoints leave it out (default: %(default)s)",
+    )
     running = parser.add_argument_group("running")
     add = running.add_argument
     add("--device", default="auto", help="cpu, cuda, … (default: cuda if there is one)")
@@ -177,6 +186,8 @@ def settle(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
         parser.error(f"{settings.out} holds a run already: --resume it, or choose another --out")
     if min(settings.steps, settings.batch, settings.save_every, settings.eval_every) < 1:
         parser.error("--steps, --batch, --save-every and --eval-every must be at least 1")
+    if min(settings.teacher_weight, settings.guide_weight) < 0:
+        parser.error("--teacher-weight and --guide-weight cannot be negative: 0 counts nothing")
     if settings.finetune and "--model" in (argv or []):
         parser.error("--finetune brings its own network: leave --model out")
     if settings.finetune and settings.grow:

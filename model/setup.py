@@ -1,14 +1,15 @@
-"""From a training command's settings to a network, its data and its device."""
+"""From a training command's settings to a network, its losses, its data and its device."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from model.checkpoint import load_checkpoint
 from model.config import CONFIGS
@@ -19,7 +20,10 @@ from model.data.fonts import find_faces
 from model.data.sampling import Chunks
 from model.data.synth import Synth
 from model.data.text import TextSource, read_words
+from model.distill import Teacher
 from model.grow import grow
+from model.guide import Guide
+from model.losses import Losses
 from runtime.charset import Charset
 from runtime.errors import CharsetError, CrnnError, EngineError
 from runtime.manifest import Manifest
@@ -114,6 +118,32 @@ def make_job(settings: argparse.Namespace) -> Job:
         synth = _synth(settings, charset, EVAL_SEED)
         eval_set = [synth[i] for i in range(EVAL_COUNT)]
     return Job(model, manifest, chunks, eval_set)
+
+
+def make_losses(
+    settings: argparse.Namespace,
+    job: Job,
+    view: nn.Module,
+    device: torch.device,
+    dtype: torch.dtype | None,
+) -> Losses:
+    """What `view` of a job's network, on `device` already, is trained by.
+
+    Raises:
+        CrnnError: If `--teacher` is damaged, or does not see or say the same.
+    """
+    guide = Guide.of(job.model).to(device) if settings.guide_weight else None
+    teacher = Teacher(settings.teacher, job.manifest, device, dtype) if settings.teacher else None
+    return Losses(job.model, view, guide, teacher, dtype)
+
+
+def make_optimizer(
+    settings: argparse.Namespace, parameters: Iterable[nn.Parameter]
+) -> torch.optim.Optimizer:
+    """The optimizer that `--optimizer` names."""
+    if settings.optimizer == "adadelta":
+        return torch.optim.Adadelta(parameters, settings.lr)
+    return torch.optim.AdamW(parameters, settings.lr, weight_decay=settings.weight_decay)
 
 
 def _network(settings: argparse.Namespace) -> tuple[CRNN, Manifest]:

@@ -11,6 +11,7 @@ import torch
 
 from model.checkpoint import read_safetensors, write_safetensors
 from model.crnn import CRNN
+from model.guide import Guide
 from runtime.errors import ModelFileError
 
 
@@ -38,9 +39,13 @@ class Ema:
 
 @dataclass
 class TrainState:
-    """A run in progress: weights, their average, what moves them, and where in the run it is."""
+    """A run in progress: weights, their average, what moves them, and where in the run it is.
+
+    The head that guides a run, if there is one, is part of its state, but of no checkpoint.
+    """
 
     model: CRNN
+    guide: Guide | None
     ema: Ema
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
@@ -54,6 +59,8 @@ class TrainState:
         optimizer = self.optimizer.state_dict()
         tensors = {f"model/{k}": v for k, v in self.model.state_dict().items()}
         tensors |= {f"ema/{k}": v for k, v in self.ema.model.state_dict().items()}
+        if self.guide:
+            tensors |= {f"guide/{k}": v for k, v in self.guide.state_dict().items()}
         for index, state in optimizer["state"].items():
             tensors |= {f"optimizer/{index}/{k}": torch.as_tensor(v) for k, v in state.items()}
         metadata = {
@@ -89,6 +96,8 @@ class TrainState:
         try:
             self.model.load_state_dict(groups["model"])
             self.ema.model.load_state_dict(groups["ema"])
+            if self.guide:
+                self.guide.load_state_dict(groups["guide"])
             param_groups = json.loads(metadata["param_groups"])
             self.optimizer.load_state_dict({"state": state, "param_groups": param_groups})
             self.scaler.load_state_dict(json.loads(metadata["scaler"]))

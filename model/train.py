@@ -15,26 +15,25 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from itertools import islice
+from statistics import fmean
 from types import FrameType
 
 import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from model.backend import TorchBackend
 from model.checkpoint import save_checkpoint
 from model.crnn import CRNN
-from model.data.sampling import Batch, Chunks
-from model.distill import Teacher
+from model.data.loading import load_batches
+from model.data.sampling import Batch
 from model.evaluate import evaluate
 from model.options import LAST, jsonable, parse
 from model.plot import plot_history
 from model.schedule import lr_factor
-from model.setup import Job, autocast_dtype, make_job, pick_device
+from model.setup import Job, autocast_dtype, make_job, make_losses, make_optimizer, pick_device
 from model.state import Ema, TrainState
 from runtime.errors import CrnnError
 
@@ -57,23 +56,18 @@ class Trainer:
         self.job: Job = make_job(settings)
         model = self.job.model.to(self.device)
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if settings.optimizer == "adadelta":
-            optimizer: torch.optim.Optimizer = torch.optim.Adadelta(model.parameters(), settings.lr)
-        else:
-            optimizer = torch.optim.AdamW(
-                model.parameters(), settings.lr, weight_decay=settings.weight_decay
-            )
+        losses = make_losses(settings, self.job, self.view(model), self.device, self.dtype)
+        self.weights = {
+            "loss": 1.0,
+            "guide": settings.guide_weight,
+            "teacher": settings.teacher_weight,
+        }
+        optimizer = make_optimizer(settings, losses.parameters())
         scaler = torch.amp.GradScaler("cuda", enabled=self.dtype is torch.float16)
-        self.state = TrainState(model, Ema(model, settings.ema), optimizer, scaler)
+        self.state = TrainState(model, losses.guide, Ema(model, settings.ema), optimizer, scaler)
         if settings.resume:
             self.state.load(settings.out / LAST)
-        view = self.view(model)
-        self.parallel: nn.Module = DistributedDataParallel(view) if self.world > 1 else view
-        self.teacher = (
-            Teacher(settings.teacher, self.job.manifest, self.device, self.dtype)
-            if settings.teacher
-            else None
-        )
+        self.losses: nn.Module = DistributedDataParallel(losses) if self.world > 1 else losses
         self.stopping = False
 
     def view(self, model: CRNN) -> nn.Module:
@@ -82,56 +76,35 @@ class Trainer:
 
     def batches(self) -> Iterator[Batch]:
         """The batches of this process from the current step on, in an order fixed by the seed."""
-        chunks: Chunks = self.job.chunks
-        first, skip = divmod(self.state.step, chunks.batches)
-        last = -(-self.settings.steps // chunks.batches)
-        workers = self.settings.workers
-        loader = DataLoader(
-            chunks,
-            batch_size=None,
-            sampler=range(first * self.world + self.rank, last * self.world, self.world),
-            num_workers=workers,
-            prefetch_factor=2 if workers else None,
-            worker_init_fn=_quiet_worker if workers else None,
+        return load_batches(
+            self.job.chunks,
+            self.state.step,
+            self.settings.steps,
+            rank=self.rank,
+            world=self.world,
+            workers=self.settings.workers,
             pin_memory=self.device.type == "cuda",
         )
-        stream = (batch for chunk in loader for batch in chunk)
-        return islice(stream, skip, None)
 
-    def train_step(self, batch: Batch) -> float:
-        """One optimizer step; returns the mean CTC loss of the batch, in nats a text."""
+    def train_step(self, batch: Batch) -> dict[str, float]:
+        """One optimizer step; returns what `Losses` makes of the batch."""
         settings, state = self.settings, self.state
         for group in state.optimizer.param_groups:
             group["lr"] = settings.lr * lr_factor(state.step, settings.steps, settings.schedule)
-        self.parallel.train()
+        self.losses.train()
         tensor = batch.tensor.to(self.device, non_blocking=True, memory_format=torch.channels_last)
-        with torch.autocast(
-            self.device.type, self.dtype or torch.bfloat16, enabled=self.dtype is not None
-        ):
-            logits = self.parallel(tensor)  # (N, T, C)
-        log_probs = logits.float().log_softmax(-1)
-        steps = torch.full((len(batch.lengths),), log_probs.shape[1], dtype=torch.int64)
-        ctc = nn.functional.ctc_loss(
-            log_probs.transpose(0, 1),  # it wants (T, N, C)
-            batch.targets.to(self.device),
-            steps,
-            batch.lengths,
-            reduction="sum",
-            zero_infinity=True,
-        ) / len(batch.lengths)
-        loss = ctc
-        if self.teacher:
-            loss = ctc + settings.teacher_weight * self.teacher.loss(tensor, log_probs)
+        losses: dict[str, torch.Tensor] = self.losses(tensor, batch.targets, batch.lengths)
+        total = torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()
         state.optimizer.zero_grad()
-        state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
         state.scaler.unscale_(state.optimizer)
-        norm = nn.utils.clip_grad_norm_(state.model.parameters(), settings.clip)
+        norm = nn.utils.clip_grad_norm_(self.losses.parameters(), settings.clip)
         if torch.isfinite(norm):  # one bad batch must not end a run of days
             state.scaler.step(state.optimizer)
         state.scaler.update()
         state.step += 1
         state.ema.update(state.model, state.step)
-        return float(ctc.detach())
+        return {name: float(loss.detach()) for name, loss in losses.items()}
 
     def run(self) -> int:
         """Train to the last step, or until interrupted; returns the exit code."""
@@ -139,16 +112,18 @@ class Trainer:
         signal.signal(signal.SIGINT, self._stop)
         signal.signal(signal.SIGTERM, self._stop)
         bar = tqdm(total=settings.steps, initial=state.step, unit="step", disable=self.rank > 0)
-        started, losses = time.monotonic() - state.seconds, []
+        started = time.monotonic() - state.seconds
+        losses: list[dict[str, float]] = []
         for batch in self.batches() if state.step < settings.steps else ():
             losses.append(self.train_step(batch))
             state.seconds = time.monotonic() - started
             bar.update()
             done = state.step == settings.steps
             if state.step % LOG_EVERY == 0 or done:
-                self._log({"loss": sum(losses) / len(losses)})
+                means = {name: fmean(step[name] for step in losses) for name in losses[0]}
+                self._log(means)
                 rate = state.step * settings.batch * self.world / max(state.seconds, 1e-9)
-                bar.set_postfix(loss=f"{sum(losses) / len(losses):.3f}", img_s=f"{rate:.0f}")
+                bar.set_postfix(loss=f"{means['loss']:.3f}", img_s=f"{rate:.0f}")
                 losses.clear()
             if state.step % settings.eval_every == 0 or done:
                 self._evaluate(bar)
@@ -233,12 +208,6 @@ class Trainer:
                 self.settings.out / "curve.png",
                 f"{self.job.manifest.name}, {self.state.seconds / 3600:.1f} h",
             )
-
-
-def _quiet_worker(_worker: int) -> None:
-    """Leave Ctrl-C to the main process, which saves first."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
 
 
 def main(

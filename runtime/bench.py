@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -36,15 +38,6 @@ _COLD = (
 
 
 @dataclass(frozen=True)
-class Quantiles:
-    """Durations in milliseconds: the median and what 95 and 99 of 100 stay below."""
-
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-
-
-@dataclass(frozen=True)
 class Report:
     """What was measured of one model file.
 
@@ -55,7 +48,7 @@ class Report:
         size_bytes: Size of the file.
         cold_start_ms: From starting Python to the first reading, median of three processes.
         read: One image after the other: preprocess, model, decode.
-        stages: The same by stage, and `confidence`, which a read leaves out.
+        stages: The same by stage, and `confidence`, which a read leaves out. Both `quantiles`.
         words_per_s: Images a second, read in batches.
         runs: Reads behind the quantiles.
         score: Agreement with the labels, where there are some.
@@ -66,27 +59,25 @@ class Report:
     precision: str
     size_bytes: int
     cold_start_ms: float
-    read: Quantiles
-    stages: dict[str, Quantiles]
+    read: dict[str, float]
+    stages: dict[str, dict[str, float]]
     words_per_s: float
     runs: int
     score: Score | None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return asdict(self) | {"score": self.score.to_dict() if self.score else None}
+        return vars(self) | {"score": self.score.to_dict() if self.score else None}
 
 
 def machine() -> str:
     """This machine in words: the board or processor, and how many cores."""
-    named = ""
-    for path, key in (("/proc/device-tree/model", ""), ("/proc/cpuinfo", "model name")):
-        try:
-            lines = Path(path).read_text(errors="replace").strip("\0\n").splitlines()
-        except OSError:
-            continue
-        named = named or next((x.partition(":")[2] or x for x in lines if x.startswith(key)), "")
-    named = named.strip() or platform.processor() or "unknown processor"
+    named = platform.processor() or "unknown processor"
+    with suppress(OSError):
+        told = Path("/proc/cpuinfo").read_text(errors="replace")
+        named = (re.findall(r"^model name\s*:\s*(.+)", told, re.MULTILINE) or [named])[0]
+    with suppress(OSError):  # a board that tells its own name
+        named = Path("/proc/device-tree/model").read_text(errors="replace").strip("\0\n ") or named
     return f"{named}, {platform.machine()}, {os.cpu_count()} logical cores"
 
 
@@ -95,12 +86,8 @@ def bench(
     images: Sequence[npt.NDArray[np.uint8]],
     texts: Sequence[str] | None = None,
     *,
-    backend: str | None = None,
-    decoder: str = "greedy",
-    threads: int | None = None,
-    device: str = "cpu",
     runs: int = 200,
-    **settings: Any,
+    **options: Any,
 ) -> list[Report]:
     """Measure model files side by side.
 
@@ -108,45 +95,32 @@ def bench(
         paths: The model files.
         images: What is read, in rotation.
         texts: Their true texts, to score the readings.
-        backend: Name of the backend; none to go by the suffix.
-        decoder: Name of the decoder.
-        threads: Processor cores to use; None for all.
-        device: Where the models run.
         runs: Timed reads a model.
-        **settings: Of the decoder.
+        **options: Of `Recognizer.load`: backend, decoder and its settings, threads, device.
     """
-    readers = [
-        Recognizer.load(
-            p, backend=backend, decoder=decoder, threads=threads, device=device, **settings
-        )
-        for p in paths
-    ]
-    times = np.empty((len(readers), runs, len(STAGES)))
-    for reader in readers:
-        for k in range(_WARM_UP):
-            read_in_stages(reader, images[k % len(images)])
-    for run in range(runs):
+    readers = [Recognizer.load(path, **options) for path in paths]
+    times = np.empty((len(readers), _WARM_UP + runs, len(STAGES)))
+    for run in range(_WARM_UP + runs):
         for k, reader in enumerate(readers):
             times[k, run] = read_in_stages(reader, images[run % len(images)])[1]
+    many = [images[i % len(images)] for i in range(max(64, len(images)))]
     reports = []
-    for path, reader, stages in zip(paths, readers, times, strict=True):
-        many = [images[i % len(images)] for i in range(max(64, len(images)))]
+    for path, reader, stages in zip(paths, readers, times[:, _WARM_UP:], strict=True):
         start = time.perf_counter()
-        readings = reader.batch(many)
+        readings = [reading.text for reading in reader.batch(many)]
         elapsed_s = time.perf_counter() - start
-        read_texts = [reading.text for reading in readings[: len(images)]]
         reports.append(
             Report(
                 path=str(path),
                 name=reader.manifest.name,
                 precision=reader.manifest.precision,
                 size_bytes=model_size(path),
-                cold_start_ms=_cold_start_ms(path, backend),
+                cold_start_ms=_cold_start_ms(path, options.get("backend")),
                 read=quantiles(stages[:, :3].sum(axis=1)),
                 stages={s: quantiles(stages[:, i]) for i, s in enumerate(STAGES)},
                 words_per_s=round(len(many) / elapsed_s, 1),
                 runs=runs,
-                score=score(texts, read_texts) if texts is not None else None,
+                score=None if texts is None else score(texts, readings[: len(images)]),
             )
         )
     return reports
@@ -166,17 +140,14 @@ def read_in_stages(reader: Recognizer, image: npt.NDArray[np.uint8]) -> tuple[st
     return reading.text, [1e3 * (b - a) for a, b in pairwise(marks)]
 
 
-def quantiles(durations_ms: npt.NDArray[np.float64]) -> Quantiles:
-    """The median of durations, and what 95 and 99 of 100 stay below."""
-    return Quantiles(*(round(float(q), 4) for q in np.percentile(durations_ms, (50, 95, 99))))
+def quantiles(durations_ms: npt.NDArray[np.float64]) -> dict[str, float]:
+    """`p50_ms`, the median of durations, and what 95 and 99 of 100 stay below."""
+    return {f"p{q}_ms": round(float(np.percentile(durations_ms, q)), 4) for q in (50, 95, 99)}
 
 
 def _cold_start_ms(path: Path, backend: str | None) -> float:
-    folder = str(Path(__file__).resolve().parent.parent)
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([folder, os.environ.get("PYTHONPATH", "")])
-    }
     command = [sys.executable, "-c", _COLD, str(path), backend or ""]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}  # imports what we import
     durations_ms = []
     for _ in range(3):
         start = time.perf_counter()

@@ -6,6 +6,7 @@ a symbol of another notation (`clef-G2`), in which case a separator joins tokens
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,20 +41,15 @@ class Charset:
             raise CharsetError(f"the separator must be a str, got {self.separator!r}")
         if not self.tokens or not all(isinstance(t, str) and t for t in self.tokens):
             raise CharsetError("a charset needs at least one token, and no token may be empty")
-        if len(set(self.tokens)) != len(self.tokens):
-            twice = sorted({t for t in self.tokens if self.tokens.count(t) > 1})
+        if twice := [t for t, count in Counter(self.tokens).items() if count > 1]:
             raise CharsetError(f"tokens occur more than once: {twice[:10]}")
-        if self.separator:
-            bad = [t for t in self.tokens if self.separator in t]
-            if bad:
-                raise CharsetError(f"tokens contain the separator {self.separator!r}: {bad[:10]}")
-        else:
-            bad = [t for t in self.tokens if len(t) != 1]
-            if bad:
-                raise CharsetError(
-                    f"tokens longer than one character need a separator: {bad[:10]}; "
-                    "give one, for example Charset(tokens, separator=' ')"
-                )
+        if self.separator and (bad := [t for t in self.tokens if self.separator in t]):
+            raise CharsetError(f"tokens contain the separator {self.separator!r}: {bad[:10]}")
+        if not self.separator and (bad := [t for t in self.tokens if len(t) != 1]):
+            raise CharsetError(
+                f"tokens longer than one character need a separator: {bad[:10]}; "
+                "give one, for example Charset(tokens, separator=' ')"
+            )
 
     @classmethod
     def ascii(cls) -> Charset:

@@ -7,8 +7,10 @@ first, else OpenCV, imported when the first picture is read.
 from __future__ import annotations
 
 import csv
+import importlib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any, overload
@@ -37,46 +39,40 @@ def read_image(source: str | os.PathLike[str] | bytes) -> Image:
         ImageError: If it is missing, empty, truncated or no picture.
         EngineError: If neither Pillow nor OpenCV is installed.
     """
-    if isinstance(source, bytes):
-        data, name = source, f"a picture of {len(source):,} bytes"
-    else:
-        name = str(source)
-        try:
-            data = Path(source).read_bytes()
-        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-            reason = getattr(error, "strerror", None) or error
-            raise ImageError(f"cannot read {name}: {reason}") from None
-    if not data:
-        raise ImageError(f"cannot read {name}: it is empty")
     decode = _decoder()
+    name = f"a picture of {len(source):,} bytes" if isinstance(source, bytes) else str(source)
     try:
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        if not data:
+            raise ImageError("it is empty")
         return decode(data)
     except Exception as error:  # a damaged file raises nearly anything in nearly any reader
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        if isinstance(error, OSError) and "cannot identify" in reason:
-            reason = "it is no picture of a known format"
-        raise ImageError(f"cannot read {name}: {reason}") from None
+        raise ImageError(f"cannot read {name}: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+    if "cannot identify" in reason:  # Pillow goes on with an address in memory
+        return "it is no picture of a known format"
+    return reason or type(error).__name__
 
 
 def _decoder() -> Callable[[bytes], Image]:
-    try:
-        import PIL.Image
-    except ImportError:
-        try:
-            import cv2
-        except ImportError:
-            raise EngineError(
-                "no library to read picture files: `pip install pillow` (the `images` extra) or "
-                "OpenCV (the `camera` extra), or pass NumPy arrays"
-            ) from None
-        return lambda data: _decode_cv2(cv2, data)
-    return lambda data: _decode_pillow(PIL.Image, data)
+    for module, decode in (("PIL.Image", _decode_pillow), ("cv2", _decode_cv2)):
+        with suppress(ImportError):
+            importlib.import_module(module)
+            return decode
+    raise EngineError(
+        "no library to read picture files: `pip install pillow` (the `images` extra) or "
+        "OpenCV (the `camera` extra), or pass NumPy arrays"
+    )
 
 
-def _decode_pillow(module: Any, data: bytes) -> Image:
+def _decode_pillow(data: bytes) -> Image:
+    from PIL import Image as Picture
     from PIL import ImageOps
 
-    picture = module.open(BytesIO(data))
+    picture: Any = Picture.open(BytesIO(data))
     picture.load()  # before the transposition, so that a truncated file is told as such
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I"):
@@ -88,19 +84,21 @@ def _decode_pillow(module: Any, data: bytes) -> Image:
     return np.array(picture.convert("L" if picture.mode in ("1", "L") else "RGB"))
 
 
-def _decode_cv2(module: Any, data: bytes) -> Image:
+def _decode_cv2(data: bytes) -> Image:
+    import cv2
+
     # OpenCV fills the rest of a truncated picture with grey and only warns.
     end = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND"}.get(data[:2], b"")
     if end and data.find(end, len(data) // 2) < 0:
         raise ImageError("the picture is truncated")
     buffer = np.frombuffer(data, dtype=np.uint8)
-    picture = module.imdecode(buffer, module.IMREAD_UNCHANGED)
+    picture: Any = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
     if picture is None:
         raise ImageError("it is no picture of a known format")
     if picture.ndim == 3 and picture.shape[2] == 4:
         return _on_white(_to_8_bit(picture)[..., [2, 1, 0, 3]])
     # Only without IMREAD_UNCHANGED does OpenCV obey the orientation note.
-    picture = module.imdecode(buffer, module.IMREAD_ANYCOLOR | module.IMREAD_ANYDEPTH)
+    picture = cv2.imdecode(buffer, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
     picture = _to_8_bit(picture)
     return np.ascontiguousarray(picture[..., ::-1] if picture.ndim == 3 else picture)
 
@@ -125,12 +123,11 @@ def list_images(path: str | os.PathLike[str]) -> list[Path]:
     """
     path = Path(path)
     try:
-        if not path.is_dir():
-            path.stat()
-            return [path]
+        path.stat()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = getattr(error, "strerror", None) or error
-        raise ImageError(f"no such picture or folder: {path} ({reason})") from None
+        raise ImageError(f"no such picture or folder: {path} ({_reason(error)})") from None
+    if not path.is_dir():
+        return [path]
     found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     if not found:
         raise ImageError(f"no pictures in {path} (looked for {', '.join(sorted(SUFFIXES))})")
@@ -200,8 +197,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
                         yield reader.line_num, row
             else:
                 for number, line in enumerate(lines, start=1):
-                    text = line.rstrip("\r\n")
-                    if text:
+                    if text := line.rstrip("\r\n"):
                         yield number, text.split("\t", maxsplit=1)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ImageError(f"cannot read {path} as UTF-8 text: {error}") from None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.charset import Charset
-from runtime.errors import CharsetError, ModelFileError
+from runtime.errors import ModelFileError
 from runtime.preprocess import Preprocess
 
 KEY = "crnn_manifest"
@@ -51,6 +51,18 @@ class Manifest:
     metrics: dict[str, Any] = field(default_factory=dict)
     selftest: tuple[int, ...] = ()
     schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        """Validate."""
+        kinds = {"name": str, "version": str, "stride": int, "provenance": dict, "metrics": dict}
+        for name, kind in kinds.items():
+            if not isinstance(value := getattr(self, name), kind):
+                raise ValueError(f"{name} must be {kind.__name__}, got {value!r}")
+        if self.precision not in PRECISIONS or self.stride < 1:
+            known = ", ".join(PRECISIONS)
+            raise ValueError(f"precision {self.precision!r} (known: {known}), stride {self.stride}")
+        if any(type(k) is not int or not -1 <= k < self.charset.num_classes for k in self.selftest):
+            raise ValueError("selftest has impossible ids")
 
     def replace(self, **changes: Any) -> Manifest:
         """A copy with some fields changed."""
@@ -96,35 +108,9 @@ class Manifest:
                 f"and lacks {sorted(required - set(fields))}"
             )
         try:
-            manifest = cls(
-                **{
-                    **fields,
-                    "charset": Charset(**fields["charset"]),
-                    "preprocess": Preprocess(**fields["preprocess"]),
-                    "selftest": tuple(fields.get("selftest", ())),
-                }
-            )
-        except (TypeError, ValueError, CharsetError) as error:
+            fields["charset"] = Charset(**fields["charset"])
+            fields["preprocess"] = Preprocess(**fields["preprocess"])
+            fields["selftest"] = tuple(fields.get("selftest", ()))
+            return cls(**fields)
+        except (TypeError, ValueError) as error:
             raise ModelFileError(f"the manifest of {source} is invalid: {error}") from None
-        manifest._validate(source)
-        return manifest
-
-    def _validate(self, source: str) -> None:
-        expected = {"name": str, "version": str, "stride": int, "provenance": dict, "metrics": dict}
-        for name, kind in expected.items():
-            if not isinstance(getattr(self, name), kind):
-                raise ModelFileError(
-                    f"the manifest of {source} is invalid: {name} must be {kind.__name__}, "
-                    f"got {getattr(self, name)!r}"
-                )
-        if self.precision not in PRECISIONS or self.stride < 1:
-            raise ModelFileError(
-                f"the manifest of {source} is invalid: precision {self.precision!r} (known: "
-                f"{', '.join(PRECISIONS)}), stride {self.stride}"
-            )
-        if not all(
-            isinstance(k, int) and -1 <= k < self.charset.num_classes for k in self.selftest
-        ):
-            raise ModelFileError(
-                f"the manifest of {source} is invalid: selftest has impossible ids"
-            )

@@ -8,9 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 Z = 1.959964  # the normal quantile of a two-sided 95 % interval
 
 
@@ -87,13 +84,12 @@ def score(truths: Sequence[str], readings: Sequence[str]) -> Score:
     short = [(normalise(a), normalise(b)) for a, b in zip(truths, readings, strict=True)]
     edits = [edit_distance(a, b) for a, b in zip(truths, readings, strict=True)]
     likeness = [1 - edit_distance(a, b) / max(len(a), len(b), 1) for a, b in short]
-    lengths = np.array([len(t) for t in truths], dtype=np.float64)
     return Score(
         n=n,
         accuracy=proportion(sum(a == b for a, b in short), n),
         exact=proportion(sum(e == 0 for e in edits), n),
-        ned=_ratio(np.array(likeness), np.ones(n), most=1.0),
-        cer=_ratio(np.array(edits, dtype=np.float64), lengths, most=math.inf),
+        ned=_ratio(likeness, [1] * n, most=1.0),
+        cer=_ratio(edits, [len(truth) for truth in truths], most=math.inf),
     )
 
 
@@ -105,14 +101,12 @@ def proportion(successes: int, n: int) -> Estimate:
     return Estimate(p, max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half)))
 
 
-def _ratio(
-    parts: npt.NDArray[np.float64], wholes: npt.NDArray[np.float64], most: float
-) -> Estimate:
+def _ratio(parts: Sequence[float], wholes: Sequence[int], most: float) -> Estimate:
     """Sum of parts over sum of wholes, with the ratio estimator's normal interval."""
-    n, whole = len(parts), max(float(wholes.sum()), 1.0)
-    value = float(parts.sum()) / whole
-    spread = float(np.square(parts - value * wholes).sum()) * n / max(n - 1, 1)
-    half = Z * math.sqrt(spread) / whole
+    n, whole = len(parts), max(sum(wholes), 1)
+    value = math.fsum(parts) / whole
+    spread = math.fsum((a - value * b) ** 2 for a, b in zip(parts, wholes, strict=True))
+    half = Z * math.sqrt(spread * n / max(n - 1, 1)) / whole
     return Estimate(value, max(0.0, value - half), min(most, value + half))
 
 

@@ -92,16 +92,12 @@ class Check:
         if self.ok:
             return f"all {self.pinned} pinned time steps of {len(self.expected)} agree"
 
-        def name(k: int) -> str:
-            return repr(charset.token(k)) if k else "blank"
-
-        told = [f"step {t}: {name(b)}, expected {name(a)}" for t, a, b in self.differences[:8]]
-        more = len(self.differences) - len(told)
-        return (
-            f"{len(self.differences)} of {self.pinned} pinned time steps differ ("
-            + "; ".join(told)
-            + (f"; and {more} more)" if more else ")")
-        )
+        names = ["blank", *map(repr, charset.tokens), "NaN"]  # the last for class -1
+        told = [f"step {t}: {names[b]}, expected {names[a]}" for t, a, b in self.differences]
+        counted = f"{len(told)} of {self.pinned} pinned time steps differ"
+        if len(told) > 8:
+            told[8:] = [f"and {len(told) - 8} more"]
+        return f"{counted} ({'; '.join(told)})"
 
 
 def check(backend: Backend) -> Check:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from benchmarking import write_crops
 from hypothesis import settings
 from tiny import build_tiny, tiny_manifest
 
@@ -32,3 +34,23 @@ def tiny_int8_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path, folder / "int8.onnx", op_types_to_quantize=["LSTM"], weight_type=QuantType.QUInt8
     )
     return folder / "int8.onnx"
+
+
+@pytest.fixture(scope="session")
+def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures of nothing, with labels."""
+    return write_crops(tmp_path_factory.mktemp("crops"))
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], str]:
+    """Write a module that child processes can import; gives its name."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    def write(name: str, text: str) -> str:
+        path = tmp_path / f"{name.replace('.', '/')}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return name
+
+    return write

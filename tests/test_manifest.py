@@ -39,6 +39,14 @@ def test_any_charset_survives(tokens: str) -> None:
     assert Manifest.from_json(manifest.to_json(), "x").charset == manifest.charset
 
 
+@pytest.mark.parametrize(
+    "change", [{"stride": 0}, {"precision": "fp16"}, {"version": 3}, {"selftest": (True,)}]
+)
+def test_an_impossible_manifest_cannot_be_made(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(change))):
+        FULL.replace(**change)
+
+
 def test_json_is_one_line() -> None:
     assert "\n" not in tiny_manifest(provenance={"data": "two\nlines"}).to_json()
 

@@ -207,7 +207,7 @@ def test_sizes_are_checked_before_memory_is_taken(tmp_path: Path) -> None:
 
 
 def test_threads_are_told_to_the_library_that_multiplies(file: Path) -> None:
-    core = np._core if hasattr(np, "_core") else np.core  # before NumPy 2
+    core = np.core if np.__version__.startswith("1.") else np._core
     library = ctypes.CDLL(core._multiarray_umath.__file__)
     if not hasattr(library, "scipy_openblas_get_num_threads64_"):
         pytest.skip("this NumPy multiplies without its own OpenBLAS")

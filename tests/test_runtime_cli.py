@@ -14,8 +14,9 @@ from PIL import Image
 from tiny import build_tiny, tiny_manifest
 
 from runtime.__main__ import main
+from runtime.charset import Charset
 from runtime.recognizer import Recognizer
-from runtime.selftest import selftest_image
+from runtime.selftest import Check, selftest_image
 
 ROOT = Path(__file__).parent.parent
 
@@ -170,6 +171,14 @@ def test_check_fails_on_another_network_and_says_where(
     assert json.loads(out)["differences"][0][:2] == [39, 0]
 
 
+def test_check_calls_a_step_without_a_winner_by_name() -> None:
+    told = Check(expected=(1, 2, -1), found=(1, -1, -1)).describe(Charset(("a", "b")))
+    assert told == "1 of 2 pinned time steps differ (step 1: NaN, expected 'b')"
+    told = Check(expected=(1,) * 11, found=(0,) * 11).describe(Charset(("a", "b")))
+    assert told.startswith("11 of 11 pinned time steps differ (step 0: blank, expected 'a'; step 1")
+    assert told.endswith("step 7: blank, expected 'a'; and 3 more)")
+
+
 def test_bench_measures_each_stage_and_scores_labels(
     tiny_model: Path, tiny_int8_model: Path, crops: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -245,7 +254,7 @@ def test_misuse_exits_with_2(arguments: tuple[str, ...]) -> None:
     assert caught.value.code == 2
 
 
-@pytest.mark.parametrize("command", ["read", "info", "check", "bench"])
+@pytest.mark.parametrize("command", ["read", "info", "check", "bench", "lexicon"])
 def test_help_teaches_with_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])

@@ -1,10 +1,12 @@
 """Every model file in its engine on this machine: speed, accuracy, memory, size, in one table.
 
 A read is one picture from array to text: preprocess, model, decode. Each picture of --data is read
-once by each model, in turns, so speed and accuracy come from the same reads; the ratio to the
-baseline is the median over rounds, with a 95 % interval. "overhead" is the part of a read that is
-not the model; a batch column gives words a second when pictures are read so many at a time. Every
-row is a process of its own: one that crashes is left out and told. Ctrl-C prints the table so far.
+once by each model, in turns: half of them one by one, which gives the times a read, the others in
+batches, which give words a second (a batch reads what reading alone gives), so speed and accuracy
+come from the same reads. The ratio to the baseline is the median over rounds, with a 95 %
+interval. "overhead" is the part of a read that is not the model. Every row is a process of its own:
+one that crashes is left out and told. Ctrl-C prints the table so far, and so does the clock; where
+that is short, slow rows read fewer pictures (n).
 
 Examples:
   python examples/benchmark.py backends --data crops/dev
@@ -17,59 +19,58 @@ Examples:
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 
+import numpy as np
+
+from examples.benchmarks import options as shared
 from examples.benchmarks import report
-from examples.benchmarks.child import ROOT, Child
+from examples.benchmarks.child import Child
 from examples.benchmarks.machine import conditions
-from examples.benchmarks.results import READ, figures, load, save
+from examples.benchmarks.models import models, titles
+from examples.benchmarks.results import READ, baseline, figures, load, save
 from examples.benchmarks.turns import Reader, attempt, chunks, take_turns
-from runtime.backends import SUFFIXES, physical_cores
-from runtime.errors import ModelFileError
+from runtime.backends import model_size, physical_cores
 from runtime.images import LabelledFolder
 
-_CHUNK = 16  # pictures a turn
-_READS = 200  # at least
+_CHUNK = 16  # pictures a turn, at least
+_PICTURES = 400  # at least, half of them one by one
 _STARTS = 3  # processes that the cold start is the median of
+_STARTING = 1 / 3  # of the time at most, so that some is left to read
 _AT_WIDTH = 4  # reads a turn
+_HANGS_S = 25.0  # an answer that takes longer; with it, a run of 4.5 minutes stays below 5
+
+ALONE = 0
+"""The size of a batch where pictures are read one by one."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What may be asked."""
     add = parser.add_argument
-    add(
-        "--models",
-        nargs="+",
-        metavar="FILE[=BACKEND]",
-        help="model files, each in the engine of "
-        "its suffix or in the one named (default: those that ship, those in build/, and the "
-        "shipped checkpoints where torch is installed)",
+    shared.add_models(
+        parser,
+        None,
+        told="model files",
+        of_default="those that ship, those in build/, and the shipped checkpoints where torch is "
+        "installed",
     )
-    add(
-        "--data",
-        type=Path,
-        default=ROOT / "examples" / "images",
-        metavar="DIR",
-        help="a folder with labels.tsv or labels.csv (default: the eight example pictures, too "
-        "few to tell an accuracy)",
-    )
+    shared.add_data(parser)
     add(
         "--threads",
-        type=int,
+        type=shared.count,
         nargs="+",
         metavar="N",
-        help="processor cores; each gives a row (default: 1 and all)",
+        help="processor cores; each gives a row (default: 1, 2 and all)",
     )
     add(
         "--batch",
-        type=int,
+        type=shared.count,
         nargs="+",
         default=[16],
         metavar="N",
@@ -77,7 +78,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--widths",
-        type=int,
+        type=shared.count,
         nargs="+",
         default=[],
         metavar="PX",
@@ -87,34 +88,32 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--baseline",
         metavar="LABEL",
-        help="row that the others are compared with, as the table names it (default: the first)",
+        help="row that the others are compared with, as `FILE`, `FILE, ENGINE` or `FILE, ENGINE, "
+        "THREADS`, named as in the table (default: the first)",
     )
-    add(
-        "--minutes",
-        type=float,
-        default=4.5,
-        help="stop then, with the table so far (default: %(default)s)",
-    )
+    shared.add_minutes(parser, 4.5)
     add("--brief", action="store_true", help="fewer columns: what one chooses by")
-    add("--json", type=Path, metavar="FILE", help="write the figures there")
-    add("--png", type=Path, metavar="FILE", help="draw accuracy against latency there")
+    shared.add_json(parser)
+    add("--png", type=shared.output, metavar="FILE", help="draw accuracy against latency there")
     add("--compare", type=Path, metavar="OLD", help="a --json of an earlier run: show what changed")
 
 
 def run(options: argparse.Namespace) -> int:
     """Measure, print, write."""
-    deadline_s = time.monotonic() + 60 * options.minutes
+    end_s = time.monotonic() + 60 * options.minutes
     old = load(options.compare) if options.compare else None
     pictures = LabelledFolder(options.data)
-    plan = list(chunks(len(pictures), _CHUNK, _READS))
-    order = [str(pictures.paths[i].resolve()) for chunk in plan for i in chunk]
+    rows = list(_rows(options))
+    readers = [reader for _, reader in rows]
+    compared_with = baseline([reader.label for reader in readers], options.baseline)
 
-    def turn(reader: Reader, number: int, chunk: Sequence[int]) -> None:
-        reader.read(number, chunk, pictures.paths, slice(len(READ)))
-        size = options.batch[number % len(options.batch)]
-        batch = [order[(_CHUNK * number + k) % len(order)] for k in range(size)]
-        rates = reader.about["words_per_s"].setdefault(str(size), {})
-        rates[number] = size / reader.ask("batch", batch)
+    def turn(reader: Reader, number: int, part: tuple[int, Sequence[int]]) -> None:
+        size, chunk = part
+        if size == ALONE:
+            reader.read(number, chunk, pictures.paths, slice(len(READ)))
+        else:
+            rate = reader.read_together(chunk, pictures.paths, size)
+            reader.about["words_per_s"].setdefault(str(size), {})[number] = rate
         if options.widths:
             width = options.widths[number % len(options.widths)]
             times = reader.about["widths_ms"].setdefault(str(width), [])
@@ -123,14 +122,10 @@ def run(options: argparse.Namespace) -> int:
 
     before = conditions()
     with ExitStack() as stack:
-        readers = []
-        for path, backend, reader in _readers(options):
-            given = [str(path), backend, str(reader.about["threads"])]
-            print(f"starting {reader.label}", file=sys.stderr)
-            attempt(reader, partial(_start, stack=stack, given=given))
-            readers.append(reader)
-        take_turns(readers, plan, turn, deadline_s - time.monotonic())
-    measured = figures(readers, pictures.texts, options.baseline)
+        _start_all(rows, stack, 60 * options.minutes)
+        plan = list(parts(len(pictures), options.batch))
+        take_turns(readers, plan, turn, end_s - time.monotonic())
+    measured = figures(readers, pictures.texts, compared_with)
     measured["conditions"] = before.told(conditions())
     measured["data"] = {"folder": str(options.data), "pictures": len(pictures)}
     print(report.table(measured, brief=options.brief))
@@ -140,76 +135,92 @@ def run(options: argparse.Namespace) -> int:
         print("\n" + report.comparison(old, measured))
     if options.json:
         save(options.json, json.dumps(measured, indent=1).encode())
-    if options.png:
+    if options.png and measured["rows"]:
         from examples.benchmarks.chart import chart
 
         chart(measured, options.png)
     return 0 if measured["rows"] else 1
 
 
-def models(given: Sequence[str] | None) -> list[tuple[Path, str]]:
-    """Model files and the backends that were named for them, empty where none was.
+def parts(count: int, sizes: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
+    """What each round reads: the size of its batches, or `ALONE`, and the numbers of the pictures.
 
-    Raises:
-        ModelFileError: If there are none.
+    Half of the pictures are read alone, the other half in batches of each size in turn.
+
+    Args:
+        count: Pictures there are. All are read once; where they are few, all as often as it takes.
+        sizes: Of the batches.
     """
-    if given is None:
-        found = [
-            (path, "")
-            for folder in ("runtime/models", "build")
-            for path in sorted((ROOT / folder).glob("*"))
-            if path.suffix in SUFFIXES
-        ]
-        if importlib.util.find_spec("torch"):
-            weights = sorted((ROOT / "model" / "weights").glob("*.safetensors"))
-            found += [(path, "model.backend") for path in weights]
-        if not found:
-            raise ModelFileError(
-                "no model files in runtime/models and build: name some with --models, or make one "
-                "with `python -m export.onnx --int8`"
-            )
-        return found
-    pairs = [text.partition("=") for text in given]
-    for name, _, _ in pairs:
-        if not Path(name).is_file():
-            raise ModelFileError(f"--models {name}: there is no such file")
-    return [(Path(name).resolve(), backend) for name, _, backend in pairs]
+    order = [i for whole in chunks(count, count, _PICTURES) for i in whole]
+    kinds = cycle([kind for size in sizes for kind in (*[ALONE] * -(-size // _CHUNK), size)])
+    first = 0
+    while first < len(order):
+        size = next(kinds)
+        wanted = size * -(-_CHUNK // size) if size else _CHUNK
+        part = order[first : first + wanted]
+        yield (size if len(part) == wanted else ALONE), part
+        first += wanted
 
 
-def size_bytes(path: Path) -> int:
-    """The size of a model file, with the weights that OpenVINO keeps beside it."""
-    beside = path.with_suffix(".bin")
-    return path.stat().st_size + (beside.stat().st_size if path.suffix == ".xml" else 0)
-
-
-def _readers(options: argparse.Namespace) -> Iterator[tuple[Path, str, Reader]]:
-    """A model file, the backend named for it, and what will be measured of them: a row."""
+def _rows(options: argparse.Namespace) -> Iterator[tuple[Path, Reader]]:
+    """A model file, and what will be measured of it in one engine with so many threads."""
     found = models(options.models)
-    names = [path.name for path in {path for path, _ in found}]
-    for path, backend in found:
-        name = path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}"
-        for threads in options.threads or sorted({1, physical_cores()}):
-            engine = backend or SUFFIXES.get(path.suffix, "")
+    names = titles(path for path, _ in found)
+    cores = physical_cores()
+    for path, engine in found:
+        for threads in dict.fromkeys(options.threads or sorted({1, min(2, cores), cores})):
             about = {
-                "file": name,
+                "file": names[path],
                 "backend": engine,
                 "threads": threads,
-                "size_bytes": size_bytes(path),
                 "words_per_s": {},
                 "widths_ms": {},
             }
-            yield path, backend, Reader(f"{name}, {engine}, {threads}", about=about)
+            yield path, Reader(f"{names[path]}, {engine}, {threads}", about=about)
 
 
-def _start(reader: Reader, stack: ExitStack, given: list[str]) -> None:
-    """Start a reader's process several times, for the cold start, and keep the last."""
-    starts_ms = []
-    for _ in range(_STARTS):
+def _start_all(rows: Sequence[tuple[Path, Reader]], stack: ExitStack, seconds: float) -> None:
+    """Start every reader's process, several times in turns for the cold start; the first stays.
+
+    Those with few threads come first, so that every model has a row where time is short.
+
+    Args:
+        rows: The model files and their readers.
+        stack: What ends the processes.
+        seconds: For the whole benchmark.
+    """
+    from tqdm import tqdm
+
+    end_s = time.monotonic() + _STARTING * seconds
+    starts: dict[str, list[tuple[float, dict[str, float]]]] = {r.label: [] for _, r in rows}
+
+    def start(reader: Reader, path: Path) -> None:
+        given = [str(path), reader.about["backend"], str(reader.about["threads"])]
+        start_s = time.perf_counter()
+        child = Child("reader", given, threads=reader.about["threads"], timeout_s=_HANGS_S)
+        stack.enter_context(child)
+        child.ask("ready")
+        spent_ms = 1e3 * (time.perf_counter() - start_s)
+        about = child.ask("about")
+        starts[reader.label].append((spent_ms, about.pop("cold_parts_ms")))
         if reader.child:
-            reader.child.close()
-        begin_s = time.perf_counter()
-        reader.child = stack.enter_context(Child("reader", given, threads=reader.about["threads"]))
-        reader.ask("ready")
-        starts_ms.append(1e3 * (time.perf_counter() - begin_s))
-    reader.about |= reader.ask("about")
-    reader.about["cold_start_ms"] = round(sorted(starts_ms)[len(starts_ms) // 2], 1)
+            child.close()
+        else:
+            reader.child = child
+            reader.about |= about | {"size_bytes": model_size(path)}
+
+    order = sorted(rows, key=lambda row: int(row[1].about["threads"]))
+    for number in range(_STARTS):
+        for path, reader in tqdm(order, desc=f"cold start {number + 1}", disable=None):
+            if time.monotonic() < end_s:
+                attempt(reader, partial(start, path=path))
+            elif not starts[reader.label] and not reader.failure:
+                reader.failure = "there was no time to start it: more --minutes, fewer --models"
+    for _, reader in rows:
+        if not reader.failure:
+            totals_ms, of_parts = zip(*starts[reader.label], strict=True)
+            reader.about["cold_start_ms"] = round(float(np.median(totals_ms)), 1)
+            reader.about["cold_parts_ms"] = {
+                part: round(float(np.median([times_ms[part] for times_ms in of_parts])), 1)
+                for part in of_parts[0]
+            }

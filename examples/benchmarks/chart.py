@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from examples.benchmarks.report import pictures
+from examples.benchmarks.results import save
+
+_STEPS = 3  # heights of the numbers, so that neighbours do not cover each other
 
 
 def chart(found: dict[str, Any], path: Path) -> None:
-    """Draw the rows with the fewest threads."""
+    """Draw the rows with the fewest threads, numbered from the fastest on, and list them."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -19,19 +21,20 @@ def chart(found: dict[str, Any], path: Path) -> None:
 
     fewest = min(row["threads"] for row in found["rows"])
     rows = [row for row in found["rows"] if row["threads"] == fewest]
-    figure_, axes = pyplot.subplots(figsize=(9, 5.5), layout="constrained")
-    for backend in sorted({row["backend"] for row in rows}):
-        own = [row for row in rows if row["backend"] == backend]
-        x = [row["read_median_ms"][0] for row in own]
-        y = [100 * row["score"]["accuracy"][0] for row in own]
-        bars = np.abs(np.array([row["score"]["accuracy"][1:] for row in own]).T * 100 - y)
-        area = [60 * row["size_bytes"] / 1e6 for row in own]
-        points = axes.scatter(x, y, s=area, alpha=0.5, label=backend)
-        colour = points.get_facecolor()[0]
-        axes.errorbar(x, y, yerr=bars, fmt=".", color=colour, elinewidth=0.8, markersize=3)
-        for row, across, up in zip(own, x, y, strict=True):
-            told = f"{row['file']}\n{row['size_bytes'] / 1e6:.2f} MB"
-            axes.annotate(told, (across, up), (8, 8), textcoords="offset points", fontsize=8)
+    rows.sort(key=lambda row: row["read_median_ms"][0])
+    engines = sorted({row["backend"] for row in rows})
+    figure_, axes = pyplot.subplots(figsize=(11, 5.5), layout="constrained")
+    for k, row in enumerate(rows):
+        x, megabytes = row["read_median_ms"][0], row["size_bytes"] / 1e6
+        y, low, high = (100 * share for share in row["score"]["accuracy"])
+        colour = f"C{engines.index(row['backend'])}"
+        told = f"{k + 1}  {row['file']}, {row['precision']}, {row['backend']}, {megabytes:.2f} MB"
+        axes.scatter([x], [y], s=60 * megabytes, color=colour, alpha=0.4)
+        axes.errorbar([x], [y], [[y - low], [high - y]], fmt=".", color=colour, label=told)
+        offset = 0, 2 + 11 * (k % _STEPS)
+        axes.annotate(
+            str(k + 1), (x, high), offset, textcoords="offset points", ha="center", fontsize=8
+        )
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
@@ -39,8 +42,10 @@ def chart(found: dict[str, Any], path: Path) -> None:
     axes.set_xlabel(f"median ms a read, threads: {fewest}")
     axes.set_ylabel("STR accuracy, % (95 % interval)")
     axes.set_title(f"{found['conditions'].split(',')[0]}, {pictures(found)}", fontsize=9)
-    axes.margins(0.2)
+    axes.margins(0.1, 0.15)
     axes.grid(alpha=0.3)
-    axes.legend(title="engine", markerscale=0.5, loc="lower right")
-    figure_.savefig(path, dpi=150)
+    figure_.legend(loc="outside right upper", fontsize=7, frameon=False)
+    drawn = BytesIO()
+    figure_.savefig(drawn, dpi=150, format="png")
     pyplot.close(figure_)
+    save(path, drawn.getvalue())

@@ -26,10 +26,12 @@ from typing import Any
 
 import numpy as np
 
-from examples.benchmarks.child import ROOT, Child
+from examples.benchmarks import options as shared
+from examples.benchmarks.child import Child
 from examples.benchmarks.environment import environment
 from examples.benchmarks.machine import conditions
 from examples.benchmarks.programs.decoders import RESCORED, UNPROVEN
+from examples.benchmarks.results import save
 from examples.benchmarks.stats import as_list, from_list, ratio
 from examples.benchmarks.table import figure, markdown, times
 from runtime.charset import Charset
@@ -64,13 +66,7 @@ Measured = dict[Any, list[dict[str, Any]]]
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What may be asked."""
     add = parser.add_argument
-    add(
-        "--data",
-        type=Path,
-        default=ROOT / "examples" / "images",
-        metavar="DIR",
-        help="a folder with labels.tsv or labels.csv (default: the example pictures, too few)",
-    )
+    shared.add_data(parser)
     add(
         "--model",
         default=str(DEFAULT_MODEL),
@@ -79,16 +75,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--words", type=Path, metavar="FILE", help="a word list: time the lexicon decoder with "
         "50, 1,000 and all of its words")  # fmt: skip
-    add("--images", type=int, metavar="N", help="pictures (default: all)")
+    add("--images", type=shared.count, metavar="N", help="pictures (default: all)")
     add(
         "--rescored",
-        type=int,
+        type=shared.count,
         default=100,
         metavar="N",
         help="pictures for which every word of a lexicon is scored, to compare (default: "
         "%(default)s; slow)",
     )
-    add("--json", type=Path, metavar="FILE", help="write the figures there")
+    shared.add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -136,7 +132,7 @@ def run(options: argparse.Namespace) -> int:
     }
     print(report(found))
     if options.json:
-        options.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
+        save(options.json, json.dumps(found, indent=1).encode())
     return 0
 
 

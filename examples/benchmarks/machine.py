@@ -59,6 +59,8 @@ class Conditions:
             parts.append("temperature not told")
         if last.throttled:
             parts.append(f"throttled {self.throttled} before, {last.throttled} after")
+        else:
+            parts.append("throttling not told")
         if self.load is not None and last.load is not None:
             parts.append(_change("load ", self.load, last.load, "", 1))
             if self.load > _BUSY * (os.cpu_count() or 1):

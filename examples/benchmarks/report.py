@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from examples.benchmarks.advice import recommended, unscaled
 from examples.benchmarks.results import READ
-from examples.benchmarks.stats import from_list
+from examples.benchmarks.stats import from_list, verdict
 from examples.benchmarks.table import figure, markdown, percent, times
 from runtime.metrics import Estimate
 
-_SCALES = 0.8  # of the threads; two must give 1.6 times the words a second of one
-_SLOWER = 1.05  # less is not worth a word, even where the intervals tell it
-
 
 def table(found: dict[str, Any], *, brief: bool = False) -> str:
-    """The conditions, a row a reader, and what was left out.
+    """The conditions, a row a reader, what follows from them, and what was left out.
 
     Args:
         found: The figures.
@@ -25,13 +23,20 @@ def table(found: dict[str, Any], *, brief: bool = False) -> str:
     engines = sorted({f"{n} {v}" for row in found["rows"] for n, v in row["engine"].items()})
     columns = _columns(found, brief)
     rows = [[cell(row) for cell in columns.values()] for row in found["rows"]]
+    threads = " or ".join(map(str, sorted({row["threads"] for row in found["rows"]})))
+    parts = [found["conditions"], *engines, *([f"threads: {threads}"] if rows else [])]
+    sound = [row for row in found["rows"] if row["label"] not in found["failures"]]
+    remarks = [
+        *(f"- recommended {told}" for told in recommended(sound)),
+        *(f"- does not scale {told}" for told in unscaled(found["rows"])),
+        *(f"- left out: {label}: {why}" for label, why in found["failures"].items()),
+    ]
     return "\n".join(
         [
-            f"{'; '.join([found['conditions'], *engines])}; {pictures(found)}",
+            f"{'; '.join(parts)}; {pictures(found)}",
             "",
             markdown(list(columns), rows) if rows else "nothing was measured",
-            *(f"\ndoes not scale: {told}" for told in _unscaled(found["rows"])),
-            *(f"\nleft out: {label}: {why}" for label, why in found["failures"].items()),
+            *(["", *remarks] if remarks else []),
         ]
     )
 
@@ -45,8 +50,15 @@ def _columns(found: dict[str, Any], brief: bool) -> dict[str, Callable[[Any], st
         return "–" if value is None else figure(value)
 
     def scaled(row: dict[str, Any]) -> str:
-        ratios = [ratio for ratio in row["times_one_thread"].values() if ratio]
-        return f"{ratios[-1][0]:.2f}" if ratios else "–"
+        ratio = row["times_one_thread"].get(sizes[-1])
+        return f"{ratio[0]:.2f}" if ratio else "–"
+
+    def spread(quantiles: dict[str, float]) -> str:
+        return " / ".join(map(figure, quantiles.values()))
+
+    def cold(row: dict[str, Any]) -> str:
+        parts = " + ".join(map(figure, row["cold_parts_ms"].values()))
+        return f"{figure(row['cold_start_ms'])} ({parts})"
 
     def compared(row: dict[str, Any]) -> str:
         return "1" if row["label"] == found["baseline"] else times(from_list(row["times_baseline"]))
@@ -63,34 +75,27 @@ def _columns(found: dict[str, Any], brief: bool) -> dict[str, Callable[[Any], st
     if brief:
         columns["ms a read"] = lambda row: figure(row["read_ms"]["p50_ms"])
     else:
-        columns["read p50 / p95 / p99 ms"] = lambda row: " / ".join(
-            map(figure, row["read_ms"].values())
-        )
-        columns[" + ".join(READ) + " ms"] = lambda row: " + ".join(
-            figure(row["stages_ms"][stage]["p50_ms"]) for stage in READ
-        )
-        columns["overhead"] = lambda row: f"{100 * row['overhead']:.0f} %"
+        columns["ms a read p50 / p95 / p99"] = lambda row: spread(row["read_ms"])
+        for stage in READ:
+            columns[f"{stage} p50 / p95 / p99"] = lambda row, stage=stage: spread(  # type: ignore[misc]
+                row["stages_ms"][stage]
+            )
+    columns["overhead %"] = lambda row: f"{100 * row['overhead']:.0f}"
     columns["× baseline"] = compared
     for size in sizes:
         columns[f"words/s, {size} at once"] = lambda row, size=size: rate(row, size)  # type: ignore[misc]
-    if not brief:
-        columns["× 1 thread"] = scaled
-    columns["cold start ms"] = lambda row: figure(row["cold_start_ms"])
+    if brief:
+        columns["cold start ms"] = lambda row: figure(row["cold_start_ms"])
+    else:
+        if sizes:
+            columns[f"× 1 thread, {sizes[-1]} at once"] = scaled
+        columns["cold start ms (import + load + first read)"] = cold
     columns["peak MB"] = lambda row: figure(row["peak_rss_mb"])
     columns["file MB"] = lambda row: f"{row['size_bytes'] / 1e6:.2f}"
     columns["STR accuracy %"] = lambda row: scored(row, "accuracy")
     columns["exact %"] = lambda row: scored(row, "exact")
     columns["n"] = lambda row: f"{row['score']['n']:,}"
     return columns
-
-
-def _unscaled(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Rows whose threads give less than 80 % of that many times one thread's words a second."""
-    for row in rows:
-        for size, ratio in row["times_one_thread"].items():
-            if int(size) >= row["threads"] > 1 and ratio and ratio[0] < _SCALES * row["threads"]:
-                threads = f"{row['threads']} threads give {ratio[0]:.2f} times one"
-                yield f"{row['file']} ({row['backend']}), {size} at once: {threads}"
 
 
 def pictures(found: dict[str, Any]) -> str:
@@ -141,15 +146,3 @@ def comparison(old: dict[str, Any], new: dict[str, Any]) -> str:
 
 def _key(row: dict[str, Any]) -> tuple[str, str, int]:
     return row["file"], row["backend"], row["threads"]
-
-
-def verdict(before: Sequence[float | None], now: Sequence[float | None]) -> str:
-    """`slower` or `faster` where both the intervals and 5 % tell it, else `the same`."""
-    a, b = from_list(before), from_list(now)
-    assert a is not None
-    assert b is not None
-    if b.low > a.high and b > a * _SLOWER:
-        return "slower"
-    if b.high < a.low and a > b * _SLOWER:
-        return "faster"
-    return "the same"

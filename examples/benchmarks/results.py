@@ -21,20 +21,34 @@ READ = STAGES[:3]
 """What a read consists of; the confidence is computed only when asked for."""
 
 
-def figures(
-    readers: Sequence[Reader], truths: Sequence[str], baseline: str | None
-) -> dict[str, Any]:
-    """Everything measured, as JSON can hold it: `rows`, and `failures` with their reasons.
+def baseline(labels: Sequence[str], wanted: str | None) -> str:
+    """The label of the row that the others are compared with.
+
+    Args:
+        labels: Of all rows: file, engine and threads, separated by `, `.
+        wanted: One of them, or its beginning up to a comma; None for the first.
 
     Raises:
-        CrnnError: If no row is called like the baseline.
+        CrnnError: If no row is called like this.
+    """
+    for label in labels:
+        if wanted is None or f"{label}, ".startswith(f"{wanted}, "):
+            return label
+    rows = "; ".join(labels)
+    raise CrnnError(f"no row is called {wanted!r}, to be the baseline. There are: {rows}")
+
+
+def figures(readers: Sequence[Reader], truths: Sequence[str], compared_with: str) -> dict[str, Any]:
+    """Everything measured, as JSON can hold it: `rows`, and `failures` with their reasons.
+
+    Args:
+        readers: Whose figures.
+        truths: What the pictures say.
+        compared_with: The label of the baseline; where it was left out, it is the first row.
     """
     # Without it not even one turn was finished.
     measured = [reader for reader in readers if "peak_rss_mb" in reader.about]
-    chosen = [reader for reader in measured if reader.label.startswith(baseline or "")]
-    if measured and not chosen:
-        labels = "; ".join(reader.label for reader in measured)
-        raise CrnnError(f"no row is called {baseline!r}, to be the baseline. There are: {labels}")
+    chosen = [reader for reader in measured if reader.label == compared_with] or measured
     return {
         "format": FORMAT,
         "baseline": chosen[0].label if chosen else None,
@@ -68,10 +82,10 @@ def _row(
         **reader.about,
         "label": reader.label,
         "reads": len(reads_ms),
-        "read_ms": vars(quantiles(reads_ms)),
+        "read_ms": quantiles(reads_ms),
         "read_median_ms": as_list(median(reads_ms.tolist())),
-        "stages_ms": {s: vars(quantiles(durations_ms[:, k])) for k, s in enumerate(STAGES)},
-        "overhead": float(1 - np.median(durations_ms[:, 1]) / np.median(reads_ms)),
+        "stages_ms": {s: quantiles(durations_ms[:, k]) for k, s in enumerate(STAGES)},
+        "overhead": float(np.median(1 - durations_ms[:, STAGES.index("model")] / reads_ms)),
         "times_baseline": as_list(against(reader.rounds_ms, baseline.rounds_ms)),
         "words_per_s": {size: as_list(median(list(r.values()))) for size, r in rates.items()},
         "times_one_thread": {size: as_list(value) for size, value in scaling.items()},

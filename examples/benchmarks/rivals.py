@@ -9,6 +9,7 @@ to 1.5 GB for EasyOCR); what cannot be installed is told and left out.
 Examples:
   python examples/benchmark.py rivals --data crops/dev
   python examples/benchmark.py rivals --data crops/dev --only ppocr tesseract
+  python examples/benchmark.py rivals --models runtime/models/crnn-lite.onnx my.onnx=mine.backend
 """
 
 from __future__ import annotations
@@ -28,15 +29,16 @@ from typing import Any
 
 import numpy as np
 
-from examples.benchmarks.backends import models, size_bytes
-from examples.benchmarks.child import ROOT, Child
+from examples.benchmarks import options as shared
+from examples.benchmarks.child import Child
 from examples.benchmarks.environment import FOLDER, environment
 from examples.benchmarks.machine import conditions
+from examples.benchmarks.models import models, titles
 from examples.benchmarks.results import save
 from examples.benchmarks.stats import as_list, from_list
 from examples.benchmarks.table import figure, markdown, percent, times
 from examples.benchmarks.turns import Reader, against, attempt, chunks, take_turns
-from runtime.backends import SUFFIXES
+from runtime.backends import model_size
 from runtime.errors import EngineError
 from runtime.images import LabelledFolder
 from runtime.metrics import Estimate
@@ -51,23 +53,14 @@ _TESSDATA = "@tesseract.js-data/eng@1.0.0"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What may be asked."""
-    add = parser.add_argument
-    add(
-        "--models",
-        nargs="+",
-        metavar="FILE[=BACKEND]",
-        default=[str(DEFAULT_MODEL)],
-        help="ours; the first is what the others are compared with (default: the shipped model)",
+    shared.add_models(
+        parser,
+        [str(DEFAULT_MODEL)],
+        told="ours; the first is what the others are compared with",
+        of_default="the model that comes with the runtime",
     )
-    add(
-        "--data",
-        type=Path,
-        default=ROOT / "examples" / "images",
-        metavar="DIR",
-        help="a folder with labels.tsv or labels.csv (default: the eight example pictures, too "
-        "few to tell an accuracy)",
-    )
-    add(
+    shared.add_data(parser)
+    parser.add_argument(
         "--only",
         nargs="+",
         choices=sorted(INSTALL),
@@ -75,29 +68,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="RIVAL",
         help="some of: %(choices)s (default: all)",
     )
-    add(
-        "--minutes",
-        type=float,
-        default=30.0,
-        help="stop then, with the table so far (default: %(default)s)",
-    )
-    add("--json", type=Path, metavar="FILE", help="write the figures there")
+    shared.add_minutes(parser, 30.0)
+    shared.add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Install, measure, print."""
     pictures = LabelledFolder(options.data)
     own = models(options.models)
+    names = titles(path for path, _ in own)
     absent: dict[str, str] = {}
     starts = _installed(options.only, absent)
     before = conditions()
     with ExitStack() as stack:
         ours = []
         for path, backend in own:
-            label = f"ours: {path.name} ({backend or SUFFIXES.get(path.suffix, '')})"
             start = partial(Child, "reader", [str(path), backend, "1"])
-            ours.append(_started(label, start, stack))
-            ours[-1].about["size_bytes"] = size_bytes(path)
+            ours.append(_started(f"ours: {names[path]} ({backend})", start, stack))
+            ours[-1].about["size_bytes"] = model_size(path)
         readers = [*ours, *(_started(label, start, stack) for label, start in starts.items())]
 
         def turn(reader: Reader, number: int, chunk: Sequence[int]) -> None:
@@ -146,21 +134,21 @@ def _started(label: str, start: Callable[[], Child], stack: ExitStack) -> Reader
 
 HEADS = (
     "recogniser", "STR accuracy %", "exact %", "1-NED %", "CPU ms a word", "ms by the clock",
-    "× ours (CPU)", "file MB", "engine", "n",
+    "× the first (CPU)", "file MB", "engine", "n",
 )  # fmt: skip
 
 
-def _figures(reader: Reader, ours: Reader, truths: Sequence[str]) -> dict[str, Any]:
+def _figures(reader: Reader, first: Reader, truths: Sequence[str]) -> dict[str, Any]:
     score = reader.score(truths)
     clock_ms, cpu_ms = np.median(np.array(reader.durations_ms), axis=0).tolist()
-    ratio = against(reader.rounds_ms, ours.rounds_ms)
+    ratio = against(reader.rounds_ms, first.rounds_ms)
     return {
         **reader.about,
         "label": reader.label,
         "score": score.to_dict() if score else None,
         "clock_ms": clock_ms,
         "cpu_ms": cpu_ms,
-        "times_ours": as_list(ratio),
+        "times_first": as_list(ratio),
     }
 
 
@@ -173,7 +161,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
         f"{100 * ned:.1f}",
         figure(row["cpu_ms"]),
         figure(row["clock_ms"]),
-        times(from_list(row["times_ours"])),
+        times(from_list(row["times_first"])),
         f"{row['size_bytes'] / 1e6:.2f}",
         ", ".join(" ".join(engine) for engine in row["engine"].items()),
         f"{row['score']['n']:,}",

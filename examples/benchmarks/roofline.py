@@ -18,8 +18,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from examples.benchmarks import options as shared
 from examples.benchmarks.layers import Layer, measure
 from examples.benchmarks.machine import conditions
+from examples.benchmarks.models import titles
 from examples.benchmarks.results import save
 from examples.benchmarks.table import figure, markdown
 from runtime.recognizer import DEFAULT_MODEL
@@ -38,21 +40,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--width",
-        type=int,
+        type=shared.count,
         default=128,
         metavar="PX",
         help="of the tensor (default: %(default)s, a word of about eight letters)",
     )
-    add("--threads", type=int, default=1, help="(default: %(default)s)")
-    add("--rounds", type=int, default=40, help="(default: %(default)s)")
+    add("--threads", type=shared.count, default=1, metavar="N", help="(default: %(default)s)")
+    shared.add_rounds(parser, 40)
     add(
         "--layers",
-        type=int,
+        type=shared.count,
         default=12,
         metavar="N",
         help="print that many, the worst (default: %(default)s)",
     )
-    add("--json", type=Path, metavar="FILE", help="write the figures there")
+    shared.add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -65,13 +67,14 @@ def run(options: argparse.Namespace) -> int:
         f"plain matrix product: {told}"
     )
     results = []
+    names = titles(found)
     for path, (run_us, layers) in found.items():
         rows = sorted((_row(layer, limits) for layer in layers), key=lambda row: -row["lost_us"])
         total = {key: sum(row[key] for row in rows) for key in ("us", "operations", "lost_us")}
-        results.append({"file": path.name, "run_us": run_us, "total": total, "layers": rows})
+        results.append({"file": names[path], "run_us": run_us, "total": total, "layers": rows})
         speed = 1e3 * total["operations"] / run_us
         print(
-            f"\n{path.name}: {figure(run_us)} µs a run, {figure(total['operations'])} million "
+            f"\n{names[path]}: {figure(run_us)} µs a run, {figure(total['operations'])} million "
             f"operations, {figure(speed)} GOP/s; {figure(total['us'])} µs in the layers below "
             f"(profiled), {figure(total['lost_us'])} µs of them above the limit\n"
         )

@@ -14,6 +14,7 @@ import numpy as np
 from runtime.metrics import Estimate
 
 _RESAMPLES = 2000
+_SLOWER = 1.05  # less is not worth a word, even where the intervals tell it
 _FEWEST = 6  # values of which the least and the most enclose the median 95 times of 100
 
 
@@ -55,3 +56,15 @@ def from_list(value: Sequence[float | None] | None) -> Estimate | None:
     if value is None:
         return None
     return Estimate(*(math.nan if x is None else x for x in value))
+
+
+def verdict(before: Sequence[float | None], now: Sequence[float | None]) -> str:
+    """`slower` or `faster` where both the intervals and 5 % tell it, else `the same`."""
+    a, b = from_list(before), from_list(now)
+    assert a is not None
+    assert b is not None
+    if b.low > a.high and b > a * _SLOWER:
+        return "slower"
+    if b.high < a.low and a > b * _SLOWER:
+        return "faster"
+    return "the same"

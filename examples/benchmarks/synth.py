@@ -19,9 +19,11 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from examples.benchmarks import options as shared
 from examples.benchmarks.child import Child
 from examples.benchmarks.environment import environment
 from examples.benchmarks.machine import conditions
+from examples.benchmarks.results import save
 from examples.benchmarks.stats import median, ratio
 from examples.benchmarks.table import figure, interval, markdown, times
 
@@ -47,15 +49,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="words to render, one a line (default: the system's list, or pronounceable nonsense)",
     )
-    add("--processes", type=int, default=2, help="(default: %(default)s)")
-    add("--rounds", type=int, default=12, help="(default: %(default)s)")
+    add("--processes", type=shared.count, default=2, metavar="N", help="(default: %(default)s)")
+    shared.add_rounds(parser, 12)
     add(
         "--seconds",
-        type=float,
+        type=shared.amount,
         default=1.5,
         help="about how long each has in a round (default: %(default)s)",
     )
-    add("--json", type=Path, metavar="FILE", help="write the figures there")
+    shared.add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -107,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
     print(markdown([*heads, "× trdg, by CPU time"], rows))
     if options.json:
         found = {"conditions": before.told(), "seconds_a_word_wall_and_cpu": rounds}
-        options.json.write_text(json.dumps(found, indent=1))
+        save(options.json, json.dumps(found, indent=1).encode())
     return 0
 
 

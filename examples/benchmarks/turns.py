@@ -1,12 +1,13 @@
 """Measuring several readers in turns, chunk by chunk of the same pictures.
 
-Every picture is read once by each, one at a time, so the durations and the accuracy come from the
-same reads. The order rotates, the chunks are shuffled, and whatever ends a run early (Ctrl-C, the
-clock, a crash) leaves figures of the same pictures for all.
+Every picture is read by each, so the durations and the accuracy come from the same reads. The
+order rotates and the chunks are shuffled, so whatever ends a run early (Ctrl-C, a crash) leaves
+figures of the same pictures for all, and where time is short those of a slow one are of a sample.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +33,7 @@ class Reader:
         texts: What it read, by number of the picture.
         durations_ms: Of every read, by stage.
         rounds_ms: Median of a round's reads, by number of the round.
+        turns: How many it has taken.
         spent_s: How long its turns took.
         failure: Why it was left out, if it was.
     """
@@ -42,6 +44,7 @@ class Reader:
     texts: dict[int, str] = field(default_factory=dict)
     durations_ms: list[list[float]] = field(default_factory=list)
     rounds_ms: dict[int, float] = field(default_factory=dict)
+    turns: int = 0
     spent_s: float = 0.0
     failure: str = ""
 
@@ -78,6 +81,24 @@ class Reader:
         self.texts.update(zip(chunk, answer["texts"], strict=True))
         self.durations_ms += answer["stages_ms"]
         self.rounds_ms[number] = float(np.median([sum(ms[stages]) for ms in answer["stages_ms"]]))
+
+    def read_together(self, chunk: Sequence[int], paths: Sequence[Path], size: int) -> float:
+        """Read pictures in batches.
+
+        Args:
+            chunk: Numbers of the pictures.
+            paths: All pictures.
+            size: Pictures a batch.
+
+        Returns:
+            How many were read a second.
+
+        Raises:
+            ChildError: If it is dead, hangs, or answered with an error.
+        """
+        answer = self.ask("read_together", [str(paths[i].resolve()) for i in chunk], size)
+        self.texts.update(zip(chunk, answer["texts"], strict=True))
+        return len(chunk) / float(answer["seconds"])
 
     def score(self, truths: Sequence[str]) -> Score | None:
         """How well it read, of the pictures that it has read."""
@@ -117,25 +138,46 @@ def take_turns(
         readers: Who takes turns; one that fails is left out from then on.
         rounds: What each round is about.
         turn: Called with a reader, the round's number and what it is about.
-        seconds: For all. A reader that has used up its equal share takes no more turns, so that
-            a slow one does not leave the others without figures.
+        seconds: For all; no turn begins later. A reader that has used up its share (`fair_s`)
+            waits, so that a slow one does not leave the others without figures.
     """
     from tqdm import tqdm
 
-    share_s = seconds / max(len(readers), 1)
+    end_s = time.monotonic() + seconds
     try:
         for number, about in enumerate(tqdm(rounds, desc="rounds", disable=None)):
             first = number % len(readers)
+            share_s = fair_s([_needs_s(reader, len(rounds)) for reader in readers], seconds)
             for reader in (*readers[first:], *readers[:first]):
-                if reader.spent_s < share_s:
-                    start_s = time.monotonic()
+                start_s = time.monotonic()
+                if not reader.failure and reader.spent_s < share_s and start_s < end_s:
                     attempt(reader, lambda one: turn(one, number, about))  # noqa: B023 (at once)
                     reader.spent_s += time.monotonic() - start_s
-                    if reader.spent_s >= share_s:
-                        told = f"{number + 1} of {len(rounds)} rounds"
-                        print(f"time is up for {reader.label} after {told}", file=sys.stderr)
+                    reader.turns += 1
     except KeyboardInterrupt:
         print("interrupted: the table so far", file=sys.stderr)
+    else:
+        for reader in readers:
+            if not reader.failure and reader.turns < len(rounds):
+                told = f"{reader.turns} of {len(rounds)} rounds"
+                print(f"time was up for {reader.label} after {told}", file=sys.stderr)
+
+
+def fair_s(needs_s: Sequence[float], seconds: float) -> float:
+    """The share of each: equal, except that who needs less leaves the rest to the others."""
+    for k, need_s in enumerate(sorted(needs_s)):
+        share_s = seconds / (len(needs_s) - k)
+        if need_s >= share_s:
+            return share_s
+        seconds -= need_s
+    return math.inf
+
+
+def _needs_s(reader: Reader, rounds: int) -> float:
+    """How long a reader will take for all rounds, by those it has had."""
+    if reader.failure:
+        return reader.spent_s
+    return reader.spent_s / reader.turns * rounds if reader.turns else math.inf
 
 
 def attempt(reader: Reader, action: Callable[[Reader], None]) -> None:

@@ -213,7 +213,8 @@ def _text(path: Path, arrays: dict[str, npt.NDArray[Any]], name: str) -> str | N
 
 def _set_threads(threads: int) -> None:
     """Tell OpenBLAS, which has no Python interface of its own."""
-    package = "numpy._core" if hasattr(np, "_core") else "numpy.core"  # before NumPy 2
+    # NumPy 1.26 has a stub of the newer name.
+    package = "numpy.core" if np.__version__.startswith("1.") else "numpy._core"
     module = importlib.import_module(f"{package}._multiarray_umath")
     if module.__file__ is None:
         return

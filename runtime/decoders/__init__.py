@@ -89,18 +89,12 @@ class Recognition:
 
     def in_pixels(self, step_px: float, width_px: float) -> Recognition:
         """The same reading with spans in pixels of the caller's image."""
-        others = tuple([other.in_pixels(step_px, width_px) for other in self.alternatives])
+        others = self.alternatives
+        if others:
+            others = tuple([other.in_pixels(step_px, width_px) for other in others])
         # Written out because `dataclasses.replace` takes thrice as long, as long as an argmax.
-        return Recognition(
-            self.text,
-            self.tokens,
-            self.evidence,
-            others,
-            self.constrained,
-            self.proven,
-            step_px,
-            width_px,
-        )
+        read = self.text, self.tokens, self.evidence, others, self.constrained, self.proven
+        return Recognition(*read, step_px, width_px)
 
     @cached_property
     def _classes(self) -> list[int]:
@@ -126,10 +120,9 @@ class Recognition:
         for index, (token, column) in enumerate(zip(self.tokens, self._classes, strict=True)):
             (steps,) = (path == index).nonzero()
             peak = float(self.evidence[steps, column].max())
-            start, end = (
-                min(float(step) * self.step_px, self.width_px) for step in (steps[0], steps[-1] + 1)
-            )
-            characters.append(Character(token, min(1.0, math.exp(peak)), start, end))
+            start, end = float(steps[0]) * self.step_px, float(steps[-1] + 1) * self.step_px
+            span = min(start, self.width_px), min(end, self.width_px)
+            characters.append(Character(token, min(1.0, math.exp(peak)), *span))
         return tuple(characters)
 
     def to_dict(self) -> dict[str, Any]:
@@ -139,9 +132,7 @@ class Recognition:
             "confidence": self.confidence,
             "log_prob": self.log_prob,
             "characters": [dataclasses.asdict(character) for character in self.characters],
-            "alternatives": [
-                {"text": other.text, "log_prob": other.log_prob} for other in self.alternatives
-            ],
+            "alternatives": [{"text": x.text, "log_prob": x.log_prob} for x in self.alternatives],
             "constrained": self.constrained,
             "proven": self.proven,
         }
@@ -182,17 +173,12 @@ def make_decoder(name: str, charset: Charset, **settings: Any) -> Decoder:
         DecodeError: If the decoder has no such setting, needs one, or refuses a value.
     """
     kind, known = _settings(name)
-    needed = {p.name for p in known.values() if p.default is p.empty}
-    reason = ""
-    if unknown := sorted(set(settings) - set(known)):
-        reason = f"has no setting {unknown}"
-    elif missing := sorted(needed - set(settings)):
-        reason = f"needs {missing}"
-    if reason:
-        all_of_them = ", ".join(
-            name if name in needed else f"{name}={p.default!r}" for name, p in known.items()
-        )
-        raise DecodeError(f"decoder {name!r} {reason}: it has {all_of_them or 'none'}")
+    unknown = sorted(set(settings) - set(known))
+    missing = [k for k, p in known.items() if p.default is p.empty and k not in settings]
+    if unknown or missing:
+        reason = f"has no setting {unknown}" if unknown else f"needs {missing}"
+        shown = ", ".join(str(p.replace(annotation=p.empty)) for p in known.values())
+        raise DecodeError(f"decoder {name!r} {reason}: it has {shown or 'none'}")
     decoder: Decoder = kind(charset, **settings)
     return decoder
 

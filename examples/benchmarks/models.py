@@ -1,0 +1,77 @@
+"""Which model files are measured, and what tables call them."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from examples.benchmarks.child import ROOT
+from runtime.backends import SUFFIXES
+from runtime.errors import ModelFileError
+
+
+def models(given: Sequence[str] | None) -> list[tuple[Path, str]]:
+    """Model files and the names of their backends, each pair once.
+
+    Args:
+        given: `FILE` or `FILE=BACKEND`; None for all that ship, all in build/, and the shipped
+            checkpoints where torch is installed.
+
+    Raises:
+        ModelFileError: If there are none.
+    """
+    if given is None:
+        found = [
+            (path, SUFFIXES[path.suffix])
+            for folder in ("runtime/models", "build")
+            for path in sorted((ROOT / folder).glob("*"))
+            if path.suffix in SUFFIXES
+        ]
+        if importlib.util.find_spec("torch"):
+            weights = sorted((ROOT / "model" / "weights").glob("*.safetensors"))
+            found += [(path, "model.backend") for path in weights]
+        if not found:
+            raise ModelFileError(
+                "no model files in runtime/models and build: name some with --models, or make one "
+                "with `python -m export.onnx --int8`"
+            )
+        return found
+    pairs = []
+    for text in given:
+        name, _, backend = text.partition("=")
+        path = Path(name).resolve()
+        if not path.is_file():
+            raise ModelFileError(f"--models {name}: there is no such file")
+        backend = backend or SUFFIXES.get(path.suffix, "")
+        if not backend:
+            raise ModelFileError(
+                f"--models {name}: its suffix names no engine (known: {', '.join(SUFFIXES)}): "
+                f"name one, for example {name}=model.backend"
+            )
+        pairs.append((path, backend))
+    return list(dict.fromkeys(pairs))
+
+
+def titles(paths: Iterable[Path]) -> dict[Path, str]:
+    """What a table calls each file.
+
+    A file of the project is called by its place in it, whichever others there are, so that runs
+    can be compared; another one by its name and as many folders as tell it from its namesakes.
+    """
+    unique = dict.fromkeys(paths)
+    others = {path for path in unique if not path.is_relative_to(ROOT)}
+    return {
+        path: (
+            _tail(path, others - {path}) if path in others else path.relative_to(ROOT)
+        ).as_posix()
+        for path in unique
+    }
+
+
+def _tail(path: Path, others: set[Path]) -> Path:
+    """The end of a path, as long as it takes to tell it from the others."""
+    for k in range(1, len(path.parts)):
+        if not any(other.parts[-k:] == path.parts[-k:] for other in others):
+            return Path(*path.parts[-k:])
+    return path

@@ -1,0 +1,79 @@
+"""The average of one run's weights at several of its steps: `python -m model.average --help`.
+
+Weights that a run passed through lie around a better place than where it happened to stop
+(Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", 2018).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from model.checkpoint import Checkpoint, load_checkpoint, read_safetensors, save_checkpoint
+from runtime.errors import CrnnError
+
+EXAMPLES = """
+examples:
+  python -m model.average runs/meter/best.safetensors runs/meter/last.safetensors \\
+      --out meter.safetensors
+"""
+
+
+def average(first: Checkpoint, others: Sequence[Path]) -> None:
+    """Put the mean of several networks' weights into the first.
+
+    Args:
+        first: A checkpoint.
+        others: Checkpoints of the same shape, or states of runs (`last.safetensors`), of which
+            the averaged weights count.
+
+    Raises:
+        CrnnError: If a file is damaged, or its network has another shape.
+    """
+    sums = {name: value.double() for name, value in first.model.state_dict().items()}
+    for path in others:
+        tensors, _ = read_safetensors(path)
+        state = {k.removeprefix("ema/"): v for k, v in tensors.items() if k.startswith("ema/")}
+        weights = state or tensors
+        if {k: v.shape for k, v in weights.items()} != {k: v.shape for k, v in sums.items()}:
+            raise CrnnError(f"{path} holds another network than {first.path}: nothing to average")
+        for name in sums:
+            sums[name] += weights[name].double()
+    count = 1 + len(others)
+    first.model.load_state_dict({k: (v / count).to(torch.float32) for k, v in sums.items()})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `python -m model.average`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m model.average",
+        description="Average what one training run learnt at several of its steps.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("first", type=Path, metavar="CHECKPOINT", help="whose manifest is kept")
+    parser.add_argument(
+        "others", type=Path, nargs="+", metavar="FILE", help="checkpoints, or a last.safetensors"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the average")
+    args = parser.parse_args(argv)
+    try:
+        first = load_checkpoint(args.first)
+        average(first, args.others)
+        provenance = {**first.manifest.provenance, "averaged_with": len(args.others)}
+        del provenance["checkpoint_sha256"]
+        manifest = first.manifest.replace(provenance=provenance, metrics={})
+        save_checkpoint(args.out, first.model, manifest)
+    except (CrnnError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"wrote {args.out}, the average of {1 + len(args.others)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Chunks of batches to the stream that one process trains on, made by worker processes."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from itertools import islice
+
+import torch
+from torch.utils.data import DataLoader
+
+from model.data.sampling import Batch, Chunks
+
+
+def load_batches(
+    chunks: Chunks,
+    step: int,
+    steps: int,
+    *,
+    rank: int = 0,
+    world: int = 1,
+    workers: int = 0,
+    pin_memory: bool = False,
+) -> Iterator[Batch]:
+    """The batches of one process: each step has its own, wherever the stream begins.
+
+    Args:
+        chunks: Where they come from; processes take chunks in turn.
+        step: The first that a batch is wanted for.
+        steps: How many steps there are in all. The stream ends with the last one's chunk.
+        rank: Which process this is.
+        world: How many there are.
+        workers: Processes that make chunks for it; 0 to make them here.
+        pin_memory: Put them where a GPU fetches them fast.
+    """
+    first, skip = divmod(step, chunks.batches)
+    last = -(-steps // chunks.batches)
+    loader = DataLoader(
+        chunks,
+        batch_size=None,
+        sampler=range(first * world + rank, last * world, world),
+        num_workers=workers,
+        prefetch_factor=2 if workers else None,
+        worker_init_fn=_quiet_worker if workers else None,
+        pin_memory=pin_memory,
+    )
+    return islice((batch for chunk in loader for batch in chunk), skip, None)
+
+
+def _quiet_worker(_worker: int) -> None:
+    """Leave Ctrl-C to the main process, which saves first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from model.average import main
+from model.checkpoint import load_checkpoint, save_checkpoint, write_safetensors
+from model.config import ModelConfig
+from model.crnn import CRNN
+from runtime.charset import Charset
+from runtime.manifest import Manifest
+
+SHAPE = ModelConfig("tiny", (4, 4, 8, 8, 8, 8, 8), hidden=8, layers=1, num_classes=4)
+MANIFEST = Manifest(name="tiny", charset=Charset(tuple("abc")))
+
+
+def save(path: Path, seed: int, config: ModelConfig = SHAPE) -> CRNN:
+    torch.manual_seed(seed)
+    model = CRNN(config)
+    save_checkpoint(path, model, MANIFEST, half=False)
+    return model
+
+
+def test_the_average_lies_in_the_middle_of_checkpoints_and_states(tmp_path) -> None:
+    a, b = (save(tmp_path / f"{seed}.safetensors", seed) for seed in (1, 2))
+    c = CRNN(SHAPE)
+    state = {f"ema/{k}": v for k, v in c.state_dict().items()}
+    state |= {f"model/{k}": torch.zeros_like(v) for k, v in c.state_dict().items()}
+    write_safetensors(tmp_path / "last.safetensors", state, {})
+    files = [str(tmp_path / f"{name}.safetensors") for name in ("1", "2", "last")]
+    assert main([*files, "--out", str(tmp_path / "mean.safetensors")]) == 0
+    mean = load_checkpoint(tmp_path / "mean.safetensors")
+    assert mean.manifest.provenance["averaged_with"] == 2
+    for name, value in mean.model.state_dict().items():
+        if value.is_floating_point():
+            parts = [model.state_dict()[name] for model in (a, b, c)]
+            torch.testing.assert_close(value, sum(parts) / 3, atol=2e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("damage", ["shape", "missing"])
+def test_what_does_not_fit_is_refused_and_nothing_written(damage, tmp_path, capsys) -> None:
+    save(tmp_path / "a.safetensors", 1)
+    if damage == "shape":
+        save(tmp_path / "b.safetensors", 2, dataclasses.replace(SHAPE, hidden=4))
+    out = tmp_path / "mean.safetensors"
+    arguments = [str(tmp_path / "a.safetensors"), str(tmp_path / "b.safetensors")]
+    assert main([*arguments, "--out", str(out)]) == 1
+    assert capsys.readouterr().err.startswith("error: ")
+    assert not out.exists()

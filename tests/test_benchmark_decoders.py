@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from benchmarking import PICTURES, rows, run
+
+from examples.benchmarks import decoders
+from runtime.errors import EngineError
+
+
+def test_our_decoders_are_measured_where_no_other_can_be_installed(
+    tiny_model: Path,
+    crops: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def absent(*_: Any) -> str:
+        raise EngineError("no network")
+
+    monkeypatch.setattr(decoders, "environment", absent)
+    monkeypatch.setattr(decoders, "_TURNS", 1)
+    (tmp_path / "words").write_text("abc\nbad\ncab\n")
+    code, out, err = run(
+        capsys, "decoders", "--model", tiny_model, "--data", crops, "--rescored", 4,
+        "--words", tmp_path / "words", "--json", tmp_path / "a.json",
+    )  # fmt: skip
+    assert code == 0
+    assert "left out: no network" in err
+    names = [cells[0] for cells in rows(out) if cells[0].endswith(": ours")]
+    assert names == ["greedy: ours", "beam: ours", "exhaustive: ours", "beam: ours"]
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert found["pictures"] == PICTURES
+    assert [row["lexicon"] for row in found["lexicons"]] == ["3 words"]
+    assert all(row["same"] == row["of"] > 0 for row in found["lexicons"])

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from examples.benchmarks.child import ROOT
+from examples.benchmarks.models import models, titles
+from runtime.backends import model_size
+from runtime.errors import CrnnError
+
+
+def test_a_model_is_a_file_and_perhaps_a_backend(tiny_model: Path) -> None:
+    given = [str(tiny_model), f"{tiny_model}=mine.backend"]
+    found = models([*given, *given])
+    assert found == [(tiny_model, "onnx"), (tiny_model, "mine.backend")]
+    with pytest.raises(CrnnError, match=r"none\.onnx"):
+        models(["none.onnx"])
+
+
+def test_a_file_whose_suffix_names_no_engine_needs_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    path.touch()
+    assert models([f"{path}=model.backend"]) == [(path, "model.backend")]
+    with pytest.raises(CrnnError, match=r"a\.safetensors=model\.backend"):
+        models([str(path)])
+
+
+def test_without_a_choice_all_that_ship_are_measured() -> None:
+    names = titles(path for path, _ in models(None)).values()
+    assert "runtime/models/crnn-lite.onnx" in names
+    assert "model/weights/crnn-lite.safetensors" in names
+
+
+def test_a_file_of_the_project_is_called_by_its_place_in_it() -> None:
+    shipped, built = ROOT / "runtime" / "models" / "a.onnx", ROOT / "build" / "a.onnx"
+    assert titles([shipped]) == {shipped: "runtime/models/a.onnx"}
+    assert titles([shipped, built])[shipped] == "runtime/models/a.onnx"
+
+
+def test_other_files_are_called_by_what_tells_them_apart() -> None:
+    paths = [Path("/x/a/m/a.onnx"), Path("/x/b/m/a.onnx"), Path("/x/b.onnx")]
+    assert list(titles(iter(paths)).values()) == ["a/m/a.onnx", "b/m/a.onnx", "b.onnx"]
+
+
+def test_the_weights_beside_a_file_count_to_its_size(tmp_path: Path) -> None:
+    for name, size in (("a.xml", 10), ("a.bin", 100), ("b.onnx", 7), ("b.bin", 1)):
+        (tmp_path / name).write_bytes(bytes(size))
+    assert model_size(tmp_path / "a.xml") == 110
+    assert model_size(tmp_path / "b.onnx") == 7

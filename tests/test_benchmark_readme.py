@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from benchmarking import rows, run
+
+from examples import benchmark
+from examples.benchmarks import readme
+from examples.benchmarks.child import ROOT
+from runtime.errors import CrnnError
+
+README = """# Title
+<!-- table: first --data "a folder" -->
+| old |
+<!-- end -->
+between | stays
+<!-- table: second -->
+<!-- end -->
+the end
+"""
+
+
+def parsed(command: str) -> argparse.Namespace:
+    """The options that a marker with this command gives."""
+    asked: list[Sequence[str]] = []
+    text = f"<!-- table: {command} -->\n<!-- end -->\n"
+    readme.refreshed(text, lambda arguments: f"{asked.append(arguments)}")
+    return benchmark.build_parser().parse_args(asked[0])
+
+
+def test_only_what_is_between_markers_changes() -> None:
+    asked = []
+
+    def output(command: Sequence[str]) -> str:
+        asked.append(list(command))
+        return f"| {command[0]} |\n"
+
+    found = readme.refreshed(README, output)
+    assert sorted(asked) == [["first", "--data", "a folder"], ["second"]]
+    assert found == README.replace("| old |\n", "\n| first |\n\n").replace(
+        "second -->\n", "second -->\n\n| second |\n\n"
+    )
+    assert readme.refreshed(found, output) == found
+
+
+@pytest.mark.parametrize(
+    "command",
+    re.findall(r"^<!-- table: (.+) -->$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE),
+)
+def test_the_readmes_markers_name_commands_that_there_are(command: str) -> None:
+    options = parsed(command)
+    assert options.run.__module__ == f"{benchmark.PACKAGE}.{command.split()[0]}"
+
+
+def test_a_marker_may_name_several_models() -> None:
+    files = ["runtime/models/crnn-lite.onnx", "runtime/models/crnn.onnx"]
+    assert parsed(f"rivals --models {' '.join(files)} --data crops").models == files
+
+
+def test_tables_that_are_not_named_stay() -> None:
+    found = readme.refreshed(README, lambda _: "new", ["second"])
+    assert "| old |" in found
+    assert "new" in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no markers",
+        "<!-- table: a -->\n",
+        "<!-- end -->\n",
+        "<!-- table: a -->\n<!-- table: b -->\n<!-- end -->\n",
+        "<!-- table: a -->\n<!-- end -->\n<!-- end -->\n",
+    ],
+)
+def test_unpaired_markers_are_refused(text: str) -> None:
+    with pytest.raises(CrnnError):
+        readme.refreshed(text, lambda _: "new")
+
+
+def test_a_command_that_fails_leaves_the_file_as_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "README.md"
+    path.write_text(text := "a\n<!-- table: backends --models none.onnx -->\nold\n<!-- end -->\n")
+    code, _, err = run(capsys, "readme", "--file", path)
+    assert code == 1
+    assert "failed" in err
+    assert path.read_text() == text
+    assert [p.name for p in tmp_path.iterdir()] == ["README.md"]
+
+
+def test_a_file_is_refreshed_by_the_real_command(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tiny.onnx").write_bytes(tiny_model.read_bytes())
+    path = tmp_path / "README.md"
+    marker = "<!-- table: roofline --models tiny.onnx --rounds 1 -->"
+    path.write_text(f"before\n{marker}\n<!-- end -->\nafter\n")
+    code, _, _ = run(capsys, "readme", "--file", path)
+    assert code == 0
+    text = path.read_text()
+    assert text.startswith(f"before\n{marker}\n\n")
+    assert text.endswith("\n\n<!-- end -->\nafter\n")
+    assert len(rows(text)) >= 3

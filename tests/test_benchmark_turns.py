@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import math
+import time
+
+import pytest
+
+from examples.benchmarks.child import ChildError
+from examples.benchmarks.turns import Reader, chunks, fair_s, take_turns
+
+
+@pytest.mark.parametrize(("count", "at_least", "times_each"), [(20, 1, 1), (20, 45, 3)])
+def test_each_picture_is_read_equally_often(count: int, at_least: int, times_each: int) -> None:
+    numbers = [i for chunk in chunks(count, 8, at_least) for i in chunk]
+    assert sorted(numbers) == sorted(list(range(count)) * times_each)
+    assert numbers == [i for chunk in chunks(count, 8, at_least) for i in chunk]
+    assert numbers[:count] != list(range(count))
+
+
+def test_turns_rotate_and_a_failing_reader_is_left_out() -> None:
+    readers = [Reader(label) for label in "abc"]
+    seen: list[str] = []
+
+    def turn(reader: Reader, number: int, about: str) -> None:
+        seen.append(f"{reader.label}{number}{about}")
+        if (reader.label, number) == ("b", 1):
+            raise ChildError("was ended by SIGSEGV")
+
+    take_turns(readers, ["x", "y", "z"], turn, 60)
+    assert seen == ["a0x", "b0x", "c0x", "b1y", "c1y", "a1y", "c2z", "a2z"]
+    assert [reader.failure for reader in readers] == ["", "was ended by SIGSEGV", ""]
+
+
+def test_a_slow_reader_leaves_time_for_the_others() -> None:
+    slow, fast = Reader("slow", spent_s=60.0), Reader("fast")
+    seen: list[str] = []
+    take_turns([slow, fast], range(3), lambda reader, *_: seen.append(reader.label), 60)
+    assert seen == ["fast"] * 3
+
+
+@pytest.mark.parametrize(
+    ("needs_s", "share_s"),
+    [([math.inf, math.inf], 30.0), ([10.0, 100.0], 50.0), ([10.0, 20.0], math.inf),
+     ([50.0, 1.0, 50.0, 9.0], 25.0)],
+)  # fmt: skip
+def test_what_the_fast_leave_over_is_shared_by_the_slow(
+    needs_s: list[float], share_s: float
+) -> None:
+    assert fair_s(needs_s, 60.0) == share_s
+
+
+def test_no_turn_begins_when_time_is_up(capsys: pytest.CaptureFixture[str]) -> None:
+    readers = [Reader("a"), Reader("b")]
+    take_turns(readers, range(1000), lambda *_: time.sleep(0.01), 0.05)
+    assert 1 <= sum(reader.turns for reader in readers) <= 6
+    assert "time was up for a after" in capsys.readouterr().err
