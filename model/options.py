@@ -83,6 +83,14 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         help="a folder with labels.tsv or labels.csv, or an LMDB; repeatable (weight: 1)",
     )
     add(
+        "--pieces",
+        type=float,
+        default=0.0,
+        metavar="WEIGHT",
+        help="share of words newly made of pieces of the --data crops, which the network that is "
+        "started from cuts between their characters (default: %(default)s)",
+    )
+    add(
         "--eval",
         type=Path,
         metavar="DIR",
@@ -192,6 +200,12 @@ def settle(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
         parser.error("--finetune brings its own network: leave --model out")
     if settings.finetune and settings.grow:
         parser.error("--finetune and --grow both name a start: give one of them")
+    if settings.pieces and not settings.data:
+        parser.error("--pieces are cut out of --data crops: name some")
+    if settings.pieces and not (settings.finetune or settings.grow):
+        parser.error(
+            "--pieces are cut by a network that reads already: --finetune or --grow names it"
+        )
     return settings
 
 

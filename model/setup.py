@@ -11,12 +11,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from model.backend import TorchBackend
 from model.checkpoint import load_checkpoint
 from model.config import CONFIGS
 from model.crnn import CRNN
 from model.data.augment import Augment
 from model.data.datasets import Mixture, Part, Sample, Spellable, open_dataset
 from model.data.fonts import find_faces
+from model.data.pieces import Pieces
 from model.data.sampling import Chunks
 from model.data.synth import Synth
 from model.data.text import TextSource, read_words
@@ -28,6 +30,7 @@ from runtime.charset import Charset
 from runtime.errors import CharsetError, CrnnError, EngineError
 from runtime.manifest import Manifest
 from runtime.preprocess import Preprocess
+from runtime.recognizer import Recognizer
 
 EVAL_SEED = 2**31  # rendered words to measure on are never rendered to train on
 EVAL_COUNT = 500
@@ -104,7 +107,7 @@ def make_job(settings: argparse.Namespace) -> Job:
     model, manifest = _network(settings)
     charset = manifest.charset
     chunks = Chunks(
-        _mixture(settings, charset),
+        _mixture(settings, model, manifest),
         manifest.preprocess,
         charset,
         settings.batch,
@@ -215,16 +218,22 @@ def _synth(settings: argparse.Namespace, charset: Charset, seed: int) -> Synth:
     return Synth(faces, TextSource(words, charset), seed)
 
 
-def _mixture(settings: argparse.Namespace, charset: Charset) -> Mixture:
+def _mixture(settings: argparse.Namespace, model: CRNN, manifest: Manifest) -> Mixture:
+    charset, skip = manifest.charset, settings.unknown == "skip"
     parts = []
     if settings.synth:
         parts.append(Part(_synth(settings, charset, settings.seed), settings.synth))
+    augment = Augment(settings.augment) if settings.augment else None
+    datasets = []
     for item in settings.data:
         path, _, weight = item.partition("=")
-        dataset = Spellable(open_dataset(Path(path)), charset, skip=settings.unknown == "skip")
-        augment = Augment(settings.augment) if settings.augment else None
+        datasets.append(Spellable(open_dataset(Path(path)), charset, skip=skip))
         try:
-            parts.append(Part(dataset, float(weight or 1), augment))
+            parts.append(Part(datasets[-1], float(weight or 1), augment))
         except ValueError:
             raise CrnnError(f"--data {item}: {weight!r} is no weight, expected a number") from None
+    if settings.pieces:
+        recognizer = Recognizer(TorchBackend(model, manifest))
+        pieces = Pieces(datasets, recognizer, settings.seed)
+        parts.append(Part(pieces, settings.pieces, augment))
     return Mixture(parts, settings.seed)

@@ -154,6 +154,10 @@ class Preprocess:
         """Columns that an image's content fills in the tensor, in pixels, before padding."""
         return max(self.min_width, round(image_width * self.height / image_height))
 
+    def fits(self, image_height: int, image_width: int) -> bool:
+        """Whether an image of this size is no longer a line than `max_width` allows."""
+        return self.width(image_height, image_width) <= self.max_width
+
     def bucket(self, image_height: int, image_width: int) -> int:
         """The tensor width that an image of this size gets.
 
@@ -161,7 +165,7 @@ class Preprocess:
             ImageError: If the line is longer than `max_width` allows.
         """
         width = self.width(image_height, image_width)
-        if width > self.max_width:
+        if not self.fits(image_height, image_width):
             raise ImageError(
                 f"an image of {image_width}×{image_height} px becomes {width} px wide at height "
                 f"{self.height}, and this model reads at most {self.max_width}: cut it into lines "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ FloatArray = npt.NDArray[np.float32]
 
 DEFAULT_MODEL = Path(__file__).parent / "models" / "crnn-lite.onnx"
 """The model that comes with the runtime."""
+
+TALL = 1.5
+"""A picture that many times as high as wide may show a line that runs up or down."""
 
 _BATCH = 64  # images a run at most; bounds memory, and throughput is flat long before
 
@@ -103,7 +107,8 @@ class Recognizer:
             ImageError: If it is no such image, or too long a line.
         """
         tensor = self.manifest.preprocess(image)[None]
-        return self._place(self.decode(self.backend(tensor))[0], image)
+        reading = self._place(self.decode(self.backend(tensor))[0], image)
+        return self._turned([image], [reading])[0]
 
     def batch(self, images: Sequence[Image]) -> list[Recognition]:
         """Read several images. Each reading is what reading that image alone gives.
@@ -114,14 +119,10 @@ class Recognizer:
         Raises:
             ImageError: If one is no image or too long a line; the message has its number.
         """
-        readings: list[Any] = [None] * len(images)
-        for members, logits in self._groups(images):
-            for i, reading in zip(members, self.decode(logits), strict=True):
-                readings[i] = self._place(reading, images[i])
-        return readings
+        return self._turned(images, self._upright(images))
 
     def log_probs(self, images: Sequence[Image]) -> list[FloatArray]:
-        """The `(T, C) float32` log-probabilities of each image, T by its width."""
+        """The `(T, C) float32` log-probabilities of each image as it stands, T by its width."""
         found: list[Any] = [None] * len(images)
         for members, logits in self._groups(images):
             for i, rows in zip(members, self._log_probs(logits), strict=True):
@@ -136,6 +137,34 @@ class Recognizer:
             DecodeError: If they are not finite.
         """
         return self.decoder(self._log_probs(logits))
+
+    def turns(self, image: Image) -> tuple[int, ...]:
+        """The quarter turns against the clock with which an image is tried, besides as it stands.
+
+        A word that runs up or down, squeezed into a line's height, is lost; so a tall picture is
+        read turned either way as well, and the most probable reading counts.
+        """
+        height, width = image.shape[:2]
+        tall = height >= TALL * width
+        return (1, 3) if tall and self.manifest.preprocess.fits(width, height) else ()
+
+    def _turned(self, images: Sequence[Image], readings: list[Recognition]) -> list[Recognition]:
+        """Readings of images as they stand, or turned where that is more probable."""
+        for quarters in (1, 3):
+            tall = [i for i, image in enumerate(images) if quarters in self.turns(image)]
+            turned = [np.rot90(images[i], quarters) for i in tall]
+            for i, reading in zip(tall, self._upright(turned), strict=True):
+                if reading.log_prob > readings[i].log_prob:
+                    readings[i] = replace(reading, turned=90 * quarters)
+        return readings
+
+    def _upright(self, images: Sequence[Image]) -> list[Recognition]:
+        """Readings of images as they stand."""
+        readings: list[Any] = [None] * len(images)
+        for members, logits in self._groups(images):
+            for i, reading in zip(members, self.decode(logits), strict=True):
+                readings[i] = self._place(reading, images[i])
+        return readings
 
     def _groups(self, images: Sequence[Image]) -> Iterator[tuple[list[int], FloatArray]]:
         """Indices and logits of images that share a tensor width."""

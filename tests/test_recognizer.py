@@ -193,3 +193,54 @@ def test_log_probabilities_do_not_depend_on_the_company_in_a_batch() -> None:
     together = log_softmax(logits)
     for alone, row in zip(logits, together, strict=True):
         np.testing.assert_array_equal(log_softmax(alone[None])[0], row)
+
+
+class Upright:
+    """A backend that reads `ab` in one picture alone, and is sure of nothing in any other."""
+
+    def __init__(self, picture: np.ndarray) -> None:
+        self.manifest = tiny_manifest()
+        self.expected = self.manifest.preprocess(picture)
+        self.calls = 0
+
+    def __call__(self, tensor: np.ndarray) -> np.ndarray:
+        self.calls += 1
+        steps = tensor.shape[-1] // STRIDE
+        logits = np.zeros((len(tensor), steps, self.manifest.charset.num_classes), np.float32)
+        for rows, image in zip(logits, tensor, strict=True):
+            if image.shape == self.expected.shape and np.allclose(image, self.expected, atol=1e-4):
+                rows[:, 0] = 20
+                rows[[3, 5], :] = 0
+                rows[3, 1] = rows[5, 2] = 20
+            else:
+                rows[1, 3] = 1
+        return logits
+
+
+@pytest.mark.parametrize("turned", [0, 90, 270])
+def test_a_tall_picture_is_read_whichever_way_it_runs(turned: int) -> None:
+    tall = crops(1, seed=3)[0][:20].repeat(2, axis=0)[:, :20]
+    tall = np.concatenate([tall, tall[::-1], tall])  # 120 high, 20 wide
+    backend = Upright(np.rot90(tall, turned // 90))
+    reading = Recognizer(backend)(tall)
+    assert (reading.text, reading.turned) == ("ab", turned)
+    assert reading.to_dict()["turned"] == turned
+    assert backend.calls == 3
+    end = reading.characters[-1].end
+    length = 120 if turned else 20  # pixels along the line
+    assert end == pytest.approx(min(length, 6 * STRIDE * length / (192 if turned else 64)))
+    others = crops(3)
+    together = Recognizer(backend).batch([others[0], tall, others[1]])
+    assert together[1] == reading
+    assert together[1].turned == turned
+    assert [together[0].turned, together[2].turned] == [0, 0]
+
+
+def test_a_line_is_read_as_it_stands_alone() -> None:
+    wide = np.zeros((20, 29), np.uint8)
+    backend = Upright(np.rot90(wide, 1))
+    assert Recognizer(backend)(wide).turned == 0
+    assert backend.calls == 1
+    # Turned, it would be a longer line than the model takes.
+    endless = np.zeros((2100, 8), np.uint8)
+    assert Recognizer(Upright(endless))(endless).turned == 0

@@ -14,6 +14,7 @@ from model.data.background import gradient, texture
 from model.data.geometry import Pixels
 
 _NOISE = 1 << 17
+_TURN = 0.09  # radians, one standard deviation
 
 
 @lru_cache(maxsize=1)
@@ -85,15 +86,19 @@ def _bytes(image: Pixels) -> Pixels:
 
 
 def _jitter(image: Pixels, rng: np.random.Generator, s: float) -> Pixels:
-    """Move the corners a little, as another annotator would have drawn the box."""
+    """Turn it and move its corners a little, as another camera and annotator would have."""
     height, width = image.shape[:2]
     reach = np.array([min(0.06 * width, 0.2 * height), 0.06 * height], np.float32)
     moved = (rng.random((4, 2), dtype=np.float32) - 0.5) * reach * s
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    matrix = cv2.getPerspectiveTransform(corners + moved, corners)
     wide = max(4, round(width * (1 + 0.2 * s * (rng.random() - 0.5))))
-    matrix = np.diag([wide / width, 1, 1]) @ matrix
-    size = (wide, height)
+    # A long word turned far would be a thin line across a large empty crop.
+    turn = _TURN * s * rng.standard_normal() * min(1.0, 3 * height / wide)
+    cos, sin = np.cos(turn), np.sin(turn)
+    seen = (corners * (wide / width, 1)) @ np.array([[cos, sin], [-sin, cos]])
+    seen = (seen - seen.min(axis=0)).astype(np.float32)
+    size = (max(4, round(float(seen[:, 0].max()))), max(4, round(float(seen[:, 1].max()))))
+    matrix = cv2.getPerspectiveTransform(corners + moved, seen)
     return cv2.warpPerspective(
         image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )

@@ -19,6 +19,7 @@ from model.data.datasets import Mixture
 from runtime.charset import Charset
 from runtime.errors import ImageError
 from runtime.preprocess import Preprocess
+from runtime.recognizer import TALL
 
 
 class Batch(NamedTuple):
@@ -64,6 +65,8 @@ class Chunks(Dataset[list[Batch]]):
         """The first usable sample of those that stand in for `index`."""
         for attempt in range(100):
             image, text = self.mixture[index + attempt * 2**40]
+            if image.shape[0] >= TALL * image.shape[1] and len(self.charset.split(text)) > 2:
+                continue  # the device reads it turned, and nobody says which way
             try:
                 fits = self.preprocess.bucket(*image.shape[:2]) <= self.max_width
                 tensor = self.preprocess(image) if fits else None

@@ -58,6 +58,8 @@ class Recognition:
         proven: Whether the decoder knows that no other text that it may choose is more probable.
         step_px: Width of a time step, in pixels of the caller's image.
         width_px: Width of that image: no span goes beyond.
+        turned: Degrees against the clock by which a tall image was turned to be read, 0, 90 or 270.
+            Spans are then along the turned image's width, which is the caller's height.
     """
 
     text: str
@@ -68,6 +70,7 @@ class Recognition:
     proven: bool = False
     step_px: float = 1.0
     width_px: float = math.inf
+    turned: int = 0
 
     @classmethod
     def of(
@@ -135,6 +138,7 @@ class Recognition:
             "alternatives": [{"text": x.text, "log_prob": x.log_prob} for x in self.alternatives],
             "constrained": self.constrained,
             "proven": self.proven,
+            "turned": self.turned,
         }
 
 

@@ -1,0 +1,156 @@
+"""New words out of real crops: cut between their characters, and joined with pieces of others.
+
+A few thousand real crops are soon known by heart. What is cut out of them has the same ink, blur
+and light but other text, with slivers of the neighbours at its edges, and there are millions of it.
+Where a character stands is known from the best alignment of the crop's label (`ctc.align`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from model.data.datasets import DatasetError, Sample
+from runtime.decoders import ctc
+from runtime.preprocess import to_grey
+from runtime.recognizer import Recognizer
+
+_BATCH = 256  # crops aligned at a time
+_SURE = -0.7  # log p of a label, a token, below which its alignment is not trusted
+_NARROW = 0.22  # heights a token; a narrower one stands in a turned or condensed word
+_REACH = 0.2  # heights; a gap that far from where it is expected must be free of ink
+_JOINED = 0.5  # how often a word is made of two pieces
+_LONGEST = 14  # tokens of a joined word
+_SEAM = 0.12  # heights over which one piece fades into the next
+
+
+@dataclass(frozen=True)
+class Word:
+    """A crop that can be cut.
+
+    Attributes:
+        image: `(H, W) uint8`, grey.
+        tokens: Its text.
+        edges: `(L + 1,)`: the columns at which its tokens part; 0 and W at the ends.
+    """
+
+    image: npt.NDArray[np.uint8]
+    tokens: tuple[str, ...]
+    edges: npt.NDArray[np.intp]
+
+    def cut(self, start: int, stop: int) -> npt.NDArray[np.uint8]:
+        """The columns of tokens `start` to `stop`."""
+        left, right = int(self.edges[start]), int(self.edges[stop])
+        return self.image[:, left : max(right, left + 1)]
+
+
+class Pieces:
+    """Samples cut out of crops, by number and without end.
+
+    Attributes:
+        words: The crops that can be cut.
+        seed: Another seed, other cuts.
+    """
+
+    def __init__(
+        self, datasets: Sequence[Sequence[Sample]], recognizer: Recognizer, seed: int
+    ) -> None:
+        """Find the cuts of every crop that the recognizer's network is sure enough of.
+
+        Raises:
+            DatasetError: If there is none.
+        """
+        self._separator = recognizer.manifest.charset.separator
+        found = [pair for dataset in datasets for pair in _aligned(dataset, recognizer)]
+        self.words = tuple(_cut(found))
+        self.seed = seed
+        if not self.words:
+            raise DatasetError(
+                f"none of {sum(map(len, datasets))} crops can be cut: the network that training "
+                "starts from does not find their characters"
+            )
+
+    def __getitem__(self, index: int) -> Sample:
+        """A picture `(H, W) uint8` and its text; any index from 0 on."""
+        rng = np.random.default_rng((self.seed, index))
+        image, tokens = self._piece(rng)
+        if rng.random() < _JOINED:
+            other, more = self._piece(rng)
+            if len(tokens) + len(more) <= _LONGEST:
+                image, tokens = _join(image, other), tokens + more
+        return image, self._separator.join(tokens)
+
+    def _piece(self, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
+        word = self.words[int(rng.random() * len(self.words))]
+        length = len(word.tokens)
+        count = 1 + int(rng.random() ** 0.7 * length)
+        start = int(rng.random() * (length - count + 1))
+        return word.cut(start, start + count), word.tokens[start : start + count]
+
+
+def _cut(found: Sequence[tuple[Word, npt.NDArray[np.float64]]]) -> Iterator[Word]:
+    """What `_aligned` found, with the columns at which the tokens part."""
+    # A network may tell a token wherever it likes, often as soon as it comes into sight. How much
+    # too soon that is shows in the room that it leaves at the ends of the crops.
+    room = [(word.image.shape[1] - at[-1] - at[0]) / word.image.shape[0] for word, at in found]
+    late = float(np.median(room)) / 2 if found else 0.0
+    for word, at in found:
+        height, width = word.image.shape
+        between = (at[1:] + at[:-1]) / 2 + late * height
+        gaps = _gaps(word.image, between)
+        yield Word(word.image, word.tokens, np.array([0, *gaps, width]))
+
+
+def _aligned(
+    dataset: Sequence[Sample], recognizer: Recognizer
+) -> Iterator[tuple[Word, npt.NDArray[np.float64]]]:
+    """Crops, uncut, with the pixels at which the network tells each token of their labels."""
+    manifest = recognizer.manifest
+    for first in tqdm(range(0, len(dataset), _BATCH), desc="cutting crops", unit="batch"):
+        samples = [dataset[i] for i in range(first, min(first + _BATCH, len(dataset)))]
+        found = recognizer.log_probs([image for image, _ in samples])
+        for (image, text), log_probs in zip(samples, found, strict=True):
+            classes = manifest.charset.encode(text)
+            height, width = image.shape[:2]
+            if len(classes) < 2 or width < _NARROW * height * len(classes):
+                continue
+            if ctc.forward_sum(log_probs[None], [classes])[0] < _SURE * len(classes):
+                continue
+            path = ctc.align(log_probs, classes)
+            steps = [np.flatnonzero(path == k).mean() + 0.5 for k in range(len(classes))]
+            scale = manifest.stride * width / manifest.preprocess.width(height, width)
+            grey = to_grey(image).astype(np.uint8)
+            word = Word(grey, tuple(manifest.charset.split(text)), np.array([0, width]))
+            yield word, np.array(steps) * scale
+
+
+def _gaps(image: npt.NDArray[np.uint8], between: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
+    """The columns `(L - 1,)` with least ink near the places given, in order."""
+    height, width = image.shape
+    ink = cv2.blur(image.std(axis=0, dtype=np.float32)[None], (3, 1))[0]
+    ink /= ink.mean() + 1
+    far = (np.arange(width) - between[:, None]) / (_REACH * height)
+    columns: npt.NDArray[np.intp] = np.maximum.accumulate((ink + far * far).argmin(axis=1))
+    return columns
+
+
+def _join(left: npt.NDArray[np.uint8], right: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Two pieces side by side, the right one in the height and the light of the left one."""
+    height = left.shape[0]
+    width = max(2, round(right.shape[1] * height / right.shape[0]))
+    right = cv2.resize(right, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    (mean, deviation), (own_mean, own) = (
+        (float(image.mean()), max(4.0, float(image.std()))) for image in (left, right)
+    )
+    lit = (right - np.float32(own_mean)) * np.float32(deviation / own) + np.float32(mean)
+    seam = max(1, min(round(_SEAM * height), left.shape[1] // 2, width // 2))
+    share = np.linspace(0, 1, seam + 2, dtype=np.float32)[1:-1]
+    faded = left[:, -seam:] * (1 - share) + lit[:, :seam] * share
+    joined = np.concatenate([left[:, :-seam].astype(np.float32), faded, lit[:, seam:]], axis=1)
+    result: npt.NDArray[np.uint8] = np.clip(joined, 0, 255).astype(np.uint8)
+    return result

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from tiny import tiny_manifest
+
+from model.data.datasets import DatasetError, Sample
+from model.data.pieces import Pieces
+from model.options import parse
+from runtime.recognizer import Recognizer
+
+STRIDE, BAR, GAP = 4, 14, 10
+
+
+class Counter:
+    """A backend that tells an `a` where a bar begins, as trained networks like to."""
+
+    def __init__(self) -> None:
+        self.manifest = tiny_manifest()
+
+    def __call__(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        lit = tensor.mean(axis=(1, 2)) > 0.5
+        begins = lit & ~np.pad(lit, ((0, 0), (1, 0)))[:, :-1]
+        told = begins.reshape(len(tensor), -1, STRIDE).any(axis=2)
+        logits = np.full((*told.shape, self.manifest.charset.num_classes), -9.0, np.float32)
+        logits[..., 0], logits[..., 1] = ~told * 9.0, told * 9.0
+        return logits
+
+
+def bars(count: int, height: int = 32) -> npt.NDArray[np.uint8]:
+    """As many bright bars on a dark ground, `(H, W, 3) uint8`."""
+    row = [40] * (GAP // 2) + ([220] * BAR + [40] * GAP) * count
+    line = np.array(row[: -(GAP // 2)], np.uint8)
+    return np.broadcast_to(line[None, :, None], (height, len(line), 3)).copy()
+
+
+def count_bars(image: npt.NDArray[np.uint8]) -> int:
+    lit = np.pad(image.mean(axis=0) > 130, 1)
+    return int((lit[1:] & ~lit[:-1]).sum())
+
+
+def test_a_piece_shows_just_the_characters_of_its_text() -> None:
+    samples: list[Sample] = [(bars(n), "a" * n) for n in range(2, 9)]
+    pieces = Pieces([samples[:3], samples[3:]], Recognizer(Counter()), seed=1)
+    assert len(pieces.words) == len(samples)
+    seen = [pieces[i] for i in range(200)]
+    assert {len(text) for _, text in seen} >= set(range(1, 12))
+    for image, text in seen:
+        assert image.dtype == np.uint8
+        assert image.ndim == 2
+        assert count_bars(image) == len(text)
+
+
+def test_a_number_and_a_seed_always_give_the_same_piece() -> None:
+    samples: list[Sample] = [(bars(n), "a" * n) for n in range(2, 6)]
+    one, again, other = (Pieces([samples], Recognizer(Counter()), seed) for seed in (1, 1, 2))
+    for i in range(20):
+        np.testing.assert_array_equal(one[i][0], again[i][0])
+        assert one[i][1] == again[i][1]
+    assert [one[i][1] for i in range(20)] != [other[i][1] for i in range(20)]
+
+
+def test_crops_that_the_network_does_not_read_are_left_whole() -> None:
+    good, bad, turned = (bars(4), "aaaa"), (bars(3), "bb"), (bars(2)[:, :20], "aaaa")
+    pieces = Pieces([[good, bad, turned, (bars(1), "a")]], Recognizer(Counter()), seed=1)
+    assert [word.tokens for word in pieces.words] == [("a",) * 4]
+    with pytest.raises(DatasetError, match="none of 1 crops can be cut"):
+        Pieces([[bad]], Recognizer(Counter()), seed=1)
+
+
+def test_the_right_piece_takes_the_height_and_the_light_of_the_left_one() -> None:
+    dim = (bars(3, 32) // 4 + 10).astype(np.uint8)
+    samples: list[Sample] = [(dim, "aaa"), (bars(3, 64), "aaa")]
+    pieces = Pieces([samples], Recognizer(Counter()), seed=4)
+    joined = [image for image, text in (pieces[i] for i in range(300)) if len(text) > 3]
+    assert {image.shape[0] for image in joined} == {32, 64}
+    # Whatever stands left, both ends of a joined word have one ground and one ink.
+    for image in joined:
+        thirds = np.array_split(image.astype(float), 3, axis=1)
+        assert abs(np.percentile(thirds[0], 95) - np.percentile(thirds[2], 95)) < 40
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--pieces", "1"], "cut out of --data crops"),
+        (["--pieces", "1", "--data", "crops"], "--finetune or --grow names it"),
+    ],
+)
+def test_pieces_need_crops_and_a_network(
+    options: list[str], reason: str, tmp_path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--out", str(tmp_path), *options])
+    assert reason in capsys.readouterr().err
