@@ -10,6 +10,8 @@ import argparse
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from runtime import CrnnError, Recognition, Recognizer, read_image
 from runtime.images import Image
 
@@ -19,6 +21,7 @@ def draw(image: Image, reading: Recognition, path: Path) -> None:
     from PIL import Image as Pillow
     from PIL import ImageDraw, ImageFont
 
+    image = np.rot90(image, reading.turned // 90)  # as it was read
     height, width = image.shape[:2]
     scale = max(1, round(160 / height))
     strip = 40  # px below the picture, for what was read

@@ -18,7 +18,7 @@ from runtime.preprocess import Preprocess
 KEY = "crnn_manifest"
 """The metadata key, the same in every format."""
 
-SCHEMA = 1
+SCHEMA = 2
 """Fixes the fields below *and* the preprocessing algorithm that they feed."""
 
 PRECISIONS = ("fp32", "int8")

@@ -5,11 +5,12 @@ so no two of them can disagree. The algorithm is fixed by the manifest's schema 
 by golden vectors:
 
 1. grey by Rec. 601 (0.299 R + 0.587 G + 0.114 B),
-2. an antialiased triangle-filter resize to `height`, keeping the aspect ratio, as two small
-   matrix products (`A_h @ image @ A_w.T`; libraries disagree about "bilinear" by up to 130 grey
-   levels when they shrink, so the filter is written out here); a picture that would be narrower
-   than `min_width` is stretched to it, since a condensed or steeply turned word needs time steps
-   for its letters (2 points of accuracy on 1,295 scene words, where two in five are that narrow),
+2. an antialiased triangle-filter resize to `height`, by one scale both ways, as two small matrix
+   products (`A_h @ image @ A_w.T`; libraries disagree about "bilinear" by up to 130 grey levels
+   when they shrink, so the filter is written out here), less the fraction of a column that is left
+   over at the right; a picture that would be narrower than `min_width` is stretched to it, since a
+   condensed or steeply turned word needs time steps for its letters (2 points of accuracy on 1,295
+   scene words, where two in five are that narrow),
 3. standardisation by the picture's own mean and standard deviation, which makes a dim label and
    a glaring one alike and lets INT8 spend its levels on the text,
 4. zeros (the mean, by now) on the right, up to the next width of the bucket grid.
@@ -18,7 +19,6 @@ by golden vectors:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -29,49 +29,43 @@ import numpy.typing as npt
 from runtime.errors import ImageError
 
 FloatArray = npt.NDArray[np.float32]
-_Filter = Callable[[int, int, int, int], tuple[int, int, FloatArray]]
-
-_ONE = np.float32(1)
 _REC601 = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-_BLOCK = 128  # output pixels a matrix computes: each looks at few input pixels, so it stays small
+_BLOCK = 64  # output pixels a matrix computes: each looks at few input pixels, so it stays small
 _CHUNK = 1 << 20  # input pixels converted to grey at a time; bounds memory for huge pictures
 
 
-def _filter(n_in: int, n_out: int, start: int, stop: int) -> tuple[int, int, FloatArray]:
-    """The triangle filter that gives output pixels `start` to `stop` of a resize.
+@lru_cache(maxsize=256)
+def _filter(scale: float, start: int) -> tuple[int, FloatArray]:
+    """Triangle weights of `_BLOCK` output pixels from `start` on, of input without a right end.
+
+    Building them would be most of what preprocessing costs. But a picture's rows and columns share
+    one scale, its height's, and heights are few: so they are nearly always here already.
 
     Returns:
-        The input range `lo, hi` that those pixels look at, and weights `(stop - start, hi - lo)`
-        float32 whose rows sum to 1.
+        The first input pixel that they look at, and weights `(_BLOCK, K)` float32 whose rows sum
+        to 1.
     """
-    scale = n_in / n_out
     support = max(scale, 1.0)  # enlarging interpolates, shrinking averages: no aliasing
-    first, last = (start + 0.5) * scale - 0.5, (stop - 0.5) * scale - 0.5  # centres
-    lo = max(0, math.floor(first - support))
-    hi = min(n_in, math.ceil(last + support) + 1)
-    # In units of the support. Pictures rarely share a size, so building a filter is most of what
-    # preprocessing costs: doubles only where positions are subtracted, floats from then on.
-    centres = np.arange(stop - start) * (scale / support) + (first - lo) / support
-    weights = np.subtract.outer(centres, np.arange(hi - lo) / support).astype(np.float32)
-    np.abs(weights, out=weights)
-    np.subtract(_ONE, weights, out=weights)
-    np.maximum(weights, 0, out=weights)
-    weights /= weights @ np.ones((hi - lo, 1), dtype=np.float32)  # faster than to sum
-    return lo, hi, weights
+    centres = (np.arange(start, start + _BLOCK) + 0.5) * scale - 0.5
+    lo = max(0, math.floor(centres[0] - support))
+    inputs = np.arange(lo, math.ceil(centres[-1] + support) + 1)
+    weights = np.maximum(1 - np.abs(np.subtract.outer(centres, inputs)) / support, 0)
+    return lo, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-# Apart, because crops of many widths would push their few heights out of a common cache.
-_height_filter = lru_cache(maxsize=256)(_filter)
-_width_filter = lru_cache(maxsize=256)(_filter)
-
-
-def _resize_rows(image: npt.NDArray[Any], n_out: int, make_filter: _Filter) -> FloatArray:
-    """Resize axis 0 of `(n_in, W)` to `n_out` rows."""
+def _resize_rows(image: npt.NDArray[Any], n_out: int, scale: float) -> FloatArray:
+    """Resize axis 0 of `(n_in, W)` to `n_out` rows, which are `scale` rows of the input apart."""
+    n_in = len(image)
     out = np.empty((n_out, image.shape[1]), dtype=np.float32)
+    beyond = math.floor((n_in + 0.5 - max(scale, 1.0)) / scale - 0.5)
     for start in range(0, n_out, _BLOCK):
         stop = min(n_out, start + _BLOCK)
-        lo, hi, weights = make_filter(image.shape[0], n_out, start, stop)
-        np.matmul(weights, image[lo:hi], out=out[start:stop])
+        lo, weights = _filter(scale, start)
+        weights = weights[: stop - start, : n_in - lo]
+        rows = np.matmul(weights, image[lo : lo + weights.shape[1]], out=out[start:stop])
+        if beyond < stop:  # from there on, rows miss what lies beyond the input's end
+            first = max(0, beyond - start)
+            rows[first:] /= np.add.reduce(weights[first:], axis=1, keepdims=True)
     return out
 
 
@@ -106,17 +100,14 @@ def to_grey(image: npt.NDArray[np.uint8]) -> FloatArray:
 
 
 def _grey_rows(image: npt.NDArray[np.uint8], n_out: int) -> FloatArray:
-    """The image in grey, resized to `n_out` rows, a chunk of its rows at a time."""
+    """The image in grey, resized to `n_out` rows, a stripe of its columns at a time."""
     height, width = image.shape[:2]
-    step = max(1, _CHUNK // width)
-    if step >= height:
-        return _resize_rows(to_grey(image), n_out, _height_filter)
-    weights = _height_filter(height, n_out, 0, n_out)[2]
-    out = np.zeros((n_out, width), dtype=np.float32)
-    for start in range(0, height, step):
-        chunk = to_grey(image[start : start + step])
-        out += weights[:, start : start + len(chunk)] @ chunk
-    return out
+    step = max(1, _CHUNK // height)
+    stripes = [
+        _resize_rows(to_grey(image[:, x : x + step]), n_out, height / n_out)
+        for x in range(0, width, step)
+    ]
+    return stripes[0] if len(stripes) == 1 else np.concatenate(stripes, axis=1)
 
 
 @dataclass(frozen=True)
@@ -152,7 +143,11 @@ class Preprocess:
 
     def width(self, image_height: int, image_width: int) -> int:
         """Columns that an image's content fills in the tensor, in pixels, before padding."""
-        return max(self.min_width, round(image_width * self.height / image_height))
+        return max(self.min_width, image_width * self.height // image_height)
+
+    def scale(self, image_height: int, image_width: int) -> float:
+        """Pixels of an image from one column of its tensor to the next."""
+        return min(image_height / self.height, image_width / self.min_width)
 
     def fits(self, image_height: int, image_width: int) -> bool:
         """Whether an image of this size is no longer a line than `max_width` allows."""
@@ -183,9 +178,9 @@ class Preprocess:
             ImageError: If it is not such an image, or too wide.
         """
         check_image(image)
-        height, width = image.shape[:2]
-        bucket, width = self.bucket(height, width), self.width(height, width)
-        small = _resize_rows(_grey_rows(image, self.height).T, width, _width_filter)  # transposed
+        size = image.shape[:2]
+        bucket, width, scale = self.bucket(*size), self.width(*size), self.scale(*size)
+        small = _resize_rows(_grey_rows(image, self.height).T, width, scale)  # transposed
         small -= small.sum() / np.float32(small.size)
         variance = float(np.vdot(small, small)) / small.size
         tensor = np.zeros((1, self.height, bucket), dtype=np.float32)

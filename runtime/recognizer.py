@@ -192,7 +192,7 @@ class Recognizer:
 
     def _place(self, reading: Recognition, image: Image) -> Recognition:
         height, width = image.shape[:2]
-        scale = width / self.manifest.preprocess.width(height, width)
+        scale = self.manifest.preprocess.scale(height, width)
         return reading.in_pixels(self.manifest.stride * scale, float(width))
 
 

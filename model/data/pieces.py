@@ -123,7 +123,7 @@ def _aligned(
                 continue
             path = ctc.align(log_probs, classes)
             steps = [np.flatnonzero(path == k).mean() + 0.5 for k in range(len(classes))]
-            scale = manifest.stride * width / manifest.preprocess.width(height, width)
+            scale = manifest.stride * manifest.preprocess.scale(height, width)
             grey = to_grey(image).astype(np.uint8)
             word = Word(grey, tuple(manifest.charset.split(text)), np.array([0, width]))
             yield word, np.array(steps) * scale

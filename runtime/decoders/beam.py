@@ -124,19 +124,16 @@ class Decoder:
     ) -> Recognition | None:
         if not texts:
             return None
-        others = [text for _, text in texts[1 : 1 + self.alternatives]]
-        return Recognition.of(
-            self.charset,
-            texts[0][1],
-            rows,
-            [Recognition.of(self.charset, text, rows, (), constrained) for text in others],
-            constrained,
-            _proven(texts),
-        )
+        others = [
+            Recognition.of(self.charset, text, rows, (), constrained)
+            for _, text in texts[1 : 1 + self.alternatives]
+        ]
+        read = self.charset, texts[0][1], rows
+        return Recognition.of(*read, others, constrained, _proven(texts))
 
     def _rivals(self, texts: list[Text]) -> list[Text]:
         """The texts that may be the most probable one if all that is unseen is theirs."""
-        unseen = 1.0 - sum([p for p, _ in texts])
+        unseen = _unseen(texts)
         return [text for text in texts if self.alternatives or text[0] + unseen >= texts[0][0]]
 
     def _search(self, log_probs: FloatArray, automaton: Automaton | None) -> list[list[Text]]:
@@ -165,4 +162,12 @@ def _proven(texts: list[Text]) -> bool:
     if not texts:
         return False
     second = texts[1][0] if len(texts) > 1 else 0.0
-    return texts[0][0] - second > 1.0 - sum([p for p, _ in texts]) + _MARGIN
+    return texts[0][0] - second > _unseen(texts) + _MARGIN
+
+
+def _unseen(texts: list[Text]) -> float:
+    """The probability that some texts leave to all others."""
+    seen = 0.0
+    for p, _ in texts:  # there mostly is one, for which a loop takes half as long as `sum`
+        seen += p
+    return 1.0 - seen

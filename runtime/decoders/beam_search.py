@@ -66,7 +66,8 @@ def search(
     """The texts that a beam ends with, most probable first.
 
     A prefix in the beam is (p, number, last token, p of its alignments that end on a blank, p of
-    those that end on the token); the prefix before it is `parent[number]`.
+    those that end on the token). Its number holds its tokens, some bits each: the prefix before it
+    is a shift away, and nothing need be stored of prefixes that come and go.
 
     Args:
         steps: What they offer.
@@ -76,8 +77,9 @@ def search(
         automaton: What texts there may be.
     """
     limits = continuations(width)
-    parent, tokens, nodes = [-1], [BLANK], [0]
-    numbers: dict[int, int] = {}  # by the number of the parent and the token, as one integer
+    bits = classes.bit_length()
+    mask = (1 << bits) - 1
+    nodes = {0: 0}  # where prefixes are in the automaton, by number
     beam = [(1.0, 0, BLANK, 1.0, 0.0)]
     scale, on_blanks = 1.0, True
     for left, (blank, offers) in zip(range(len(steps) - 1, -1, -1), steps, strict=True):
@@ -90,58 +92,52 @@ def search(
         on_blanks = False
         prob_of = {token: prob for prob, token in offers}
         present = {prefix[1]: prefix for prefix in beam}
+        highest, likeliest = offers[0]
+        # What has less than its share of the best is not even made, nor what `width` prefixes
+        # exceed that there are anyway.
+        p, _, last, on_blank, _ = beam[0]
+        floor = share * (on_blank if last == likeliest else p) * highest
         grown = []
         for p, number, last, _, on_token in beam:
-            p *= blank
             if automaton is not None and automaton.distance[nodes[number]] > left:
                 continue
-            if prob := prob_of.get(last):
-                if before := present.get(parent[number]):
+            p *= blank
+            if last in prob_of:
+                if before := present.get(number >> bits):
                     on_token += before[3] if before[2] == last else before[0]
-                on_token *= prob
-                grown.append((p + on_token, number, last, p, on_token))
-            else:
+                on_token *= prob_of[last]
+                if p + on_token >= floor:
+                    grown.append((p + on_token, number, last, p, on_token))
+            elif p >= floor:
                 grown.append((p, number, last, p, 0.0))
-        stays = len(grown)
-        # What `width` prefixes exceed that there are anyway is not even made, nor what has
-        # less than its share of the best.
-        p, _, last, on_blank, _ = beam[0]
-        floor = share * (on_blank if last == offers[0][1] else p) * offers[0][0]
-        if grown:
-            floor = max(floor, share * grown[0][0])
-            if stays == width:
-                floor = max(floor, min(grown)[0])
-        for (p, number, last, on_blank, _), limit in zip(beam, limits, strict=False):
-            if p * offers[0][0] <= floor:
+        if len(grown) == width:
+            floor = max(floor, min(grown)[0])
+        for i, (p, number, last, on_blank, _) in enumerate(beam):
+            if p * highest <= floor:
                 break
-            base = number * classes
             if automaton is None:
-                choices = offers[:limit] if limit < len(offers) else offers
+                choices = offers[: limits[i]]
             else:
                 choices = automaton.choices(nodes[number], offers, left)
+            number <<= bits
             for prob, token in choices:
                 if (made := p * prob) <= floor:
                     break
                 if token == last and (made := on_blank * prob) <= floor:
                     continue
-                if numbers.get(base + token) not in present:
-                    grown.append((made, -base - token, token, 0.0, made))
-        changed = len(grown) > stays
-        grown.sort(reverse=True)
+                if (new := number + token) not in present:
+                    grown.append((made, new, token, 0.0, made))
         if not grown:
             return []
+        grown.sort(reverse=True)
         floor = grown[0][0] * share
-        beam = [prefix for prefix in grown[:width] if prefix[0] >= floor]
-        if changed:
-            for k, (p, key, token, _, _) in enumerate(beam):
-                if key < 0:  # it is new, or was dropped and comes back
-                    number = numbers.setdefault(-key, len(parent))
-                    if number == len(parent):
-                        parent.append(-key // classes)
-                        tokens.append(token)
-                        if automaton is not None:
-                            nodes.append(automaton.arcs[nodes[parent[-1]]][token])
-                    beam[k] = (p, number, token, 0.0, p)
+        beam = grown[:width]
+        while beam[-1][0] < floor:
+            beam.pop()
+        if automaton is not None:
+            for _, number, token, _, _ in beam:
+                if number not in nodes:
+                    nodes[number] = automaton.arcs[nodes[number >> bits]][token]
         if beam[0][0] < _TINY:
             scale *= _TINY
             beam = [(p / _TINY, n, k, b / _TINY, e / _TINY) for p, n, k, b, e in beam]
@@ -151,7 +147,7 @@ def search(
             continue
         text = []
         while number:
-            text.append(tokens[number])
-            number = parent[number]
+            text.append(number & mask)
+            number >>= bits
         texts.append((p * scale, text[::-1]))
     return texts

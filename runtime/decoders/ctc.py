@@ -102,29 +102,37 @@ def forward_sum(
     classes.T[inside] = [k for text in texts for k in text]
     differs = (classes[1:] != classes[:-1]).astype(np.float64)
     # The index of the highest is found seven times as fast as its value.
-    peak = np.take_along_axis(log_probs, log_probs.argmax(axis=2)[:, :, None], axis=2)[:, :, 0]
+    first = np.arange(0, log_probs.size, num_classes).reshape(n, steps)  # in the flat array
+    table = log_probs.ravel()
+    peak = table[log_probs.argmax(axis=2) + first]
     peak = np.maximum(peak, np.finfo(np.float32).min)  # if all are log 0
     few = classes.size < n * num_classes  # then what is not looked at need not be computed
-    table = log_probs.ravel()
-    if not few:
+    if few:
+        emitted = table[classes + first.T[:, None, of]]  # (T, 1 + max(L), len(texts))
+        emitted = np.subtract(emitted, peak.T[:, None, of], dtype=np.float64)
+        np.exp(emitted, out=emitted)
+    else:
         table = np.exp(np.subtract(log_probs, peak[:, :, None], dtype=np.float64)).ravel()
+        where = classes + of * (steps * num_classes)
     # A column a text. Row k is the sum over alignments so far of its first k tokens, which end on
     # the last of them, or on a blank. Before the first step they wait at the first blank.
     on_token, on_blank = np.zeros((2, *classes.shape))
     on_blank[0] = 1
-    where = classes + of * (steps * num_classes)
+    token_before, blank_before, token_now = on_token[:-1], on_blank[:-1], on_token[1:]
+    arriving = np.empty(differs.shape)
     with np.errstate(under="ignore", over="ignore", invalid="ignore"):
         for t in range(steps):
-            emitted = table[where]
             if few:
-                emitted = np.exp(np.subtract(emitted, peak[of, t], dtype=np.float64))
-            where += num_classes
-            arriving = on_token[:-1] * differs
-            arriving += on_blank[:-1]
+                now = emitted[t]
+            else:
+                now = table[where]
+                where += num_classes
+            np.multiply(token_before, differs, out=arriving)
+            arriving += blank_before
             on_blank += on_token
-            on_blank *= emitted[0]
-            on_token[1:] += arriving
-            on_token[1:] *= emitted[1:]
+            on_blank *= now[0]
+            token_now += arriving
+            token_now *= now[1:]
     index = np.arange(len(texts))
     sums = on_token[lengths, index] + on_blank[lengths, index]
     safe = (sums > _SAFE[0]) & (sums < _SAFE[1])
