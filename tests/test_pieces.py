@@ -8,6 +8,7 @@ from tiny import tiny_manifest
 from model.data.datasets import DatasetError, Sample
 from model.data.pieces import Pieces
 from model.options import parse
+from runtime.charset import Charset
 from runtime.recognizer import Recognizer
 
 STRIDE, BAR, GAP = 4, 14, 10
@@ -16,8 +17,8 @@ STRIDE, BAR, GAP = 4, 14, 10
 class Counter:
     """A backend that tells an `a` where a bar begins, as trained networks like to."""
 
-    def __init__(self) -> None:
-        self.manifest = tiny_manifest()
+    def __init__(self, tokens: str = "abcdefghij") -> None:
+        self.manifest = tiny_manifest().replace(charset=Charset(tuple(tokens)))
 
     def __call__(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         lit = tensor.mean(axis=(1, 2)) > 0.5
@@ -32,7 +33,9 @@ def bars(count: int, height: int = 32) -> npt.NDArray[np.uint8]:
     """As many bright bars on a dark ground, `(H, W, 3) uint8`."""
     row = [40] * (GAP // 2) + ([220] * BAR + [40] * GAP) * count
     line = np.array(row[: -(GAP // 2)], np.uint8)
-    return np.broadcast_to(line[None, :, None], (height, len(line), 3)).copy()
+    image = np.broadcast_to(line[None, :, None], (height, len(line), 3)).copy()
+    image[: height // 8] = image[-height // 8 :] = 40
+    return image
 
 
 def count_bars(image: npt.NDArray[np.uint8]) -> int:
@@ -69,11 +72,31 @@ def test_crops_that_the_network_does_not_read_are_left_whole() -> None:
         Pieces([[bad]], Recognizer(Counter()), seed=1)
 
 
+def test_words_that_were_not_cut_where_they_meet_are_joined_by_a_space() -> None:
+    samples: list[Sample] = [(bars(2), "aa"), (bars(3), "aaa")]
+    pieces = Pieces([samples], Recognizer(Counter("abcdefghi ")), seed=2)
+    seen = [pieces[i] for i in range(300)]
+    joined = [(image, text) for image, text in seen if " " in text]
+    assert len(joined) > 30
+    for image, text in joined:
+        assert count_bars(image) == len(text) - 1
+        lit = np.flatnonzero(image.mean(axis=0) > 130)
+        gaps = np.diff(lit)[np.diff(lit) > 1]
+        assert gaps.argmax() == text.index(" ") - 1
+
+
+def test_slivers_of_a_neighbour_are_not_left_at_an_edge() -> None:
+    touching = bars(4)
+    touching[10:14] = 220  # a stroke through all letters, as in script
+    pieces = Pieces([[(touching, "aaaa"), (bars(4), "aaaa")]], Recognizer(Counter()), seed=1)
+    assert [len(word.cuts) for word in pieces.words] == [2, 5]
+
+
 def test_the_right_piece_takes_the_height_and_the_light_of_the_left_one() -> None:
     dim = (bars(3, 32) // 4 + 10).astype(np.uint8)
     samples: list[Sample] = [(dim, "aaa"), (bars(3, 64), "aaa")]
-    pieces = Pieces([samples], Recognizer(Counter()), seed=4)
-    joined = [image for image, text in (pieces[i] for i in range(300)) if len(text) > 3]
+    pieces = Pieces([samples], Recognizer(Counter("abcdefghi ")), seed=4)
+    joined = [image for image, text in (pieces[i] for i in range(300)) if " " in text]
     assert {image.shape[0] for image in joined} == {32, 64}
     # Whatever stands left, both ends of a joined word have one ground and one ink.
     for image in joined:

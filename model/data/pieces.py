@@ -24,9 +24,12 @@ _BATCH = 256  # crops aligned at a time
 _SURE = -0.7  # log p of a label, a token, below which its alignment is not trusted
 _NARROW = 0.22  # heights a token; a narrower one stands in a turned or condensed word
 _REACH = 0.2  # heights; a gap that far from where it is expected must be free of ink
-_JOINED = 0.5  # how often a word is made of two pieces
+_CLEAN = (
+    0.55  # share of a crop's mean ink; a gap with more would leave slivers that look like marks
+)
+_JOINED = 0.3  # how often a word is made of two pieces
+_SPACE = (0.2, 0.5)  # heights between two words
 _LONGEST = 14  # tokens of a joined word
-_SEAM = 0.12  # heights over which one piece fades into the next
 
 
 @dataclass(frozen=True)
@@ -36,17 +39,22 @@ class Word:
     Attributes:
         image: `(H, W) uint8`, grey.
         tokens: Its text.
-        edges: `(L + 1,)`: the columns at which its tokens part; 0 and W at the ends.
+        cuts: Between which tokens it can be cut, and at which column; both its ends are among them.
     """
 
     image: npt.NDArray[np.uint8]
     tokens: tuple[str, ...]
-    edges: npt.NDArray[np.intp]
+    cuts: tuple[tuple[int, int], ...]
 
-    def cut(self, start: int, stop: int) -> npt.NDArray[np.uint8]:
-        """The columns of tokens `start` to `stop`."""
-        left, right = int(self.edges[start]), int(self.edges[stop])
-        return self.image[:, left : max(right, left + 1)]
+
+@dataclass(frozen=True)
+class Piece:
+    """Some of a crop's columns: `(H, W) uint8`, and whether either side of it was cut."""
+
+    image: npt.NDArray[np.uint8]
+    tokens: tuple[str, ...]
+    cut_left: bool
+    cut_right: bool
 
 
 class Pieces:
@@ -65,7 +73,9 @@ class Pieces:
         Raises:
             DatasetError: If there is none.
         """
-        self._separator = recognizer.manifest.charset.separator
+        charset = recognizer.manifest.charset
+        self._separator = charset.separator
+        self._space = (" ",) if " " in charset.tokens else None
         found = [pair for dataset in datasets for pair in _aligned(dataset, recognizer)]
         self.words = tuple(_cut(found))
         self.seed = seed
@@ -78,19 +88,34 @@ class Pieces:
     def __getitem__(self, index: int) -> Sample:
         """A picture `(H, W) uint8` and its text; any index from 0 on."""
         rng = np.random.default_rng((self.seed, index))
-        image, tokens = self._piece(rng)
+        piece = self._piece(rng)
         if rng.random() < _JOINED:
-            other, more = self._piece(rng)
-            if len(tokens) + len(more) <= _LONGEST:
-                image, tokens = _join(image, other), tokens + more
-        return image, self._separator.join(tokens)
+            piece = self._joined(piece, self._piece(rng), rng)
+        return piece.image, self._separator.join(piece.tokens)
 
-    def _piece(self, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
+    def _piece(self, rng: np.random.Generator) -> Piece:
         word = self.words[int(rng.random() * len(self.words))]
-        length = len(word.tokens)
-        count = 1 + int(rng.random() ** 0.7 * length)
-        start = int(rng.random() * (length - count + 1))
-        return word.cut(start, start + count), word.tokens[start : start + count]
+        count = len(word.cuts)
+        reach = 1 + int(rng.random() ** 0.7 * (count - 1))
+        first = int(rng.random() * (count - reach))
+        (start, left), (stop, right) = word.cuts[first], word.cuts[first + reach]
+        tokens = word.tokens[start:stop]
+        return Piece(word.image[:, left:right], tokens, start > 0, stop < len(word.tokens))
+
+    def _joined(self, left: Piece, right: Piece, rng: np.random.Generator) -> Piece:
+        """Both in one word, or as two words if one of them was not cut where they meet.
+
+        They stay apart if that makes a text too long, or the charset has no space.
+        """
+        between: tuple[str, ...] | None = ()
+        gap = 0.0
+        if not (left.cut_right and right.cut_left):
+            between, gap = self._space, _SPACE[0] + (_SPACE[1] - _SPACE[0]) * rng.random()
+        if between is None or len(left.tokens) + len(right.tokens) > _LONGEST:
+            return left
+        image = _side_by_side(left.image, right.image, gap)
+        tokens = left.tokens + between + right.tokens
+        return Piece(image, tokens, left.cut_left, right.cut_right)
 
 
 def _cut(found: Sequence[tuple[Word, npt.NDArray[np.float64]]]) -> Iterator[Word]:
@@ -102,8 +127,9 @@ def _cut(found: Sequence[tuple[Word, npt.NDArray[np.float64]]]) -> Iterator[Word
     for word, at in found:
         height, width = word.image.shape
         between = (at[1:] + at[:-1]) / 2 + late * height
-        gaps = _gaps(word.image, between)
-        yield Word(word.image, word.tokens, np.array([0, *gaps, width]))
+        cuts = ((0, 0), *_gaps(word.image, between), (len(at), width))
+        if len({column for _, column in cuts}) == len(cuts):
+            yield Word(word.image, word.tokens, cuts)
 
 
 def _aligned(
@@ -125,22 +151,28 @@ def _aligned(
             steps = [np.flatnonzero(path == k).mean() + 0.5 for k in range(len(classes))]
             scale = manifest.stride * manifest.preprocess.scale(height, width)
             grey = to_grey(image).astype(np.uint8)
-            word = Word(grey, tuple(manifest.charset.split(text)), np.array([0, width]))
+            word = Word(grey, tuple(manifest.charset.split(text)), ())
             yield word, np.array(steps) * scale
 
 
-def _gaps(image: npt.NDArray[np.uint8], between: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
-    """The columns `(L - 1,)` with least ink near the places given, in order."""
+def _gaps(
+    image: npt.NDArray[np.uint8], between: npt.NDArray[np.float64]
+) -> Iterator[tuple[int, int]]:
+    """The clean gaps nearest to the places given, `(L - 1,)`: number of tokens before, column."""
     height, width = image.shape
     ink = cv2.blur(image.std(axis=0, dtype=np.float32)[None], (3, 1))[0]
     ink /= ink.mean() + 1
     far = (np.arange(width) - between[:, None]) / (_REACH * height)
-    columns: npt.NDArray[np.intp] = np.maximum.accumulate((ink + far * far).argmin(axis=1))
-    return columns
+    columns = np.maximum.accumulate((ink + far * far).argmin(axis=1))
+    for before, column in enumerate(columns.tolist(), start=1):
+        if ink[column] < _CLEAN:
+            yield before, column
 
 
-def _join(left: npt.NDArray[np.uint8], right: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Two pieces side by side, the right one in the height and the light of the left one."""
+def _side_by_side(
+    left: npt.NDArray[np.uint8], right: npt.NDArray[np.uint8], gap: float
+) -> npt.NDArray[np.uint8]:
+    """Two pictures `gap` heights apart, the right one in the height and the light of the left."""
     height = left.shape[0]
     width = max(2, round(right.shape[1] * height / right.shape[0]))
     right = cv2.resize(right, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
@@ -148,9 +180,9 @@ def _join(left: npt.NDArray[np.uint8], right: npt.NDArray[np.uint8]) -> npt.NDAr
         (float(image.mean()), max(4.0, float(image.std()))) for image in (left, right)
     )
     lit = (right - np.float32(own_mean)) * np.float32(deviation / own) + np.float32(mean)
-    seam = max(1, min(round(_SEAM * height), left.shape[1] // 2, width // 2))
-    share = np.linspace(0, 1, seam + 2, dtype=np.float32)[1:-1]
-    faded = left[:, -seam:] * (1 - share) + lit[:, :seam] * share
-    joined = np.concatenate([left[:, :-seam].astype(np.float32), faded, lit[:, seam:]], axis=1)
+    # From the ground at one's edge to the ground at the other's.
+    share = np.linspace(0, 1, max(1, round(gap * height)) + 2, dtype=np.float32)[1:-1]
+    ground = left[:, -1:] * (1 - share) + lit[:, :1] * share
+    joined = np.concatenate([left.astype(np.float32), ground, lit], axis=1)
     result: npt.NDArray[np.uint8] = np.clip(joined, 0, 255).astype(np.uint8)
     return result
