@@ -151,9 +151,10 @@ def make_optimizer(
 
 def _network(settings: argparse.Namespace) -> tuple[CRNN, Manifest]:
     wanted = parse_charset(settings.charset) if settings.charset else None
-    data = f"rendered words x {settings.synth:g}" if settings.synth else ""
+    made = {"rendered words": settings.synth, "pieces of these": settings.pieces}
+    rendered, pieces = (f"{name} x {weight:g}" if weight else "" for name, weight in made.items())
     provenance = {
-        "trained_on": ", ".join(filter(None, [data, *map(_told, settings.data)])),
+        "trained_on": ", ".join(filter(None, [rendered, *map(_told, settings.data), pieces])),
         "seed": settings.seed,
     }
     if settings.finetune:

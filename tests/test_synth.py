@@ -72,9 +72,9 @@ def test_pictures_are_grey_bytes_of_sane_size(synth: Synth) -> None:
         image, text = synth[index]
         assert image.dtype == np.uint8
         assert image.ndim == 2
-        assert 8 <= image.shape[0] <= 300
+        assert 8 <= image.shape[0] <= 400
         assert 4 <= image.shape[1] <= 2000
-        assert image.size <= 60_000
+        assert image.size <= 120_000  # 48,000, and what turning adds
         assert 1 <= len(text) <= MAX_LENGTH
 
 
@@ -120,11 +120,11 @@ def test_every_printable_character_is_written_often() -> None:
     assert min(counts.values()) >= 30, counts.most_common()[-5:]
 
 
-def test_most_texts_are_words() -> None:
+def test_about_half_of_the_texts_are_words() -> None:
     source, rng = TextSource(WORDS, Charset.ascii()), np.random.default_rng(0)
     known = {word.lower() for word in WORDS}
     share = np.mean([source.sample(rng).lower() in known for _ in range(4000)])
-    assert 0.5 < share < 0.75
+    assert 0.4 < share < 0.6
 
 
 def test_texts_come_without_a_dictionary() -> None:
@@ -158,9 +158,10 @@ def test_augment_keeps_type_channels_and_about_the_size(
     for seed in range(60):
         worse = augment(image, np.random.default_rng(seed))
         assert worse.dtype == np.uint8
-        assert worse.shape[0] == shape[0]
         assert worse.shape[2:] == shape[2:]
-        assert 0.7 * shape[1] - 1 <= worse.shape[1] <= max(4, 1.3 * shape[1] + 1)
+        # A turn adds corners: in three standard deviations a quarter of a long word's height.
+        assert shape[0] - 1 <= worse.shape[0] <= (1.1 + 3 * 0.27 * strength) * shape[0] + 4
+        assert 0.7 * shape[1] - 2 <= worse.shape[1] <= 1.3 * shape[1] + 0.4 * shape[0] + 4
     np.testing.assert_array_equal(image, before)
 
 

@@ -105,11 +105,15 @@ class Pieces:
     def _joined(self, left: Piece, right: Piece, rng: np.random.Generator) -> Piece:
         """Both in one word, or as two words if one of them was not cut where they meet.
 
-        They stay apart if that makes a text too long, or the charset has no space.
+        They stay apart if that makes a text too long, or the charset has no space, or small
+        letters would meet large ones: few words are written so.
         """
         between: tuple[str, ...] | None = ()
         gap = 0.0
-        if not (left.cut_right and right.cut_left):
+        if left.cut_right and right.cut_left:
+            if left.tokens[-1].islower() != right.tokens[0].islower():
+                return left
+        else:
             between, gap = self._space, _SPACE[0] + (_SPACE[1] - _SPACE[0]) * rng.random()
         if between is None or len(left.tokens) + len(right.tokens) > _LONGEST:
             return left

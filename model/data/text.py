@@ -80,19 +80,19 @@ class TextSource:
         if not self._all:
             raise CharsetError("the charset has nothing to write but a space")
         kinds: list[tuple[float, Callable[[np.random.Generator], str]]] = [
-            (58.0, self._word),
-            (6.0, self._marked_word),
-            (3.5, self._several_words),
+            (50.0, self._word),
+            (9.0, self._marked_word),
+            (4.0, self._several_words),
             (3.0, _pseudo_word),
-            (7.0, notation.number),
+            (9.0, notation.number),
             (2.5, notation.price),
             (2.0, notation.date_or_time),
             (1.5, notation.phone),
-            (4.5, notation.code),
+            (10.0, notation.code),
             (2.0, self._address),
             (2.0, notation.measure),
             (1.5, notation.abbreviation),
-            (4.5, self._random),
+            (6.0, self._random),
             (3.0, self._initials),
         ]
         self._kinds = tuple(kind for _, kind in kinds)
