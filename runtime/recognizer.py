@@ -25,6 +25,7 @@ DEFAULT_MODEL = Path(__file__).parent / "models" / "crnn-lite.onnx"
 TALL = 1.5
 """A picture that many times as high as wide may show a line that runs up or down."""
 
+_TURNS = (1, 3)  # quarters against the clock
 _BATCH = 64  # images a run at most; bounds memory, and throughput is flat long before
 
 
@@ -146,12 +147,12 @@ class Recognizer:
         """
         height, width = image.shape[:2]
         tall = height >= TALL * width
-        return (1, 3) if tall and self.manifest.preprocess.fits(width, height) else ()
+        return _TURNS if tall and self.manifest.preprocess.fits(width, height) else ()
 
     def _turned(self, images: Sequence[Image], readings: list[Recognition]) -> list[Recognition]:
         """Readings of images as they stand, or turned where that is more probable."""
-        for quarters in (1, 3):
-            tall = [i for i, image in enumerate(images) if quarters in self.turns(image)]
+        tall = [i for i, image in enumerate(images) if self.turns(image)]
+        for quarters in _TURNS if tall else ():
             turned = [np.rot90(images[i], quarters) for i in tall]
             for i, reading in zip(tall, self._upright(turned), strict=True):
                 if reading.log_prob > readings[i].log_prob:

@@ -6,7 +6,7 @@ import pytest
 from tiny import tiny_manifest
 
 from model.data.datasets import DatasetError, Sample
-from model.data.pieces import Pieces
+from model.data.pieces import Piece, Pieces
 from model.options import parse
 from runtime.charset import Charset
 from runtime.recognizer import Recognizer
@@ -83,6 +83,14 @@ def test_words_that_were_not_cut_where_they_meet_are_joined_by_a_space() -> None
         lit = np.flatnonzero(image.mean(axis=0) > 130)
         gaps = np.diff(lit)[np.diff(lit) > 1]
         assert gaps.argmax() == text.index(" ") - 1
+
+
+@pytest.mark.parametrize(("right", "text"), [("e", "N"), ("E", "NE")])
+def test_small_letters_are_not_put_behind_large_ones(right: str, text: str) -> None:
+    pieces = Pieces([[(bars(3), "aaa")]], Recognizer(Counter()), seed=1)
+    image = bars(1)[..., 0]
+    ends, begins = Piece(image, ("N",), False, True), Piece(image, (right,), True, False)
+    assert "".join(pieces._joined(ends, begins, np.random.default_rng(0)).tokens) == text
 
 
 def test_slivers_of_a_neighbour_are_not_left_at_an_edge() -> None:

@@ -1,7 +1,8 @@
 """New words out of real crops: cut between their characters, and joined with pieces of others.
 
 A few thousand real crops are soon known by heart. What is cut out of them has the same ink, blur
-and light but other text, with slivers of the neighbours at its edges, and there are millions of it.
+and light but other text, and there are millions of it. It is cut at clean gaps only: slivers of the
+neighbours at its edges would teach that marks there do not count.
 Where a character stands is known from the best alignment of the crop's label (`ctc.align`).
 """
 
@@ -24,9 +25,7 @@ _BATCH = 256  # crops aligned at a time
 _SURE = -0.7  # log p of a label, a token, below which its alignment is not trusted
 _NARROW = 0.22  # heights a token; a narrower one stands in a turned or condensed word
 _REACH = 0.2  # heights; a gap that far from where it is expected must be free of ink
-_CLEAN = (
-    0.55  # share of a crop's mean ink; a gap with more would leave slivers that look like marks
-)
+_CLEAN = 0.55  # share of a crop's mean ink; a gap with more would leave slivers
 _JOINED = 0.3  # how often a word is made of two pieces
 _SPACE = (0.2, 0.5)  # heights between two words
 _LONGEST = 14  # tokens of a joined word
