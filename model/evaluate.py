@@ -27,10 +27,15 @@ _BATCH = 256
 
 
 def read_all(
-    backend: Backend, samples: Sequence[Sample], *, decoder: str = "greedy", progress: bool = False
+    backend: Backend,
+    samples: Sequence[Sample],
+    *,
+    decoder: str = "greedy",
+    look_again: float | None = None,
+    progress: bool = False,
 ) -> list[str]:
     """What a backend reads in each sample's image."""
-    recognizer = Recognizer(backend, decoder)
+    recognizer = Recognizer(backend, decoder, look_again=look_again)
     readings: list[str] = []
     for start in tqdm(range(0, len(samples), _BATCH), unit="batch", disable=not progress):
         members = range(start, min(start + _BATCH, len(samples)))
@@ -64,6 +69,13 @@ def build_parser() -> argparse.ArgumentParser:
     add("model", type=Path, help="a checkpoint (.safetensors) or a model file of any format")
     add("data", type=Path, nargs="+", help="folders with labels.tsv or labels.csv, or LMDBs")
     add("--decoder", default="greedy", help="(default: %(default)s)")
+    add(
+        "--look-again",
+        type=float,
+        metavar="P",
+        help="read again what is less probable than this, 0 for one look (default: as the file "
+        "says)",
+    )
     add("--threads", type=int, help="(default: the engine's own)")
     add("--device", default="cpu", help="(default: %(default)s)")
     add("--errors", type=Path, metavar="PNG", help="draw the worst misreadings")
@@ -80,7 +92,8 @@ def main(argv: list[str] | None = None) -> int:
         for path in args.data:
             dataset = open_dataset(path)
             samples = [dataset[i] for i in tqdm(range(len(dataset)), desc=str(path), leave=False)]
-            readings = read_all(backend, samples, decoder=args.decoder, progress=True)
+            asked = {"decoder": args.decoder, "look_again": args.look_again}
+            readings = read_all(backend, samples, **asked, progress=True)
             result = score([text for _, text in samples], readings)
             _print(args, path, result)
             misread += [

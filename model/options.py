@@ -57,6 +57,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="characters to read, or a file with one token a "
         "line (default: printable ASCII, or that of the checkpoint)",
     )
+    add(
+        "--look-again",
+        type=float,
+        metavar="P",
+        help="advise devices to read again, narrower and wider, what they read as less probable "
+        "than this; 0 for never (default: 0, or as the checkpoint advises)",
+    )
     add_training(parser)
     return parser
 

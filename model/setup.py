@@ -105,6 +105,11 @@ def make_job(settings: argparse.Namespace) -> Job:
         CrnnError: If a file is missing or damaged, a label cannot be spelt, or nothing is left.
     """
     model, manifest = _network(settings)
+    if settings.look_again is not None:
+        try:
+            manifest = manifest.replace(look_again=settings.look_again)
+        except ValueError as error:
+            raise CrnnError(f"--{error}".replace("_", "-", 1)) from None
     charset = manifest.charset
     chunks = Chunks(
         _mixture(settings, model, manifest),

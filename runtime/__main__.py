@@ -77,6 +77,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="a setting of the decoder, such as width=20; repeatable (`--set help=` lists them)",
     )
+    words.add_argument(
+        "--look-again",
+        type=float,
+        metavar="P",
+        help="read what is less probable than P again, narrower and wider, and keep the most "
+        "probable reading: more right in more time; 0 for one look (default: as the model file "
+        "says)",
+    )
     output.add_argument("--json", action="store_true", help="write JSON, for programs")
 
     parser = argparse.ArgumentParser(

@@ -6,29 +6,33 @@ them alike. What is reported are quantiles, never means: one interruption would 
 
 from __future__ import annotations
 
+import copy
 import os
 import platform
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from runtime.backends import model_size
+from runtime.decoders import Recognition
 from runtime.errors import EngineError
 from runtime.metrics import Score, score
 from runtime.recognizer import Recognizer
 
 STAGES = ("preprocess", "model", "decode", "confidence")
-"""Confidence and spans are computed only when asked for, so a read does not include them."""
+"""A read consists of the first three; decoding is all that is neither of the two before it, such as
+what Python itself takes. Confidence and spans are computed only when asked for."""
 
+_Made = TypeVar("_Made")
 _WARM_UP = 5  # reads; engines plan memory for each new width
 _COLD = (
     "import sys; from runtime import Recognizer; from runtime.selftest import selftest_image; "
@@ -98,16 +102,18 @@ def bench(
         **options: Of `Recognizer.load`: backend, decoder and its settings, threads, device.
     """
     readers = [Recognizer.load(path, **options) for path in paths]
-    times = np.empty((len(readers), _WARM_UP + runs, len(STAGES)))
+    staged = [StagedReader(reader) for reader in readers]
+    times = np.empty((len(readers), _WARM_UP + runs, len(STAGES) - 1))
     for run in range(_WARM_UP + runs):
-        for k, reader in enumerate(readers):
-            times[k, run] = read_in_stages(reader, images[run % len(images)])[1]
+        for k, read in enumerate(staged):
+            times[k, run] = read(images[run % len(images)])[1]
     many = [images[i % len(images)] for i in range(max(64, len(images)))]
     reports = []
     for path, reader, stages in zip(paths, readers, times[:, _WARM_UP:], strict=True):
         start = time.perf_counter()
-        readings = [reading.text for reading in reader.batch(many)]
+        readings = reader.batch(many)
         elapsed_s = time.perf_counter() - start
+        confidence = np.array([confidence_ms(reading) for reading in readings])
         reports.append(
             Report(
                 path=str(path),
@@ -115,33 +121,60 @@ def bench(
                 precision=reader.manifest.precision,
                 size_bytes=model_size(path),
                 cold_start_ms=_cold_start_ms(path, options.get("backend")),
-                read=quantiles(stages[:, :3].sum(axis=1)),
-                stages={s: quantiles(stages[:, i]) for i, s in enumerate(STAGES)},
+                read=quantiles(stages.sum(axis=1)),
+                stages=dict(zip(STAGES, map(quantiles, [*stages.T, confidence]), strict=True)),
                 words_per_s=round(len(many) / elapsed_s, 1),
                 runs=runs,
-                score=None if texts is None else score(texts, readings[: len(images)]),
+                score=None if texts is None else _score(texts, readings),
             )
         )
     return reports
 
 
-def read_in_stages(reader: Recognizer, image: npt.NDArray[np.uint8]) -> tuple[str, list[float]]:
-    """The text of an image, and how many milliseconds each of `STAGES` took, turns included."""
-    total_ms, found = np.zeros(len(STAGES)), []
-    for quarters in (0, *reader.turns(image)):
-        view = np.rot90(image, quarters)
-        marks = [time.perf_counter()]
-        tensor = reader.manifest.preprocess(view)[None]
-        marks.append(time.perf_counter())
-        logits = reader.backend(tensor)
-        marks.append(time.perf_counter())
-        (reading,) = reader.decode(logits)
-        marks.append(time.perf_counter())
-        _ = reading.confidence, reading.characters
-        marks.append(time.perf_counter())
-        total_ms += 1e3 * np.diff(marks)
-        found.append(reading)
-    return max(found, key=lambda reading: reading.log_prob).text, total_ms.tolist()
+class StagedReader:
+    """A recognizer that tells how long each stage of a read took, of all the looks it needed.
+
+    Args:
+        recognizer: It is left alone: a copy is timed.
+    """
+
+    def __init__(self, recognizer: Recognizer) -> None:
+        """Put clocks before its stages."""
+        self._timed = copy.copy(recognizer)
+        self._timed.preprocess = self._clocked("preprocess", recognizer.preprocess)
+        self._timed.backend = self._clocked("model", recognizer.backend)
+        self._ms: dict[str, float] = {}
+
+    def __call__(self, image: npt.NDArray[np.uint8]) -> tuple[Recognition, list[float]]:
+        """The reading of an image, and how many milliseconds each stage of it took."""
+        self._ms = dict.fromkeys(("preprocess", "model"), 0.0)
+        start = time.perf_counter()
+        reading = self._timed(image)
+        whole_ms = 1e3 * (time.perf_counter() - start)
+        return reading, [*self._ms.values(), whole_ms - sum(self._ms.values())]
+
+    def _clocked(self, stage: str, work: Callable[..., _Made]) -> Callable[..., _Made]:
+        def timed(*given: Any) -> _Made:
+            start = time.perf_counter()
+            made = work(*given)
+            self._ms[stage] += 1e3 * (time.perf_counter() - start)
+            return made
+
+        return timed
+
+
+def confidence_ms(reading: Recognition) -> float:
+    """How many milliseconds score and spans of a fresh reading take.
+
+    Ask only when all reads are timed: in between, it would leave them cold caches.
+    """
+    start = time.perf_counter()
+    _ = reading.confidence, reading.characters
+    return 1e3 * (time.perf_counter() - start)
+
+
+def _score(texts: Sequence[str], readings: Sequence[Recognition]) -> Score:
+    return score(texts, [reading.text for reading in readings[: len(texts)]])
 
 
 def quantiles(durations_ms: npt.NDArray[np.float64]) -> dict[str, float]:

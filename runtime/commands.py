@@ -39,6 +39,7 @@ def read(options: argparse.Namespace) -> int:
       python -m runtime read plate.png --decoder beam --set 'pattern=[A-Z]{2}\d{4}'
       python -m runtime read crops/ --decoder lexicon --set words=names.txt --set prior=0.99
       python -m runtime read word.png --decoder beam --set alternatives=4 --json
+      python -m runtime read hard/ --look-again 0.7
     """
     reader = Recognizer.load(options.model, **_wanted(options))
     pictures = _pictures(options.images, reader.manifest.preprocess)
@@ -58,7 +59,8 @@ def read(options: argparse.Namespace) -> int:
 
 def _wanted(options: argparse.Namespace) -> dict[str, Any]:
     """What the options say to `Recognizer.load`."""
-    named = {name: getattr(options, name) for name in ("backend", "decoder", "threads", "device")}
+    names = "backend", "decoder", "look_again", "threads", "device"
+    named = {name: getattr(options, name) for name in names}
     return named | parse_settings(options.decoder, options.settings)
 
 
@@ -105,6 +107,7 @@ def info(options: argparse.Namespace) -> int:
         "charset": f"{len(charset.tokens)} tokens: {charset.join(charset.tokens)}",
         "preprocess": ", ".join(f"{key} {value}" for key, value in preprocess.items()),
         "time step": f"{manifest.stride} px of the tensor",
+        "second looks": f"below p = {manifest.look_again:g}" if manifest.look_again else "none",
         "self-test": f"{sum(k >= 0 for k in manifest.selftest)} time steps pinned",
     }
     for part in ("provenance", "metrics"):

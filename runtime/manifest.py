@@ -19,9 +19,19 @@ KEY = "crnn_manifest"
 """The metadata key, the same in every format."""
 
 SCHEMA = 2
-"""Fixes the fields below *and* the preprocessing algorithm that they feed."""
+"""Fixes what the fields below mean *and* the preprocessing algorithm that they feed."""
 
 PRECISIONS = ("fp32", "int8")
+
+
+def check_probability(name: str, value: Any) -> None:
+    """Refuse a setting that is no number from 0 to 1.
+
+    Raises:
+        ValueError: Telling its name.
+    """
+    if type(value) not in (int, float) or not 0 <= value <= 1:
+        raise ValueError(f"{name} must be a probability from 0 to 1, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,8 @@ class Manifest:
         charset: What the classes stand for.
         preprocess: How an image becomes the input tensor.
         stride: Input pixels per time step.
+        look_again: A reading less probable than this is worth a second look; 0 if none is. See
+            `runtime.recognizer.Recognizer`.
         provenance: Where the file comes from: checkpoint hash, exporter, calibration, data.
         metrics: Measured figures, each with its set and sample size.
         selftest: Class ids that a fixed picture must give, step by step: `runtime.selftest`.
@@ -45,6 +57,7 @@ class Manifest:
     charset: Charset
     preprocess: Preprocess = field(default_factory=Preprocess)
     stride: int = 4
+    look_again: float = 0.0
     version: str = "0"
     precision: str = "fp32"
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -61,6 +74,7 @@ class Manifest:
         if self.precision not in PRECISIONS or self.stride < 1:
             known = ", ".join(PRECISIONS)
             raise ValueError(f"precision {self.precision!r} (known: {known}), stride {self.stride}")
+        check_probability("look_again", self.look_again)
         if any(type(k) is not int or not -1 <= k < self.charset.num_classes for k in self.selftest):
             raise ValueError("selftest has impossible ids")
 

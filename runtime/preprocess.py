@@ -141,26 +141,27 @@ class Preprocess:
         if not 0 < self.min_std < 256:
             raise ValueError(f"min_std must be a positive number of grey levels: {self}")
 
-    def width(self, image_height: int, image_width: int) -> int:
+    def width(self, image_height: int, image_width: int, stretch: float = 1.0) -> int:
         """Columns that an image's content fills in the tensor, in pixels, before padding."""
-        return max(self.min_width, image_width * self.height // image_height)
+        width = max(self.min_width, image_width * self.height // image_height)
+        return max(1, int(stretch * width))
 
-    def scale(self, image_height: int, image_width: int) -> float:
+    def scale(self, image_height: int, image_width: int, stretch: float = 1.0) -> float:
         """Pixels of an image from one column of its tensor to the next."""
-        return min(image_height / self.height, image_width / self.min_width)
+        return min(image_height / self.height, image_width / self.min_width) / stretch
 
-    def fits(self, image_height: int, image_width: int) -> bool:
+    def fits(self, image_height: int, image_width: int, stretch: float = 1.0) -> bool:
         """Whether an image of this size is no longer a line than `max_width` allows."""
-        return self.width(image_height, image_width) <= self.max_width
+        return self.width(image_height, image_width, stretch) <= self.max_width
 
-    def bucket(self, image_height: int, image_width: int) -> int:
+    def bucket(self, image_height: int, image_width: int, stretch: float = 1.0) -> int:
         """The tensor width that an image of this size gets.
 
         Raises:
             ImageError: If the line is longer than `max_width` allows.
         """
-        width = self.width(image_height, image_width)
-        if not self.fits(image_height, image_width):
+        width = self.width(image_height, image_width, stretch)
+        if width > self.max_width:
             raise ImageError(
                 f"an image of {image_width}×{image_height} px becomes {width} px wide at height "
                 f"{self.height}, and this model reads at most {self.max_width}: cut it into lines "
@@ -168,17 +169,18 @@ class Preprocess:
             )
         return -(-width // self.grid) * self.grid
 
-    def __call__(self, image: npt.NDArray[np.uint8]) -> FloatArray:
+    def __call__(self, image: npt.NDArray[np.uint8], stretch: float = 1.0) -> FloatArray:
         """One image as `(1, height, bucket) float32`, standardised and right-padded with zeros.
 
         Args:
             image: `uint8 (H, W)` grey or `(H, W, 3)` RGB.
+            stretch: How many times as wide as usual the content becomes.
 
         Raises:
             ImageError: If it is not such an image, or too wide.
         """
         check_image(image)
-        size = image.shape[:2]
+        size = *image.shape[:2], stretch
         bucket, width, scale = self.bucket(*size), self.width(*size), self.scale(*size)
         small = _resize_rows(_grey_rows(image, self.height).T, width, scale)  # transposed
         small -= small.sum() / np.float32(small.size)

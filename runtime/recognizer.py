@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from runtime.backends import Backend, open_backend
 from runtime.decoders import Decoder, Recognition, make_decoder
 from runtime.errors import DecodeError, ImageError, ModelFileError
-from runtime.manifest import Manifest
+from runtime.manifest import Manifest, check_probability
 
 Image = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
@@ -25,32 +25,56 @@ DEFAULT_MODEL = Path(__file__).parent / "models" / "crnn-lite.onnx"
 TALL = 1.5
 """A picture that many times as high as wide may show a line that runs up or down."""
 
+STRETCHES = (0.75, 1.4)
+"""How many times as wide as usual a line is made for a second look, and for a third.
+
+Letters that ran into each other come apart, and those that the network took for two come together.
+"""
+
 _TURNS = (1, 3)  # quarters against the clock
+_SURE = 0.9  # a tall picture that is so surely read as it stands, such as a digit, is not turned
 _BATCH = 64  # images a run at most; bounds memory, and throughput is flat long before
 
 
 class Recognizer:
     """Reads a line of text in an image.
 
+    A picture may get more than one look; of all its readings the most probable counts:
+
+    - A word that runs up or down, squeezed into a line's height, is lost. So a tall picture that is
+      not surely read as it stands is also read turned either way.
+    - Where a reading is less probable than `look_again`, the same line is read 0.75 times as wide,
+      and if that is not probable enough, 1.4 times. This takes time for unsure pictures alone.
+
     Args:
         backend: The network; see `runtime.backends.open_backend`.
         decoder: A decoder, or the name of one; see `runtime.decoders.make_decoder`.
+        look_again: The probability from which on one look is enough, 0…1. 0 is the fastest; none
+            for what the model file recommends.
         **settings: Of the decoder, if it is named: `width=20`.
 
     Attributes:
         manifest: What the model file says about itself.
+        preprocess: What makes a tensor of an image, as the manifest says.
         backend: The network.
         decoder: What reads its log-probabilities.
+        look_again: The probability from which on one look is enough.
     """
 
     def __init__(
-        self, backend: Backend, decoder: str | Decoder = "greedy", **settings: Any
+        self,
+        backend: Backend,
+        decoder: str | Decoder = "greedy",
+        *,
+        look_again: float | None = None,
+        **settings: Any,
     ) -> None:
         """Join the parts.
 
         Raises:
             UnknownNameError: If there is no such decoder.
-            DecodeError: If it has no such setting, or is made already and takes none.
+            DecodeError: If it has no such setting, or is made already and takes none; or if
+                `look_again` is no probability.
         """
         if settings and not isinstance(decoder, str):
             raise DecodeError(
@@ -58,7 +82,13 @@ class Recognizer:
                 "it with them, or name it"
             )
         self.manifest: Manifest = backend.manifest
-        self.backend = backend
+        self.look_again = self.manifest.look_again if look_again is None else look_again
+        try:
+            check_probability("look_again", self.look_again)
+        except ValueError as error:
+            raise DecodeError(str(error)) from None
+        self.preprocess: Callable[..., FloatArray] = self.manifest.preprocess
+        self.backend: Callable[[FloatArray], FloatArray] = backend
         self.decoder: Decoder = (
             make_decoder(decoder, self.manifest.charset, **settings)
             if isinstance(decoder, str)
@@ -72,6 +102,7 @@ class Recognizer:
         *,
         backend: str | None = None,
         decoder: str | Decoder = "greedy",
+        look_again: float | None = None,
         threads: int | None = None,
         device: str = "cpu",
         **settings: Any,
@@ -82,6 +113,8 @@ class Recognizer:
             path: The model file; none for the model that comes with the runtime.
             backend: Name of the backend; none to go by the file's suffix.
             decoder: A decoder, or the name of one.
+            look_again: The probability from which on one look is enough; none for what the file
+                recommends.
             threads: Processor cores to use; None for all.
             device: `cpu`, or what the backend knows, such as `cuda:0`.
             **settings: Of the decoder: `decoder="lexicon", words=["yes", "no"]`.
@@ -90,7 +123,8 @@ class Recognizer:
             ModelFileError: If the file is missing, damaged, foreign, or contradicts itself.
             EngineError: If the engine or the device is not installed here.
             UnknownNameError: If there is no such backend or decoder.
-            DecodeError: If the decoder has no such setting, or refuses its value.
+            DecodeError: If the decoder has no such setting, or refuses its value, or if
+                `look_again` is no probability.
         """
         if path is None:
             path = DEFAULT_MODEL
@@ -99,7 +133,8 @@ class Recognizer:
                     f"the default model {path} is not there: export one with `python -m "
                     "export.onnx`, or name a model file (--model)"
                 )
-        return cls(open_backend(path, backend, threads=threads, device=device), decoder, **settings)
+        opened = open_backend(path, backend, threads=threads, device=device)
+        return cls(opened, decoder, look_again=look_again, **settings)
 
     def __call__(self, image: Image) -> Recognition:
         """Read one image, `uint8 (H, W)` grey or `(H, W, 3)` RGB.
@@ -107,9 +142,9 @@ class Recognizer:
         Raises:
             ImageError: If it is no such image, or too long a line.
         """
-        tensor = self.manifest.preprocess(image)[None]
-        reading = self._place(self.decode(self.backend(tensor))[0], image)
-        return self._turned([image], [reading])[0]
+        logits = self.backend(self.preprocess(image)[None])
+        reading = self._place(self.decode(logits)[0], image)
+        return self._looked_again([image], [reading])[0]
 
     def batch(self, images: Sequence[Image]) -> list[Recognition]:
         """Read several images. Each reading is what reading that image alone gives.
@@ -120,7 +155,7 @@ class Recognizer:
         Raises:
             ImageError: If one is no image or too long a line; the message has its number.
         """
-        return self._turned(images, self._upright(images))
+        return self._looked_again(images, self._look(images))
 
     def log_probs(self, images: Sequence[Image]) -> list[FloatArray]:
         """The `(T, C) float32` log-probabilities of each image as it stands, T by its width."""
@@ -139,40 +174,61 @@ class Recognizer:
         """
         return self.decoder(self._log_probs(logits))
 
-    def turns(self, image: Image) -> tuple[int, ...]:
-        """The quarter turns against the clock with which an image is tried, besides as it stands.
+    def _looked_again(
+        self, images: Sequence[Image], readings: list[Recognition]
+    ) -> list[Recognition]:
+        """The most probable readings of images that have had one look, after those they need."""
 
-        A word that runs up or down, squeezed into a line's height, is lost; so a tall picture is
-        read turned either way as well, and the most probable reading counts.
-        """
-        height, width = image.shape[:2]
-        tall = height >= TALL * width
-        return _TURNS if tall and self.manifest.preprocess.fits(width, height) else ()
+        def look(views: list[tuple[int, int]], stretch: float = 1.0) -> None:
+            turned = [np.rot90(images[i], quarters) for i, quarters in views]
+            found = self._look(turned, stretch, [90 * quarters for _, quarters in views])
+            for (i, _), reading in zip(views, found, strict=True):
+                readings[i] = max(readings[i], reading, key=lambda each: each.log_prob)
 
-    def _turned(self, images: Sequence[Image], readings: list[Recognition]) -> list[Recognition]:
-        """Readings of images as they stand, or turned where that is more probable."""
-        tall = [i for i, image in enumerate(images) if self.turns(image)]
+        tall = [i for i, image in enumerate(images) if self._tall(image, readings[i])]
         for quarters in _TURNS if tall else ():
-            turned = [np.rot90(images[i], quarters) for i in tall]
-            for i, reading in zip(tall, self._upright(turned), strict=True):
-                if reading.log_prob > readings[i].log_prob:
-                    readings[i] = replace(reading, turned=90 * quarters)
+            look([(i, quarters) for i in tall])
+        for stretch in STRETCHES if self.look_again else ():
+            unsure = [i for i, image in enumerate(images) if self._unsure(image, readings[i])]
+            look([(i, readings[i].turned // 90) for i in unsure], stretch)
         return readings
 
-    def _upright(self, images: Sequence[Image]) -> list[Recognition]:
-        """Readings of images as they stand."""
+    def _tall(self, image: Image, reading: Recognition) -> bool:
+        """Whether an image may show a line that runs up or down."""
+        height, width = image.shape[:2]
+        return (
+            height >= TALL * width
+            and self.manifest.preprocess.fits(width, height)
+            and reading.log_prob < math.log(_SURE)
+        )
+
+    def _unsure(self, image: Image, reading: Recognition) -> bool:
+        """Whether an image's best reading yet calls for another look."""
+        height, width = image.shape[:2]
+        if reading.turned:
+            height, width = width, height
+        fits = self.manifest.preprocess.fits(height, width, max(STRETCHES))
+        return fits and reading.log_prob < math.log(self.look_again)
+
+    def _look(
+        self, images: Sequence[Image], stretch: float = 1.0, turned: Sequence[int] = ()
+    ) -> list[Recognition]:
+        """One reading of each image, made so many times as wide as usual."""
         readings: list[Any] = [None] * len(images)
-        for members, logits in self._groups(images):
+        for members, logits in self._groups(images, stretch):
             for i, reading in zip(members, self.decode(logits), strict=True):
-                readings[i] = self._place(reading, images[i])
+                degrees = turned[i] if turned else 0
+                readings[i] = self._place(reading, images[i], stretch, degrees)
         return readings
 
-    def _groups(self, images: Sequence[Image]) -> Iterator[tuple[list[int], FloatArray]]:
+    def _groups(
+        self, images: Sequence[Image], stretch: float = 1.0
+    ) -> Iterator[tuple[list[int], FloatArray]]:
         """Indices and logits of images that share a tensor width."""
         buckets: dict[int, list[tuple[int, FloatArray]]] = {}
         for i, image in enumerate(images):
             try:
-                tensor = self.manifest.preprocess(image)
+                tensor = self.preprocess(image, stretch)
             except ImageError as error:
                 raise ImageError(f"image {i} of {len(images)}: {error}") from None
             buckets.setdefault(tensor.shape[2], []).append((i, tensor))
@@ -191,10 +247,13 @@ class Recognizer:
             )
         return log_softmax(logits)
 
-    def _place(self, reading: Recognition, image: Image) -> Recognition:
+    def _place(
+        self, reading: Recognition, image: Image, stretch: float = 1.0, turned: int = 0
+    ) -> Recognition:
+        """A decoder's reading with spans in pixels of the image."""
         height, width = image.shape[:2]
-        scale = self.manifest.preprocess.scale(height, width)
-        return reading.in_pixels(self.manifest.stride * scale, float(width))
+        scale = self.manifest.preprocess.scale(height, width, stretch)
+        return reading.in_pixels(self.manifest.stride * scale, float(width), turned)
 
 
 def log_softmax(logits: FloatArray) -> FloatArray:

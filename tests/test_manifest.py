@@ -19,6 +19,7 @@ FULL = Manifest(
     charset=Charset(("clef-G2", "C4_quarter", "日"), separator="\t"),
     preprocess=Preprocess(height=48, grid=16, max_width=1024, min_std=2.0),
     stride=8,
+    look_again=0.6,
     provenance={"checkpoint": "ab12", "calibration": {"n": 64}},
     metrics={"dev": {"n": 1295, "accuracy": [0.9, 0.88, 0.92]}},
     selftest=(0, -1, 3),
@@ -40,7 +41,15 @@ def test_any_charset_survives(tokens: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"stride": 0}, {"precision": "fp16"}, {"version": 3}, {"selftest": (True,)}]
+    "change",
+    [
+        {"stride": 0},
+        {"precision": "fp16"},
+        {"version": 3},
+        {"selftest": (True,)},
+        {"look_again": 1.5},
+        {"look_again": True},
+    ],
 )
 def test_an_impossible_manifest_cannot_be_made(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(change))):

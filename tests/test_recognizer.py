@@ -198,9 +198,9 @@ def test_log_probabilities_do_not_depend_on_the_company_in_a_batch() -> None:
 class Upright:
     """A backend that reads `ab` in one picture alone, and is sure of nothing in any other."""
 
-    def __init__(self, picture: np.ndarray) -> None:
-        self.manifest = tiny_manifest()
-        self.expected = self.manifest.preprocess(picture)
+    def __init__(self, picture: np.ndarray, stretch: float = 1, **fields: object) -> None:
+        self.manifest = tiny_manifest(**fields)
+        self.expected = self.manifest.preprocess(picture, stretch)
         self.calls = 0
 
     def __call__(self, tensor: np.ndarray) -> np.ndarray:
@@ -225,7 +225,7 @@ def test_a_tall_picture_is_read_whichever_way_it_runs(turned: int) -> None:
     reading = Recognizer(backend)(tall)
     assert (reading.text, reading.turned) == ("ab", turned)
     assert reading.to_dict()["turned"] == turned
-    assert backend.calls == 3
+    assert backend.calls == (3 if turned else 1)  # none is needed after a sure reading
     end = reading.characters[-1].end
     length = 120 if turned else 20  # pixels along the line
     assert end == pytest.approx(min(length, 6 * STRIDE * length / (192 if turned else 64)))
@@ -244,3 +244,56 @@ def test_a_line_is_read_as_it_stands_alone() -> None:
     # Turned, it would be a longer line than the model takes.
     endless = np.zeros((2100, 8), np.uint8)
     assert Recognizer(Upright(endless))(endless).turned == 0
+
+
+@pytest.mark.parametrize(("stretch", "looks"), [(1, 1), (0.75, 2), (1.4, 3), (2, 3)])
+def test_an_unsure_reading_gets_second_looks(stretch: float, looks: int) -> None:
+    image, other = crops(2, seed=5)
+    backend = Upright(image, stretch)
+    reading = Recognizer(backend, look_again=0.7)(image)
+    assert backend.calls == looks
+    assert (reading.text == "ab") == (stretch != 2)
+    if stretch != 2:
+        # The network saw b in the sixth of its steps, which the stretch made shorter.
+        step_px = STRIDE * image.shape[0] / 32 / stretch
+        assert reading.characters[1].start == pytest.approx(5 * step_px)
+        assert reading.characters[1].end == pytest.approx(6 * step_px)
+    assert Recognizer(backend, look_again=0.7).batch([other, image])[1] == reading
+
+
+def test_a_turned_picture_is_looked_at_again_as_it_was_turned() -> None:
+    line = crops(1, seed=6)[0][:, :40].repeat(2, axis=1)
+    tall = np.rot90(line, 3)
+    sure, half_sure = Upright(line, 1.4), Upright(line)
+
+    def network(tensor: np.ndarray) -> np.ndarray:
+        return np.maximum(sure(tensor), half_sure(tensor) * 0.3)
+
+    recognizer = Recognizer(sure, look_again=0.7)
+    recognizer.backend = network
+    found = recognizer(tall)
+    assert (found.text, found.turned) == ("ab", 90)
+    assert found.characters[1].start == pytest.approx(5 * STRIDE * line.shape[0] / 32 / 1.4)
+    assert recognizer.batch([tall])[0] == found
+    assert Recognizer(sure)(tall).text != "ab"
+
+
+def test_second_looks_are_had_where_the_model_file_or_the_caller_wants_them() -> None:
+    image = crops(1, seed=5)[0]
+    backend = Upright(image, 0.75)
+    assert Recognizer(backend)(image).text != "ab"
+    assert backend.calls == 1
+    recommended = Upright(image, 0.75, look_again=0.6)
+    assert Recognizer(recommended)(image).text == "ab"
+    assert Recognizer(recommended, look_again=0)(image).text != "ab"
+    # Made wider, this would be a longer line than the model takes.
+    endless = np.zeros((32, recommended.manifest.preprocess.max_width), np.uint8)
+    recommended.calls = 0
+    Recognizer(recommended)(endless)
+    assert recommended.calls == 1
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), "0.5"])
+def test_a_look_again_that_is_no_probability_is_refused(value: object) -> None:
+    with pytest.raises(DecodeError, match="look_again must be a probability from 0 to 1, got"):
+        Recognizer(Fake(np.zeros((1, 9, 11), np.float32)), look_again=value)

@@ -114,12 +114,14 @@ def test_a_run_learns_and_leaves_its_files(crops, tmp_path) -> None:
 
 
 def test_finetuning_keeps_the_tokens_that_both_charsets_have(crops, tmp_path) -> None:
-    assert main(options(crops, tmp_path / "a", "--steps", "1")) == 0
+    assert main(options(crops, tmp_path / "a", "--steps", "1", "--look-again", "0.5")) == 0
     start = tmp_path / "a" / "best.safetensors"
     new = options(crops, tmp_path / "b", "--steps", "1", "--lr", "0", "--finetune", str(start))
     new[new.index("0123456789")] = "x9876543210"
     assert main(new) == 0
-    old, fresh = (load_checkpoint(tmp_path / r / "best.safetensors").model for r in "ab")
+    checkpoints = [load_checkpoint(tmp_path / r / "best.safetensors") for r in "ab"]
+    assert [c.manifest.look_again for c in checkpoints] == [0.5, 0.5]
+    old, fresh = (checkpoint.model for checkpoint in checkpoints)
     rows = [(0, 0), *((1 + "0123456789".index(d), 1 + "x9876543210".index(d)) for d in "059")]
     for row_old, row_new in rows:
         torch.testing.assert_close(
@@ -213,6 +215,7 @@ def test_two_processes_train_one_model(crops, tmp_path) -> None:
         (["--device", "tpu"], "tpu"),
         (["--precision", "fp16"], "CUDA"),
         (["--eval", "/nowhere"], "labels.tsv"),
+        (["--look-again", "2"], "--look-again must be a probability"),
     ],
 )
 def test_bad_settings_are_refused_in_one_line(crops, tmp_path, capsys, change, says) -> None:

@@ -90,14 +90,14 @@ class Recognition:
         text = charset.join(tokens)
         return cls(text, tokens, evidence, tuple(alternatives), constrained, proven)
 
-    def in_pixels(self, step_px: float, width_px: float) -> Recognition:
-        """The same reading with spans in pixels of the caller's image."""
+    def in_pixels(self, step_px: float, width_px: float, turned: int = 0) -> Recognition:
+        """The same reading with spans in pixels of the caller's image, perhaps turned."""
         others = self.alternatives
         if others:
-            others = tuple([other.in_pixels(step_px, width_px) for other in others])
+            others = tuple([other.in_pixels(step_px, width_px, turned) for other in others])
         # Written out because `dataclasses.replace` takes thrice as long, as long as an argmax.
         read = self.text, self.tokens, self.evidence, others, self.constrained, self.proven
-        return Recognition(*read, step_px, width_px)
+        return Recognition(*read, step_px, width_px, turned)
 
     @cached_property
     def _classes(self) -> list[int]:

@@ -34,9 +34,11 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
     cold_parts_ms = {part: round(1e3 * (b - a), 1) for part, (a, b) in parts}
 
     # The rest is no part of the cold start.
-    from runtime.bench import read_in_stages
+    from runtime.bench import StagedReader, confidence_ms
     from runtime.images import read_image
+    from runtime.recognizer import STRETCHES
 
+    read_in_stages = StagedReader(recognizer)
     seen_px: set[int] = set()
 
     def warm_up(width_px: int) -> None:
@@ -48,10 +50,14 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
 
     def read(paths: Sequence[str]) -> dict[str, Any]:
         images = [read_image(path) for path in paths]  # not in between: that leaves cold caches
+        stretches = 1.0, *(STRETCHES if recognizer.look_again else ())
         for image in images:
-            warm_up(manifest.preprocess.bucket(*image.shape[:2]))
-        found = [read_in_stages(recognizer, image) for image in images]
-        return {"texts": [text for text, _ in found], "stages_ms": [ms for _, ms in found]}
+            for stretch in stretches:
+                height, width = image.shape[:2]
+                warm_up(manifest.preprocess.bucket(height, width, stretch))
+        found = [read_in_stages(image) for image in images]
+        stages_ms = [[*ms, confidence_ms(reading)] for reading, ms in found]
+        return {"texts": [reading.text for reading, _ in found], "stages_ms": stages_ms}
 
     def read_whole(paths: Sequence[str]) -> dict[str, Any]:
         return timed(lambda image: recognizer(image).text, map(read_image, paths))
@@ -67,7 +73,7 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
         shape = manifest.preprocess.height, width_px
         image = np.resize(selftest_image()[..., 0], shape)  # what it shows is no matter
         warm_up(manifest.preprocess.bucket(*shape))
-        return [sum(read_in_stages(recognizer, image)[1][:3]) for _ in range(reads)]
+        return [sum(read_in_stages(image)[1]) for _ in range(reads)]
 
     def about() -> dict[str, Any]:
         engines = {name: version(name) for name in ENGINES if name in sys.modules}
