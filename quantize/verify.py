@@ -19,9 +19,9 @@ from quantize.calibration import Crops
 from quantize.comparison import Comparison, Side, VerificationError
 from runtime.backends import Backend, model_size, open_backend
 from runtime.decoders import make_decoder
+from runtime.decoders.ctc import log_softmax
 from runtime.manifest import Manifest
 from runtime.metrics import Estimate, Z, score
-from runtime.recognizer import log_softmax
 from runtime.selftest import check, selftest_classes
 
 MARGIN_POINTS = 1.0

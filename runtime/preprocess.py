@@ -31,26 +31,29 @@ from runtime.errors import ImageError
 FloatArray = npt.NDArray[np.float32]
 _REC601 = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _BLOCK = 64  # output pixels a matrix computes: each looks at few input pixels, so it stays small
+_HIGH = 512  # rows of a picture for which the matrix that resizes them is still worth keeping
 _CHUNK = 1 << 20  # input pixels converted to grey at a time; bounds memory for huge pictures
 
 
 @lru_cache(maxsize=256)
-def _filter(scale: float, start: int) -> tuple[int, FloatArray]:
+def _filter(scale: float, start: int) -> tuple[int, FloatArray, FloatArray]:
     """Triangle weights of `_BLOCK` output pixels from `start` on, of input without a right end.
 
     Building them would be most of what preprocessing costs. But a picture's rows and columns share
     one scale, its height's, and heights are few: so they are nearly always here already.
 
     Returns:
-        The first input pixel that they look at, and weights `(_BLOCK, K)` float32 whose rows sum
-        to 1.
+        The first input pixel that they look at, weights `(_BLOCK, K)` float32 whose rows sum to 1,
+        and what the rows sum to until each input pixel.
     """
     support = max(scale, 1.0)  # enlarging interpolates, shrinking averages: no aliasing
     centres = (np.arange(start, start + _BLOCK) + 0.5) * scale - 0.5
     lo = max(0, math.floor(centres[0] - support))
     inputs = np.arange(lo, math.ceil(centres[-1] + support) + 1)
     weights = np.maximum(1 - np.abs(np.subtract.outer(centres, inputs)) / support, 0)
-    return lo, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    weights /= weights.sum(axis=1, keepdims=True)
+    kept = weights.astype(np.float32)
+    return lo, kept, weights.cumsum(axis=1, out=weights).astype(np.float32)
 
 
 def _resize_rows(image: npt.NDArray[Any], n_out: int, scale: float) -> FloatArray:
@@ -60,13 +63,20 @@ def _resize_rows(image: npt.NDArray[Any], n_out: int, scale: float) -> FloatArra
     beyond = math.floor((n_in + 0.5 - max(scale, 1.0)) / scale - 0.5)
     for start in range(0, n_out, _BLOCK):
         stop = min(n_out, start + _BLOCK)
-        lo, weights = _filter(scale, start)
+        lo, weights, sums = _filter(scale, start)
         weights = weights[: stop - start, : n_in - lo]
-        rows = np.matmul(weights, image[lo : lo + weights.shape[1]], out=out[start:stop])
+        seen = weights.shape[1]
+        rows = np.matmul(weights, image[lo : lo + seen], out=out[start:stop])
         if beyond < stop:  # from there on, rows miss what lies beyond the input's end
             first = max(0, beyond - start)
-            rows[first:] /= np.add.reduce(weights[first:], axis=1, keepdims=True)
+            rows[first:] /= sums[first : stop - start, seen - 1 : seen]
     return out
+
+
+@lru_cache(maxsize=64)
+def _rows(n_in: int, n_out: int) -> FloatArray:
+    """The matrix `(n_out, n_in) float32` that resizes all rows at once."""
+    return _resize_rows(np.eye(n_in, dtype=np.float32), n_out, n_in / n_out)
 
 
 def check_image(image: npt.NDArray[np.uint8]) -> None:
@@ -95,7 +105,8 @@ def check_image(image: npt.NDArray[np.uint8]) -> None:
 def to_grey(image: npt.NDArray[np.uint8]) -> FloatArray:
     """Grey levels `(H, W) float32` in 0…255 of an image that `check_image` lets pass."""
     if image.shape[2:] == (3,):
-        return image @ _REC601
+        flat: FloatArray = np.dot(image.reshape(-1, 3).astype(np.float32), _REC601)
+        return flat.reshape(image.shape[:2])
     return image.reshape(image.shape[:2]).astype(np.float32)
 
 
@@ -103,6 +114,8 @@ def _grey_rows(image: npt.NDArray[np.uint8], n_out: int) -> FloatArray:
     """The image in grey, resized to `n_out` rows, a stripe of its columns at a time."""
     height, width = image.shape[:2]
     step = max(1, _CHUNK // height)
+    if height <= _HIGH and width <= step:
+        return _rows(height, n_out) @ to_grey(image)
     stripes = [
         _resize_rows(to_grey(image[:, x : x + step]), n_out, height / n_out)
         for x in range(0, width, step)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runtime.backends import Backend, open_backend
-from runtime.decoders import Decoder, Recognition, make_decoder
+from runtime.decoders import Decoder, Recognition, ctc, make_decoder
 from runtime.errors import DecodeError, ImageError, ModelFileError
 from runtime.manifest import Manifest, check_probability
 
@@ -94,6 +94,7 @@ class Recognizer:
             if isinstance(decoder, str)
             else decoder
         )
+        self._takes_logits: bool = getattr(self.decoder, "takes_logits", False)
 
     @classmethod
     def load(
@@ -144,7 +145,9 @@ class Recognizer:
         """
         logits = self.backend(self.preprocess(image)[None])
         reading = self._place(self.decode(logits)[0], image)
-        return self._looked_again([image], [reading])[0]
+        if self.look_again or image.shape[0] >= TALL * image.shape[1]:
+            reading = self._looked_again([image], [reading])[0]
+        return reading
 
     def batch(self, images: Sequence[Image]) -> list[Recognition]:
         """Read several images. Each reading is what reading that image alone gives.
@@ -161,7 +164,8 @@ class Recognizer:
         """The `(T, C) float32` log-probabilities of each image as it stands, T by its width."""
         found: list[Any] = [None] * len(images)
         for members, logits in self._groups(images):
-            for i, rows in zip(members, self._log_probs(logits), strict=True):
+            self._check(logits)
+            for i, rows in zip(members, ctc.log_softmax(logits), strict=True):
                 found[i] = rows
         return found
 
@@ -172,7 +176,8 @@ class Recognizer:
             ModelFileError: If their shape is not what the manifest says.
             DecodeError: If they are not finite.
         """
-        return self.decoder(self._log_probs(logits))
+        self._check(logits)
+        return self.decoder(logits if self._takes_logits else ctc.log_softmax(logits))
 
     def _looked_again(
         self, images: Sequence[Image], readings: list[Recognition]
@@ -238,14 +243,13 @@ class Recognizer:
                 tensors = np.stack([tensor for _, tensor in members])
                 yield [i for i, _ in members], self.backend(tensors)
 
-    def _log_probs(self, logits: FloatArray) -> FloatArray:
+    def _check(self, logits: FloatArray) -> None:
         classes = self.manifest.charset.num_classes
         if logits.ndim != 3 or logits.shape[2] != classes or logits.size == 0:
             raise ModelFileError(
                 f"model {self.manifest.name!r} gave logits of shape {logits.shape}, expected (N, "
                 f"T, {classes}): its manifest names {classes - 1} tokens, and there is the blank"
             )
-        return log_softmax(logits)
 
     def _place(
         self, reading: Recognition, image: Image, stretch: float = 1.0, turned: int = 0
@@ -254,14 +258,3 @@ class Recognizer:
         height, width = image.shape[:2]
         scale = self.manifest.preprocess.scale(height, width, stretch)
         return reading.in_pixels(self.manifest.stride * scale, float(width), turned)
-
-
-def log_softmax(logits: FloatArray) -> FloatArray:
-    """Logits `(…, C) float32` as log-probabilities of the same shape."""
-    rows = logits.reshape(-1, logits.shape[-1])
-    # The index of the highest is found seven times as fast as its value. Each row has a peak of its
-    # own: with a common one, a picture's last digits would depend on its company in a batch.
-    peak = rows[np.arange(len(rows)), rows.argmax(axis=1)]
-    shifted: FloatArray = rows - peak[:, None]
-    shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return shifted.reshape(logits.shape)

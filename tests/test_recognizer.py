@@ -11,8 +11,9 @@ from runtime import selftest
 from runtime.backends import open_backend
 from runtime.charset import Charset
 from runtime.decoders import greedy
+from runtime.decoders.ctc import log_softmax
 from runtime.errors import CrnnError, DecodeError, ImageError, ModelFileError
-from runtime.recognizer import Recognizer, log_softmax
+from runtime.recognizer import Recognizer
 
 
 def crops(count: int = 12, seed: int = 0) -> list[np.ndarray]:

@@ -35,10 +35,10 @@ from examples.benchmarks.results import save
 from examples.benchmarks.stats import as_list, from_list, ratio
 from examples.benchmarks.table import figure, markdown, times
 from runtime.charset import Charset
-from runtime.decoders.ctc import FloatArray
+from runtime.decoders.ctc import FloatArray, log_softmax
 from runtime.errors import EngineError
 from runtime.images import LabelledFolder, read_image
-from runtime.recognizer import DEFAULT_MODEL, Recognizer, log_softmax
+from runtime.recognizer import DEFAULT_MODEL, Recognizer
 
 RIVALS = ("fast-ctc-decode==0.3.7", "pyctcdecode==0.5.0")
 BATCHES = (1, 64)

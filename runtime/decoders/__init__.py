@@ -42,15 +42,14 @@ class Character:
 class Recognition:
     """A reading: the text, and the evidence from which its score and spans are computed.
 
-    Score and spans cost more than greedy reading itself (about 0.2 ms against 0.02), so they are
-    computed when first asked for, and kept. The evidence is only the columns of log_probs that
-    the text uses, some 700 bytes.
+    Score and spans cost more than greedy reading itself (about 0.2 ms against 0.01), so they are
+    computed when first asked for, and kept.
 
     Attributes:
         text: What was read.
         tokens: The same, token by token.
-        evidence: `(T, 1 + K) float32`: log_probs of the blank and of the K different tokens, in
-            the order in which they first occur.
+        classes: The same in class ids, without blanks.
+        scores: `(T, C) float32`: what the decoder was given, logits or log-probabilities.
         alternatives: Other texts for the same image, most probable first, where a decoder gives
             them.
         constrained: Whether the text is as a decoder was told that it must be (a word of the
@@ -64,7 +63,8 @@ class Recognition:
 
     text: str
     tokens: tuple[str, ...]
-    evidence: ctc.FloatArray = field(repr=False, compare=False)
+    classes: Sequence[int] = field(repr=False, compare=False)
+    scores: ctc.FloatArray = field(repr=False, compare=False)
     alternatives: tuple[Recognition, ...] = ()
     constrained: bool | None = None
     proven: bool = False
@@ -77,18 +77,16 @@ class Recognition:
         cls,
         charset: Charset,
         classes: Sequence[int],
-        log_probs: ctc.FloatArray,
+        scores: ctc.FloatArray,
         alternatives: Sequence[Recognition] = (),
         constrained: bool | None = None,
         proven: bool = False,
     ) -> Recognition:
-        """The recognition of class ids without blanks, read from log_probs `(T, C) float32`."""
+        """The recognition of class ids without blanks, read from scores `(T, C) float32`."""
         tokens = tuple([charset.tokens[k - 1] for k in classes])
-        columns = [BLANK, *dict.fromkeys(classes)]
-        # One gather makes a copy: the recognition keeps no batch alive, and nobody can change it.
-        evidence = log_probs.take(columns, axis=1)
-        text = charset.join(tokens)
-        return cls(text, tokens, evidence, tuple(alternatives), constrained, proven)
+        scores = scores.copy()  # it keeps no batch alive, and nobody can change it
+        read = charset.join(tokens), tokens, classes, scores
+        return cls(*read, tuple(alternatives), constrained, proven)
 
     def in_pixels(self, step_px: float, width_px: float, turned: int = 0) -> Recognition:
         """The same reading with spans in pixels of the caller's image, perhaps turned."""
@@ -96,19 +94,32 @@ class Recognition:
         if others:
             others = tuple([other.in_pixels(step_px, width_px, turned) for other in others])
         # Written out because `dataclasses.replace` takes thrice as long, as long as an argmax.
-        read = self.text, self.tokens, self.evidence, others, self.constrained, self.proven
-        return Recognition(*read, step_px, width_px, turned)
+        placed = object.__new__(Recognition)
+        placed.__dict__.update(
+            self.__dict__, alternatives=others, step_px=step_px, width_px=width_px, turned=turned
+        )
+        placed.__dict__.pop("characters", None)  # computed already, in other pixels
+        return placed
 
     @cached_property
-    def _classes(self) -> list[int]:
+    def evidence(self) -> ctc.FloatArray:
+        """Log-probabilities `(T, 1 + K) float32` of the blank and the text's K different tokens.
+
+        Greedy reading compares logits alone; their normaliser waits until somebody asks. What is
+        a log-probability already stays as it is.
+        """
+        return ctc.log_softmax(self.scores).take([BLANK, *dict.fromkeys(self.classes)], axis=1)
+
+    @cached_property
+    def _columns(self) -> list[int]:
         """The text in columns of `evidence`."""
-        column = {token: k for k, token in enumerate(dict.fromkeys(self.tokens), start=1)}
-        return [column[token] for token in self.tokens]
+        column = {token: k for k, token in enumerate(dict.fromkeys(self.classes), start=1)}
+        return [column[token] for token in self.classes]
 
     @cached_property
     def log_prob(self) -> float:
         """The log p(text | image): the CTC forward sum over all alignments."""
-        return min(0.0, float(ctc.forward_sum(self.evidence[None], [self._classes])[0]))
+        return min(0.0, float(ctc.forward_sum(self.evidence[None], [self._columns])[0]))
 
     @property
     def confidence(self) -> float:
@@ -118,9 +129,9 @@ class Recognition:
     @cached_property
     def characters(self) -> tuple[Character, ...]:
         """The tokens with their confidences and spans, from the best alignment of the text."""
-        path = ctc.align(self.evidence, self._classes)
+        path = ctc.align(self.evidence, self._columns)
         characters = []
-        for index, (token, column) in enumerate(zip(self.tokens, self._classes, strict=True)):
+        for index, (token, column) in enumerate(zip(self.tokens, self._columns, strict=True)):
             (steps,) = (path == index).nonzero()
             peak = float(self.evidence[steps, column].max())
             start, end = float(steps[0]) * self.step_px, float(steps[-1] + 1) * self.step_px
@@ -143,7 +154,11 @@ class Recognition:
 
 
 class Decoder(Protocol):
-    """Log-probabilities into recognitions, one an image, spans in time steps."""
+    """Log-probabilities into recognitions, one an image, spans in time steps.
+
+    A decoder that reads the same text in logits, unnormalised, may say `takes_logits = True`: a
+    `Recognizer` then spares it the softmax.
+    """
 
     def __call__(
         self, log_probs: ctc.FloatArray, lengths: Sequence[int] | None = None

@@ -12,7 +12,7 @@ from itertools import groupby
 
 from runtime.charset import BLANK, Charset
 from runtime.decoders import Recognition
-from runtime.decoders.ctc import FloatArray, check_log_probs
+from runtime.decoders.ctc import FloatArray, check_logits
 
 
 class Decoder:
@@ -22,6 +22,8 @@ class Decoder:
         charset: What the classes stand for.
     """
 
+    takes_logits = True  # the highest of a step is the highest, whatever they sum to
+
     def __init__(self, charset: Charset) -> None:
         """Keep the charset."""
         self.charset = charset
@@ -29,8 +31,8 @@ class Decoder:
     def __call__(
         self, log_probs: FloatArray, lengths: Sequence[int] | None = None
     ) -> list[Recognition]:
-        """Read log_probs `(N, T, C) float32`; spans are in time steps."""
-        log_probs = check_log_probs(log_probs, self.charset.num_classes, lengths)
+        """Read logits or log_probs `(N, T, C) float32`; spans are in time steps."""
+        log_probs = check_logits(log_probs, self.charset.num_classes, lengths)
         return [
             Recognition.of(self.charset, text, rows)
             for text, rows in zip(best_paths(log_probs), log_probs, strict=True)
