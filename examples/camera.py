@@ -1,0 +1,244 @@
+r"""Read what a camera sees, frame by frame, and tell what several frames agree on.
+
+python examples/camera.py
+python examples/camera.py 1 --box 0.3 0.4 0.4 0.2 --decoder beam --set 'pattern=\d{6}'
+python examples/camera.py clip.mp4 --record read.mp4
+python examples/camera.py rtsp://gate/stream --once --decoder lexicon --set words=plates.txt
+
+Hold the line of text into the box. In the window, `b` draws another box and `q` ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from runtime import CrnnError, Recognition, Recognizer
+from runtime.decoders import parse_settings
+from runtime.errors import EngineError, ImageError
+from runtime.images import Image
+
+Box = tuple[int, int, int, int]  # left, top, width, height in pixels
+
+
+class Agreement:
+    """What the last frames say together, each counting as much as it is sure.
+
+    Frames of one scene differ in blur, glare and noise, so their mistakes do, too: the mean
+    probability of a text over a few frames is a far better judge than any one of them.
+
+    Args:
+        frames: How many frames count.
+        least: The mean probability from which on a text is agreed on.
+    """
+
+    def __init__(self, frames: int, least: float) -> None:
+        """Remember nothing yet."""
+        self._seen: deque[Recognition] = deque(maxlen=frames)
+        self._least = least
+
+    def __call__(self, reading: Recognition) -> tuple[str, float]:
+        """The text agreed on after one more frame, or "", and its mean probability."""
+        self._seen.append(reading)
+        mean: dict[str, float] = defaultdict(float)
+        for seen in self._seen:
+            mean[seen.text] += seen.confidence / (self._seen.maxlen or 1)
+        text = max(mean, key=lambda each: mean[each])
+        return (text if mean[text] >= self._least else ""), mean[text]
+
+
+def frames_of(source: str) -> Iterator[Image]:
+    """The frames `(H, W, 3) uint8` BGR of a camera, by number, or of a file or stream.
+
+    Raises:
+        EngineError: If OpenCV is not installed.
+        ImageError: If there is no such camera, file or stream.
+    """
+    cv2 = _cv2()
+    capture = cv2.VideoCapture(int(source) if source.isdecimal() else source)
+    if not capture.isOpened():
+        kind = f"camera {source}" if source.isdecimal() else source
+        raise ImageError(f"cannot open {kind}: is it there, and does nobody else use it?")
+    capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # what a camera sees now, not a second ago
+    try:
+        while (frame := capture.read()[1]) is not None:
+            yield frame
+    finally:
+        capture.release()
+
+
+def _cv2() -> Any:
+    try:
+        import cv2
+    except ImportError:
+        raise EngineError(
+            "a camera needs OpenCV, which is not installed: pip install 'crnn-edge[camera]', or "
+            "opencv-python for a window, too"
+        ) from None
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # errors are told once
+    return cv2
+
+
+def pixels(box: list[float], frame: Image) -> Box:
+    """A box in shares of the frame as pixels of it.
+
+    Raises:
+        ImageError: If it does not lie within the frame.
+    """
+    left, top, width, height = box
+    if min(left, top) < 0 or min(width, height) <= 0 or max(left + width, top + height) > 1:
+        raise ImageError(
+            f"--box {left:g} {top:g} {width:g} {height:g} is not within the frame: expected left, "
+            "top, width and height as shares of it, such as 0.2 0.4 0.6 0.2"
+        )
+    high, wide = frame.shape[:2]
+    x, y = round(left * wide), round(top * high)
+    return x, y, max(1, round(width * wide)), max(1, round(height * high))
+
+
+def annotate(frame: Image, box: Box, told: str, sure: bool) -> Image:
+    """The frame with the box and what was read in it."""
+    cv2 = _cv2()
+    x, y, width, height = box
+    shown = frame.copy()
+    colour = (0, 200, 0) if sure else (0, 160, 255)
+    cv2.rectangle(shown, (x, y), (x + width, y + height), colour, 2)
+    size = max(0.5, frame.shape[0] / 700)
+    at = x, y - 8 if y > 40 * size else y + height + int(32 * size)
+    for ink, bold in (((0, 0, 0), 4), ((255, 255, 255), 1)):  # legible on anything
+        cv2.putText(shown, told, at, cv2.FONT_HERSHEY_SIMPLEX, size, ink, bold, cv2.LINE_AA)
+    return shown
+
+
+class Screen:
+    """A window, where this OpenCV can open one, and a recording, where one is wanted."""
+
+    def __init__(self, record: Path | None, window: bool) -> None:
+        """Open nothing before the first frame."""
+        self._record, self._window = record, window
+        self._writer: Any = None
+        self._partial = record and record.with_name(f".partial-{record.name}")
+
+    def show(self, frame: Image) -> str:
+        """Show a frame; returns the key that was pressed, or nothing."""
+        cv2 = _cv2()
+        if self._record:
+            if self._writer is None:
+                code = cv2.VideoWriter.fourcc(*"mp4v")
+                size = frame.shape[1::-1]
+                writer = cv2.VideoWriter(str(self._partial), code, 25.0, size)
+                if not writer.isOpened():
+                    raise ImageError(f"cannot record {self._record}: expected a path to an .mp4")
+                self._writer = writer
+            self._writer.write(frame)
+        if self._window:
+            cv2.imshow("crnn-edge", frame)
+            return chr(cv2.waitKey(1) & 0xFF)
+        return ""
+
+    def close(self) -> None:
+        """Finish the recording."""
+        if self._writer is not None and self._record and self._partial:
+            self._writer.release()
+            self._partial.replace(self._record)
+
+
+def has_window() -> bool:
+    """Whether this OpenCV can open a window here."""
+    cv2 = _cv2()
+    try:
+        cv2.namedWindow("crnn-edge")
+    except cv2.error:
+        return False
+    return True
+
+
+def watch(args: argparse.Namespace) -> int:
+    """Read until the source or somebody ends it; returns the exit code."""
+    settings = parse_settings(args.decoder, args.settings)
+    recognizer = Recognizer.load(
+        args.model,
+        decoder=args.decoder,
+        look_again=args.look_again,
+        threads=args.threads,
+        **settings,
+    )
+    agree, last = Agreement(args.frames, args.least), ""
+    frames = frames_of(args.source)
+    window = not args.no_window and has_window()
+    if not window and not args.no_window:
+        print("no window: this OpenCV, or this place, has none", file=sys.stderr)
+    screen, box, start = Screen(args.record, window), None, time.monotonic()
+    try:
+        for frame in frames:
+            box = box or pixels(args.box, frame)
+            x, y, width, height = box
+            began = time.perf_counter()
+            reading = recognizer(np.ascontiguousarray(frame[y : y + height, x : x + width, ::-1]))
+            took_ms = 1e3 * (time.perf_counter() - began)
+            text, sure = agree(reading)
+            if text and text != last:
+                print(f"{time.monotonic() - start:.1f}\t{text}\t{sure:.4f}", flush=True)
+                if args.once:
+                    return 0
+            last = text
+            told = f"{text or '?'}  {sure:.2f}  {took_ms:.1f} ms"
+            key = screen.show(annotate(frame, box, told, bool(text)))
+            if key == "q":
+                break
+            if key == "b" and (drawn := _cv2().selectROI("crnn-edge", frame))[2]:
+                box = drawn
+    except KeyboardInterrupt:
+        pass
+    finally:
+        screen.close()
+    return int(args.once)  # it was never agreed on
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point."""
+    about, _, examples = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        description=about,
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("source", nargs="?", default="0", help="number of a camera, a file or a URL (default: 0)")
+    add("--model", type=Path, metavar="FILE", help="(default: the one that comes along)")
+    add(
+        "--box",
+        type=float,
+        nargs=4,
+        default=[0.2, 0.4, 0.6, 0.2],
+        metavar=("LEFT", "TOP", "WIDTH", "HEIGHT"),
+        help="where the line of text is, in shares of the frame (default: 0.2 0.4 0.6 0.2)",
+    )
+    add("--decoder", default="greedy", help="see `python -m runtime read --help`")
+    add("--set", dest="settings", action="append", default=[], metavar="NAME=VALUE")
+    add("--look-again", type=float, metavar="P", help="read again what is less probable than P")
+    add("--frames", type=int, default=5, help="frames that must agree (default: %(default)s)")
+    add("--least", type=float, default=0.5, metavar="P", help="how much (default: %(default)s)")
+    add("--threads", type=int, default=1, help="(default: %(default)s)")
+    add("--once", action="store_true", help="end at the first text agreed on, or exit with 1")
+    add("--record", type=Path, metavar="MP4", help="save what the window shows")
+    add("--no-window", action="store_true", help="print alone")
+    args = parser.parse_args(argv)
+    if args.frames < 1 or not 0 < args.least <= 1:
+        parser.error("expected --frames of 1 or more, and --least between 0 and 1")
+    try:
+        return watch(args)
+    except CrnnError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from examples import camera
+from runtime import read_image
+from runtime.decoders import Recognition
+from runtime.images import LabelledFolder
+
+IMAGES = Path(__file__).parents[1] / "examples" / "images"
+BOX = ["--box", "0.25", "0.25", "0.5", "0.5"]
+
+
+def write_clip(path: Path, frames: list[np.ndarray]) -> Path:
+    height, width = frames[0].shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (width, height))
+    for frame in frames:
+        writer.write(frame)
+    writer.release()
+    return path
+
+
+def scene(name: str) -> tuple[np.ndarray, str]:
+    """A frame with a picture of text where `BOX` is."""
+    folder = LabelledFolder(IMAGES)
+    text = next(t for path, t in zip(folder.paths, folder.texts, strict=True) if path.stem == name)
+    picture = read_image(IMAGES / f"{name}.jpg")[..., ::-1]
+    high, wide = picture.shape[:2]
+    frame = np.full((2 * high, 2 * wide, 3), 90, np.uint8)
+    frame[high // 2 : high // 2 + high, wide // 2 : wide // 2 + wide] = picture
+    return frame, text
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    frame, text = scene("meter")
+    path = tmp_path_factory.mktemp("clip") / "clip.avi"
+    return write_clip(path, [np.full_like(frame, 90)] * 3 + [frame] * 8), text
+
+
+def reading(text: str, confidence: float) -> Recognition:
+    made = Recognition(text, tuple(text), [], np.zeros((1, 1), np.float32))
+    made.__dict__["log_prob"] = float(np.log(confidence))
+    return made
+
+
+def test_frames_agree_when_one_text_has_most_of_the_probability() -> None:
+    agree = camera.Agreement(frames=4, least=0.5)
+    assert agree(reading("12", 0.9)) == ("", pytest.approx(0.225))
+    assert agree(reading("17", 0.4)) == ("", pytest.approx(0.225))
+    assert agree(reading("12", 0.8)) == ("", pytest.approx(0.425))
+    assert agree(reading("12", 0.5)) == ("12", pytest.approx(0.55))
+    # The first of them has left; two lukewarm frames outweigh no sure one.
+    assert agree(reading("17", 0.4)) == ("", pytest.approx(0.325))
+
+
+def test_a_clip_is_read_once_its_frames_agree(clip, capsys) -> None:
+    path, text = clip
+    assert camera.main([str(path), *BOX, "--no-window"]) == 0
+    told = capsys.readouterr()
+    (line,) = [row.split("\t") for row in told.out.splitlines()]
+    assert line[1] == text
+    assert 0.5 <= float(line[2]) <= 1
+    assert not told.err
+
+
+def test_once_ends_at_the_first_text_or_fails(clip, capsys, tmp_path) -> None:
+    path, text = clip
+    assert camera.main([str(path), *BOX, "--no-window", "--once"]) == 0
+    assert capsys.readouterr().out.split("\t")[1] == text
+    grey = write_clip(tmp_path / "grey.avi", [np.full((64, 128, 3), 90, np.uint8)] * 6)
+    assert camera.main([str(grey), "--no-window", "--once", "--least", "1"]) == 1
+    assert capsys.readouterr().out == ""
+
+
+def test_what_is_recorded_shows_the_box(clip, tmp_path) -> None:
+    path, _ = clip
+    out = tmp_path / "read.mp4"
+    assert camera.main([str(path), *BOX, "--no-window", "--record", str(out)]) == 0
+    recorded = list(camera.frames_of(str(out)))
+    assert len(recorded) == 11
+    assert [p.name for p in tmp_path.iterdir()] == ["read.mp4"]
+    height, width = recorded[-1].shape[:2]
+    blue, green, red = recorded[-1][height // 2, width // 4].astype(int)  # the box's left edge
+    assert green > max(blue, red) + 50
+
+
+def test_the_decoder_is_the_callers_choice(clip, capsys) -> None:
+    path, text = clip
+    pattern = "".join("[A-Z]" if c.isalpha() else r"\d" if c.isdigit() else c for c in text)
+    chosen = ["--decoder", "beam", "--set", f"pattern={pattern}", "--look-again", "0.9"]
+    assert camera.main([str(path), *BOX, "--no-window", "--once", *chosen]) == 0
+    assert capsys.readouterr().out.split("\t")[1] == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["/nowhere.mp4"], "cannot open /nowhere.mp4"),
+        (["9971"], "cannot open camera 9971"),
+        (["{clip}", "--box", "0.5", "0", "0.6", "1"], "--box 0.5 0 0.6 1 is not within the frame"),
+        (["{clip}", "--model", "/nowhere.onnx"], "/nowhere.onnx"),
+        (["{clip}", "--set", "width=3"], "width"),
+        (["{clip}", "--record", "/nowhere/read.mp4"], "cannot record /nowhere/read.mp4"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_line(clip, capsys, arguments, says) -> None:
+    arguments = [argument.format(clip=clip[0]) for argument in arguments]
+    assert camera.main([*arguments, "--no-window"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert says in error
+    assert error.count("\n") == 1
+
+
+def test_without_opencv_the_extra_is_named(monkeypatch, capsys) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    assert camera.main(["--no-window"]) == 1
+    assert "pip install 'crnn-edge[camera]'" in capsys.readouterr().err
+
+
+def test_a_box_is_in_shares_of_the_frame() -> None:
+    frame = np.zeros((200, 400, 3), np.uint8)
+    assert camera.pixels([0.25, 0.5, 0.5, 0.25], frame) == (100, 100, 200, 50)
+    assert camera.pixels([0, 0, 1, 1], frame) == (0, 0, 400, 200)
