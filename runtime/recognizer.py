@@ -204,7 +204,7 @@ class Recognizer:
         return (
             height >= TALL * width
             and self.manifest.preprocess.fits(width, height)
-            and reading.log_prob < math.log(_SURE)
+            and not reading.reaches(math.log(_SURE))
         )
 
     def _unsure(self, image: Image, reading: Recognition) -> bool:
@@ -213,7 +213,7 @@ class Recognizer:
         if reading.turned:
             height, width = width, height
         fits = self.manifest.preprocess.fits(height, width, max(STRETCHES))
-        return fits and reading.log_prob < math.log(self.look_again)
+        return fits and not reading.reaches(math.log(self.look_again))
 
     def _look(
         self, images: Sequence[Image], stretch: float = 1.0, turned: Sequence[int] = ()

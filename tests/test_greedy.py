@@ -124,6 +124,18 @@ def test_a_reading_keeps_little_alive() -> None:
     assert pickle.loads(pickle.dumps(reading)).log_prob == reading.log_prob
 
 
+@pytest.mark.parametrize("decoder", ["greedy", "exhaustive"])
+def test_whether_a_text_reaches_a_probability_is_told_as_by_that(decoder: str) -> None:
+    made = make_decoder(decoder, Charset(tuple("abcd")))
+    log_probs = random_log_probs(40, 6, 5, seed=3, spread=4)
+    told = set()
+    for reading, fresh in zip(made(log_probs), made(log_probs), strict=True):
+        for limit in (-4.0, -1.0, -0.1):
+            told.add(fresh.reaches(limit))
+            assert fresh.reaches(limit) == (reading.log_prob >= limit)
+    assert told == {True, False}
+
+
 def test_a_reading_is_json() -> None:
     told = read(certain("aa-b")).to_dict()
     assert json.loads(json.dumps(told)) == told

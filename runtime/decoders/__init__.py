@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
 from typing import Any, Protocol
 
 from runtime import names
@@ -120,6 +121,17 @@ class Recognition:
     def log_prob(self) -> float:
         """The log p(text | image): the CTC forward sum over all alignments."""
         return min(0.0, float(ctc.forward_sum(self.evidence[None], [self._columns])[0]))
+
+    def reaches(self, log_prob: float) -> bool:
+        """Whether this text is at least so probable.
+
+        The best alignment alone often tells, in a tenth of the time that their sum takes.
+        """
+        if "log_prob" not in self.__dict__:
+            path = [k for k, _ in groupby(self.evidence.argmax(axis=1).tolist()) if k != BLANK]
+            if path == self._columns and float(self.evidence.max(axis=1).sum()) >= log_prob:
+                return True
+        return self.log_prob >= log_prob
 
     @property
     def confidence(self) -> float:
