@@ -3,6 +3,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from benchmarking import write_crops
 from hypothesis import settings
@@ -40,6 +42,21 @@ def tiny_int8_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pictures of nothing, with labels."""
     return write_crops(tmp_path_factory.mktemp("crops"))
+
+
+@pytest.fixture(scope="session")
+def numbers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve pictures of numbers, a few steps of which are quickly trained on."""
+    folder = tmp_path_factory.mktemp("numbers")
+    lines = []
+    for number in range(12):
+        text = str(number * 7919 % 1000)
+        image = np.full((36, 24 + 20 * len(text)), 230, dtype=np.uint8)
+        cv2.putText(image, text, (10, 28), cv2.FONT_HERSHEY_SIMPLEX, 0.8, 20, 2)
+        cv2.imwrite(str(folder / f"{number}.png"), image)
+        lines.append(f"{number}.png\t{text}\n")
+    (folder / "labels.tsv").write_text("".join(lines))
+    return folder
 
 
 @pytest.fixture

@@ -8,48 +8,25 @@ import sys
 import time
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import torch
 
 from model.checkpoint import load_checkpoint, read_safetensors, save_checkpoint
 from model.config import ModelConfig
 from model.crnn import CRNN
-from model.data.datasets import DatasetError, Lmdb, Mixture, Part, Spellable, open_dataset
-from model.data.sampling import Chunks
 from model.distill import Teacher
 from model.options import LAST
 from model.schedule import SCHEDULES, lr_factor
-from model.setup import parse_charset
 from model.train import main
 from runtime.charset import Charset
-from runtime.errors import CharsetError, CrnnError, ImageError
-from runtime.images import LabelledFolder
 from runtime.manifest import Manifest
-from runtime.preprocess import Preprocess
 
 ROOT = Path(__file__).parent.parent
 DIGITS = Charset(tuple("0123456789"))
 
 
-@pytest.fixture(scope="module")
-def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve pictures of numbers, a few steps of which are quickly trained on."""
-    folder = tmp_path_factory.mktemp("crops")
-    lines = []
-    for number in range(12):
-        text = str(number * 7919 % 1000)
-        image = np.full((36, 24 + 20 * len(text)), 230, dtype=np.uint8)
-        cv2.putText(image, text, (10, 28), cv2.FONT_HERSHEY_SIMPLEX, 0.8, 20, 2)
-        cv2.imwrite(str(folder / f"{number}.png"), image)
-        lines.append(f"{number}.png\t{text}\n")
-    (folder / "labels.tsv").write_text("".join(lines))
-    return folder
-
-
-def options(crops: Path, out: Path, *more: str) -> list[str]:
-    base = f"--out {out} --data {crops} --synth 0 --eval {crops} --charset 0123456789 --batch 2"
+def options(numbers: Path, out: Path, *more: str) -> list[str]:
+    base = f"--out {out} --data {numbers} --synth 0 --eval {numbers} --charset 0123456789 --batch 2"
     return [*base.split(), *["--workers", "0", "--precision", "fp32", "--threads", "1"], *more]
 
 
@@ -57,14 +34,14 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     return read_safetensors(run / LAST)[0]
 
 
-def test_resumed_run_equals_the_run_that_never_stopped(crops, tmp_path) -> None:
+def test_resumed_run_equals_the_run_that_never_stopped(numbers, tmp_path) -> None:
     steps = ["--steps", "40", "--eval-every", "1000"]
-    assert main(options(crops, tmp_path / "whole", *steps)) == 0
+    assert main(options(numbers, tmp_path / "whole", *steps)) == 0
     command = [
         sys.executable,
         "-m",
         "model.train",
-        *options(crops, tmp_path / "cut", *steps, "--save-every", "1"),
+        *options(numbers, tmp_path / "cut", *steps, "--save-every", "1"),
     ]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
@@ -81,12 +58,12 @@ def test_resumed_run_equals_the_run_that_never_stopped(crops, tmp_path) -> None:
         torch.testing.assert_close(cut[name], value, rtol=0, atol=0, msg=name)
 
 
-def test_a_run_learns_and_leaves_its_files(crops, tmp_path) -> None:
+def test_a_run_learns_and_leaves_its_files(numbers, tmp_path) -> None:
     out = tmp_path / "run"
     assert (
         main(
             options(
-                crops,
+                numbers,
                 out,
                 "--steps",
                 "150",
@@ -110,13 +87,13 @@ def test_a_run_learns_and_leaves_its_files(crops, tmp_path) -> None:
     best = load_checkpoint(out / "best.safetensors")
     assert best.manifest.charset == DIGITS
     assert best.manifest.provenance["images_seen"] == 900
-    assert best.manifest.provenance["trained_on"] == f"{crops.name} x 1"  # no private path
+    assert best.manifest.provenance["trained_on"] == f"{numbers.name} x 1"  # no private path
 
 
-def test_finetuning_keeps_the_tokens_that_both_charsets_have(crops, tmp_path) -> None:
-    assert main(options(crops, tmp_path / "a", "--steps", "1", "--look-again", "0.5")) == 0
+def test_finetuning_keeps_the_tokens_that_both_charsets_have(numbers, tmp_path) -> None:
+    assert main(options(numbers, tmp_path / "a", "--steps", "1", "--look-again", "0.5")) == 0
     start = tmp_path / "a" / "best.safetensors"
-    new = options(crops, tmp_path / "b", "--steps", "1", "--lr", "0", "--finetune", str(start))
+    new = options(numbers, tmp_path / "b", "--steps", "1", "--lr", "0", "--finetune", str(start))
     new[new.index("0123456789")] = "x9876543210"
     assert main(new) == 0
     checkpoints = [load_checkpoint(tmp_path / r / "best.safetensors") for r in "ab"]
@@ -130,10 +107,10 @@ def test_finetuning_keeps_the_tokens_that_both_charsets_have(crops, tmp_path) ->
     torch.testing.assert_close(fresh.backbone[0].weight, old.backbone[0].weight, rtol=0, atol=0)
 
 
-def test_a_large_network_grows_around_a_small_one(crops, tmp_path) -> None:
+def test_a_large_network_grows_around_a_small_one(numbers, tmp_path) -> None:
     start = small_checkpoint(tmp_path / "small.safetensors")
     frozen = ["--grow", str(start), "--model", "crnn-lite", "--steps", "1", "--lr", "0"]
-    assert main(options(crops, tmp_path / "run", *frozen)) == 0
+    assert main(options(numbers, tmp_path / "run", *frozen)) == 0
     grown = load_checkpoint(tmp_path / "run" / "final.safetensors")
     assert grown.config.name == grown.manifest.name == "crnn-lite"
     old = load_checkpoint(start)
@@ -168,22 +145,22 @@ def test_a_student_comes_to_say_what_its_teacher_says(collapse, tmp_path) -> Non
     torch.testing.assert_close(student.log_softmax(-1), expected, atol=0.02, rtol=0)
 
 
-def test_a_teacher_changes_what_is_learnt(crops, tmp_path) -> None:
+def test_a_teacher_changes_what_is_learnt(numbers, tmp_path) -> None:
     teacher = small_checkpoint(tmp_path / "teacher.safetensors")
     steps = ["--steps", "2"]
-    assert main(options(crops, tmp_path / "alone", *steps)) == 0
-    assert main(options(crops, tmp_path / "taught", *steps, "--teacher", str(teacher))) == 0
+    assert main(options(numbers, tmp_path / "alone", *steps)) == 0
+    assert main(options(numbers, tmp_path / "taught", *steps, "--teacher", str(teacher))) == 0
     alone, taught = weights(tmp_path / "alone"), weights(tmp_path / "taught")
     assert not torch.equal(alone["model/linears.0.bias"], taught["model/linears.0.bias"])
 
 
-def test_a_teacher_that_spells_otherwise_is_refused(crops, tmp_path, capsys) -> None:
+def test_a_teacher_that_spells_otherwise_is_refused(numbers, tmp_path, capsys) -> None:
     teacher = small_checkpoint(tmp_path / "t.safetensors", stride=8)
-    assert main(options(crops, tmp_path / "r", "--steps", "1", "--teacher", str(teacher))) == 1
+    assert main(options(numbers, tmp_path / "r", "--steps", "1", "--teacher", str(teacher))) == 1
     assert "its stride is 8, the student's 4" in capsys.readouterr().err
 
 
-def test_two_processes_train_one_model(crops, tmp_path) -> None:
+def test_two_processes_train_one_model(numbers, tmp_path) -> None:
     command = [
         sys.executable,
         "-m",
@@ -194,7 +171,7 @@ def test_two_processes_train_one_model(crops, tmp_path) -> None:
         str(29500 + os.getpid() % 1000),
         "-m",
         "model.train",
-        *options(crops, tmp_path / "two", "--steps", "4", "--device", "cpu"),
+        *options(numbers, tmp_path / "two", "--steps", "4", "--device", "cpu"),
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -208,7 +185,7 @@ def test_two_processes_train_one_model(crops, tmp_path) -> None:
     ("change", "says"),
     [
         (["--data", "/nowhere"], "labels.tsv"),
-        (["--data", "{crops}=heavy"], "heavy"),
+        (["--data", "{numbers}=heavy"], "heavy"),
         (["--charset", "abc"], "charset"),
         (["--charset", "@/nowhere"], "/nowhere"),
         (["--finetune", "/nowhere.safetensors"], "/nowhere"),
@@ -218,24 +195,24 @@ def test_two_processes_train_one_model(crops, tmp_path) -> None:
         (["--look-again", "2"], "--look-again must be a probability"),
     ],
 )
-def test_bad_settings_are_refused_in_one_line(crops, tmp_path, capsys, change, says) -> None:
-    change = [c.format(crops=crops) for c in change]
-    assert main(options(crops, tmp_path / "run", "--steps", "1", *change)) == 1
+def test_bad_settings_are_refused_in_one_line(numbers, tmp_path, capsys, change, says) -> None:
+    change = [c.format(numbers=numbers) for c in change]
+    assert main(options(numbers, tmp_path / "run", "--steps", "1", *change)) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert says in error
     assert error.count("\n") == 1
 
 
-def test_a_finished_run_is_never_overwritten(crops, tmp_path, capsys) -> None:
-    assert main(options(crops, tmp_path / "run", "--steps", "1")) == 0
+def test_a_finished_run_is_never_overwritten(numbers, tmp_path, capsys) -> None:
+    assert main(options(numbers, tmp_path / "run", "--steps", "1")) == 0
     with pytest.raises(SystemExit):
-        main(options(crops, tmp_path / "run", "--steps", "1"))
+        main(options(numbers, tmp_path / "run", "--steps", "1"))
     assert "--resume" in capsys.readouterr().err
 
 
-def test_resume_refuses_settings_that_contradict_the_run(crops, tmp_path, capsys) -> None:
-    assert main(options(crops, tmp_path / "run", "--steps", "1")) == 0
+def test_resume_refuses_settings_that_contradict_the_run(numbers, tmp_path, capsys) -> None:
+    assert main(options(numbers, tmp_path / "run", "--steps", "1")) == 0
     with pytest.raises(SystemExit):
         main(["--out", str(tmp_path / "run"), "--resume", "--lr", "0.5"])
     assert "contradicts" in capsys.readouterr().err
@@ -244,94 +221,6 @@ def test_resume_refuses_settings_that_contradict_the_run(crops, tmp_path, capsys
 def test_resume_without_a_run_says_so(tmp_path, capsys) -> None:
     assert main(["--out", str(tmp_path), "--resume"]) == 1
     assert "no checkpoint" in capsys.readouterr().err
-
-
-def make_chunks(crops: Path, **settings) -> Chunks:
-    mixture = Mixture([Part(LabelledFolder(crops))], seed=3)
-    return Chunks(mixture, Preprocess(), DIGITS, batch_size=4, batches=4, **settings)
-
-
-def test_chunks_are_the_same_whoever_makes_them(crops) -> None:
-    first, again = make_chunks(crops)[5], make_chunks(crops)[5]
-    assert len(first) == 4
-    for one, two in zip(first, again, strict=True):
-        torch.testing.assert_close(one.tensor, two.tensor, rtol=0, atol=0)
-        assert one.targets.tolist() == two.targets.tolist()
-    other = make_chunks(crops)[6]
-    assert any(a.targets.tolist() != b.targets.tolist() for a, b in zip(first, other, strict=True))
-
-
-def test_batches_hold_what_the_device_would_see(crops) -> None:
-    dataset = LabelledFolder(crops)
-    seen = {dataset[i][1]: Preprocess()(dataset[i][0]) for i in range(len(dataset))}
-    for batch in make_chunks(crops)[0]:
-        texts = batch.targets.split(batch.lengths.tolist())
-        assert len(texts) == len(batch.tensor) == 4
-        for tensor, classes in zip(batch.tensor.numpy(), texts, strict=True):
-            expected = seen[DIGITS.decode(classes.tolist())]
-            width = expected.shape[-1]
-            np.testing.assert_array_equal(tensor[..., :width], expected)
-            assert not tensor[..., width:].any()
-
-
-def test_chunks_give_up_when_nothing_fits(crops) -> None:
-    with pytest.raises(ImageError, match="100 samples"):
-        make_chunks(crops, max_width=32)[0]
-
-
-def test_mixture_draws_by_weight() -> None:
-    one, two = (Part([(np.zeros((1, 1), np.uint8), t)], w) for t, w in (("a", 3.0), ("b", 1.0)))
-    mixture = Mixture([one, two], seed=0)
-    share = np.mean([mixture[i][1] == "a" for i in range(2000)])
-    assert 0.72 < share < 0.78
-    assert [mixture[i][1] for i in range(50)] == [mixture[i][1] for i in range(50)]
-
-
-def test_mixture_without_weight_is_refused() -> None:
-    with pytest.raises(DatasetError):
-        Mixture([])
-    with pytest.raises(DatasetError):
-        Mixture([Part([(np.zeros((1, 1), np.uint8), "a")], 0.0)])
-
-
-def test_lmdb_of_the_benchmarks_is_read(crops, tmp_path) -> None:
-    import lmdb
-
-    folder = LabelledFolder(crops)
-    with lmdb.open(str(tmp_path), map_size=2**24) as env, env.begin(write=True) as txn:
-        txn.put(b"num-samples", str(len(folder)).encode())
-        for i, (path, text) in enumerate(zip(folder.paths, folder.texts, strict=True), start=1):
-            txn.put(b"image-%09d" % i, path.read_bytes())
-            txn.put(b"label-%09d" % i, text.encode())
-    dataset = open_dataset(tmp_path)
-    assert isinstance(dataset, Lmdb)
-    assert dataset.texts == folder.texts
-    np.testing.assert_array_equal(dataset[3][0], folder[3][0])
-    with pytest.raises(IndexError):
-        dataset[len(folder)]
-
-
-def test_folder_that_is_no_lmdb_is_refused(tmp_path) -> None:
-    (tmp_path / "data.mdb").write_bytes(b"not a database" * 1000)
-    with pytest.raises(CrnnError):
-        open_dataset(tmp_path)
-
-
-def test_unknown_label_characters_are_named_or_skipped(crops) -> None:
-    some = Charset(tuple("01234567"))
-    with pytest.raises(CharsetError, match="'8', '9'"):
-        Spellable(LabelledFolder(crops), some)
-    left = Spellable(LabelledFolder(crops), some, skip=True)
-    assert 0 < len(left) < 12
-    assert all(left[i][1] in some for i in range(len(left)))
-    assert left.skipped == 12 - len(left)
-
-
-def test_charset_of_a_file_may_have_long_tokens(tmp_path) -> None:
-    (tmp_path / "tokens").write_text("clef-G2\nnote-C4_quarter\n")
-    charset = parse_charset(f"@{tmp_path / 'tokens'}")
-    assert charset.decode(charset.encode("clef-G2 note-C4_quarter")) == "clef-G2 note-C4_quarter"
-    assert parse_charset("abc").tokens == ("a", "b", "c")
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
