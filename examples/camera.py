@@ -5,12 +5,14 @@ python examples/camera.py 1 --box 0.3 0.4 0.4 0.2 --decoder beam --set 'pattern=
 python examples/camera.py clip.mp4 --record read.mp4
 python examples/camera.py rtsp://gate/stream --once --decoder lexicon --set words=plates.txt
 
-Hold the line of text into the box. In the window, `b` draws another box and `q` ends.
+Hold the line of text into the box. In the window, `b` draws another box and `q` ends. Each line
+printed has the second (of a file: its own), the text, and its mean probability over the frames.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections import defaultdict, deque
@@ -45,7 +47,7 @@ class Agreement:
         self._least = least
 
     def __call__(self, reading: Recognition) -> tuple[str, float]:
-        """The text agreed on after one more frame, or "", and its mean probability."""
+        """The text agreed on after one more frame, or "", and the likeliest's mean probability."""
         self._seen.append(reading)
         mean: dict[str, float] = defaultdict(float)
         for seen in self._seen:
@@ -54,24 +56,42 @@ class Agreement:
         return (text if mean[text] >= self._least else ""), mean[text]
 
 
-def frames_of(source: str) -> Iterator[Image]:
-    """The frames `(H, W, 3) uint8` BGR of a camera, by number, or of a file or stream.
+class Film:
+    """The frames of a camera, by number, or of a file or stream.
 
-    Raises:
-        EngineError: If OpenCV is not installed.
-        ImageError: If there is no such camera, file or stream.
+    Attributes:
+        rate: Frames a second, where it tells.
+
+    Args:
+        source: What to open.
     """
-    cv2 = _cv2()
-    capture = cv2.VideoCapture(int(source) if source.isdecimal() else source)
-    if not capture.isOpened():
-        kind = f"camera {source}" if source.isdecimal() else source
-        raise ImageError(f"cannot open {kind}: is it there, and does nobody else use it?")
-    capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # what a camera sees now, not a second ago
-    try:
-        while (frame := capture.read()[1]) is not None:
-            yield frame
-    finally:
-        capture.release()
+
+    def __init__(self, source: str) -> None:
+        """Open it.
+
+        Raises:
+            EngineError: If OpenCV is not installed.
+            ImageError: If there is no such camera, file or stream.
+        """
+        cv2 = _cv2()
+        camera = source.isdecimal() and len(source) < 5
+        self._capture = cv2.VideoCapture(int(source) if camera else source)
+        if not self._capture.isOpened():
+            kind = f"camera {source}" if camera else source
+            raise ImageError(f"cannot open {kind}: is it there, and does nobody else use it?")
+        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # what a camera sees now, not a second ago
+        self._live = not Path(source).is_file()
+        self.rate: float = self._capture.get(cv2.CAP_PROP_FPS) or 25.0
+
+    def __iter__(self) -> Iterator[tuple[float, Image]]:
+        """The second of each frame, and the frame `(H, W, 3) uint8` BGR."""
+        start, number = time.monotonic(), 0
+        try:
+            while (frame := self._capture.read()[1]) is not None:
+                yield (time.monotonic() - start if self._live else number / self.rate), frame
+                number += 1
+        finally:
+            self._capture.release()
 
 
 def _cv2() -> Any:
@@ -93,14 +113,15 @@ def pixels(box: list[float], frame: Image) -> Box:
         ImageError: If it does not lie within the frame.
     """
     left, top, width, height = box
-    if min(left, top) < 0 or min(width, height) <= 0 or max(left + width, top + height) > 1:
+    if not (min(left, top) >= 0 < min(width, height) and max(left + width, top + height) <= 1):
         raise ImageError(
             f"--box {left:g} {top:g} {width:g} {height:g} is not within the frame: expected left, "
             "top, width and height as shares of it, such as 0.2 0.4 0.6 0.2"
         )
     high, wide = frame.shape[:2]
-    x, y = round(left * wide), round(top * high)
-    return x, y, max(1, round(width * wide)), max(1, round(height * high))
+    x, y = min(round(left * wide), wide - 1), min(round(top * high), high - 1)
+    right, bottom = round((left + width) * wide), round((top + height) * high)
+    return x, y, max(1, right - x), max(1, bottom - y)
 
 
 def annotate(frame: Image, box: Box, told: str, sure: bool) -> Image:
@@ -120,9 +141,9 @@ def annotate(frame: Image, box: Box, told: str, sure: bool) -> Image:
 class Screen:
     """A window, where this OpenCV can open one, and a recording, where one is wanted."""
 
-    def __init__(self, record: Path | None, window: bool) -> None:
+    def __init__(self, record: Path | None, rate: float, window: bool) -> None:
         """Open nothing before the first frame."""
-        self._record, self._window = record, window
+        self._record, self._rate, self._window = record, rate, window
         self._writer: Any = None
         self._partial = record and record.with_name(f".partial-{record.name}")
 
@@ -133,7 +154,7 @@ class Screen:
             if self._writer is None:
                 code = cv2.VideoWriter.fourcc(*"mp4v")
                 size = frame.shape[1::-1]
-                writer = cv2.VideoWriter(str(self._partial), code, 25.0, size)
+                writer = cv2.VideoWriter(str(self._partial), code, self._rate, size)
                 if not writer.isOpened():
                     raise ImageError(f"cannot record {self._record}: expected a path to an .mp4")
                 self._writer = writer
@@ -171,13 +192,13 @@ def watch(args: argparse.Namespace) -> int:
         **settings,
     )
     agree, last = Agreement(args.frames, args.least), ""
-    frames = frames_of(args.source)
+    film = Film(args.source)
     window = not args.no_window and has_window()
     if not window and not args.no_window:
         print("no window: this OpenCV, or this place, has none", file=sys.stderr)
-    screen, box, start = Screen(args.record, window), None, time.monotonic()
+    screen, box, found = Screen(args.record, film.rate, window), None, False
     try:
-        for frame in frames:
+        for second, frame in film:
             box = box or pixels(args.box, frame)
             x, y, width, height = box
             began = time.perf_counter()
@@ -185,11 +206,12 @@ def watch(args: argparse.Namespace) -> int:
             took_ms = 1e3 * (time.perf_counter() - began)
             text, sure = agree(reading)
             if text and text != last:
-                print(f"{time.monotonic() - start:.1f}\t{text}\t{sure:.4f}", flush=True)
+                print(f"{second:.1f}\t{text}\t{sure:.4f}", flush=True)
+                found = True
                 if args.once:
-                    return 0
+                    break
             last = text
-            told = f"{text or '?'}  {sure:.2f}  {took_ms:.1f} ms"
+            told = f"{text}  {sure:.2f}  {took_ms:.1f} ms" if text else f"?  {took_ms:.1f} ms"
             key = screen.show(annotate(frame, box, told, bool(text)))
             if key == "q":
                 break
@@ -199,7 +221,9 @@ def watch(args: argparse.Namespace) -> int:
         pass
     finally:
         screen.close()
-    return int(args.once)  # it was never agreed on
+    if not found:
+        print(f"no {args.frames} frames agreed on a text", file=sys.stderr)
+    return int(args.once and not found)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -231,12 +255,15 @@ def main(argv: list[str] | None = None) -> int:
     add("--record", type=Path, metavar="MP4", help="save what the window shows")
     add("--no-window", action="store_true", help="print alone")
     args = parser.parse_args(argv)
-    if args.frames < 1 or not 0 < args.least <= 1:
-        parser.error("expected --frames of 1 or more, and --least between 0 and 1")
+    if not 1 <= args.frames <= 1000 or not 0 < args.least <= 1:
+        parser.error("expected --frames from 1 to 1000, and --least above 0, at most 1")
     try:
         return watch(args)
     except CrnnError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # `… | head` has seen enough; keep Python from flushing again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 

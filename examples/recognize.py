@@ -47,12 +47,12 @@ def main() -> int:
         recognizer = Recognizer.load(args.model)
         image = read_image(args.image)
         reading = recognizer(image)
-    except CrnnError as error:
+        print(f"{reading.text}\t{reading.confidence:.3f}")
+        if args.draw:
+            draw(image, reading, args.draw)
+    except (CrnnError, OSError, ValueError) as error:  # Pillow's own are of the last two
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"{reading.text}\t{reading.confidence:.3f}")
-    if args.draw:
-        draw(image, reading, args.draw)
     return 0
 
 

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from model.data.datasets import Sample, open_dataset
 from model.data.sheet import contact_sheet
 from runtime.backends import Backend, open_backend
+from runtime.decoders import parse_settings
 from runtime.errors import CrnnError
 from runtime.metrics import Score, edit_distance, score
 from runtime.recognizer import Recognizer
@@ -21,21 +22,16 @@ EXAMPLES = """
 examples:
   python -m model.evaluate model/weights/crnn-lite.safetensors crops/dev
   python -m model.evaluate runtime/models/crnn-lite.onnx crops/dev --errors errors.png
+  python -m model.evaluate meter.onnx meters/dev --decoder beam --set 'pattern=\\d{6}'
 """
 
 _BATCH = 256
 
 
 def read_all(
-    backend: Backend,
-    samples: Sequence[Sample],
-    *,
-    decoder: str = "greedy",
-    look_again: float | None = None,
-    progress: bool = False,
+    recognizer: Recognizer, samples: Sequence[Sample], *, progress: bool = False
 ) -> list[str]:
-    """What a backend reads in each sample's image."""
-    recognizer = Recognizer(backend, decoder, look_again=look_again)
+    """What a recognizer reads in each sample's image."""
     readings: list[str] = []
     for start in tqdm(range(0, len(samples), _BATCH), unit="batch", disable=not progress):
         members = range(start, min(start + _BATCH, len(samples)))
@@ -44,9 +40,9 @@ def read_all(
 
 
 def evaluate(backend: Backend, samples: Sequence[Sample]) -> Score:
-    """The score of a backend on labelled samples, read greedily."""
+    """The score of a network on labelled samples, read greedily, without second looks."""
     texts = [samples[i][1] for i in range(len(samples))]
-    return score(texts, read_all(backend, samples))
+    return score(texts, read_all(Recognizer(backend, look_again=0), samples))
 
 
 def open_any(path: Path, *, threads: int | None = None, device: str = "cpu") -> Backend:
@@ -70,6 +66,14 @@ def build_parser() -> argparse.ArgumentParser:
     add("data", type=Path, nargs="+", help="folders with labels.tsv or labels.csv, or LMDBs")
     add("--decoder", default="greedy", help="(default: %(default)s)")
     add(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of the decoder, such as width=20; repeatable",
+    )
+    add(
         "--look-again",
         type=float,
         metavar="P",
@@ -87,13 +91,14 @@ def main(argv: list[str] | None = None) -> int:
     """Entry point of `python -m model.evaluate`."""
     args = build_parser().parse_args(argv)
     try:
+        settings = parse_settings(args.decoder, args.settings)
         backend = open_any(args.model, threads=args.threads, device=args.device)
+        recognizer = Recognizer(backend, args.decoder, look_again=args.look_again, **settings)
         misread: list[tuple[int, Sample, str]] = []
         for path in args.data:
             dataset = open_dataset(path)
             samples = [dataset[i] for i in tqdm(range(len(dataset)), desc=str(path), leave=False)]
-            asked = {"decoder": args.decoder, "look_again": args.look_again}
-            readings = read_all(backend, samples, **asked, progress=True)
+            readings = read_all(recognizer, samples, progress=True)
             result = score([text for _, text in samples], readings)
             _print(args, path, result)
             misread += [

@@ -203,6 +203,10 @@ def settle(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
         parser.error("--steps, --batch, --save-every and --eval-every must be at least 1")
     if min(settings.teacher_weight, settings.guide_weight) < 0:
         parser.error("--teacher-weight and --guide-weight cannot be negative: 0 counts nothing")
+    if settings.look_again is not None and not 0 <= settings.look_again <= 1:
+        parser.error(f"--look-again is a probability from 0 to 1, got {settings.look_again:g}")
+    if settings.pieces < 0:
+        parser.error(f"--pieces is a share of the mixture, 0 or more, got {settings.pieces:g}")
     if settings.finetune and "--model" in (argv or []):
         parser.error("--finetune brings its own network: leave --model out")
     if settings.finetune and settings.grow:

@@ -106,10 +106,7 @@ def make_job(settings: argparse.Namespace) -> Job:
     """
     model, manifest = _network(settings)
     if settings.look_again is not None:
-        try:
-            manifest = manifest.replace(look_again=settings.look_again)
-        except ValueError as error:
-            raise CrnnError(f"--{error}".replace("_", "-", 1)) from None
+        manifest = manifest.replace(look_again=settings.look_again)
     charset = manifest.charset
     chunks = Chunks(
         _mixture(settings, model, manifest),

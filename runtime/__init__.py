@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from runtime.backends import Backend, open_backend
 from runtime.charset import Charset
-from runtime.decoders import Character, Decoder, Recognition, make_decoder
+from runtime.decoders import Decoder, make_decoder
+from runtime.decoders.recognition import Character, Recognition
 from runtime.errors import CrnnError
 from runtime.images import LabelledFolder, list_images, read_image
 from runtime.manifest import Manifest

@@ -7,6 +7,7 @@ them alike. What is reported are quantiles, never means: one interruption would 
 from __future__ import annotations
 
 import copy
+import json
 import os
 import platform
 import re
@@ -15,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,20 +24,22 @@ import numpy as np
 import numpy.typing as npt
 
 from runtime.backends import model_size
-from runtime.decoders import Recognition
+from runtime.decoders.recognition import Recognition
 from runtime.errors import EngineError
 from runtime.metrics import Score, score
 from runtime.recognizer import Recognizer
 
 STAGES = ("preprocess", "model", "decode", "confidence")
 """A read consists of the first three; decoding is all that is neither of the two before it, such as
-what Python itself takes. Confidence and spans are computed only when asked for."""
+what Python itself takes, and the scores that decide on second looks. Else, confidence and spans are
+computed only when asked for."""
 
 _Made = TypeVar("_Made")
 _WARM_UP = 5  # reads; engines plan memory for each new width
 _COLD = (
-    "import sys; from runtime import Recognizer; from runtime.selftest import selftest_image; "
-    "Recognizer.load(sys.argv[1], backend=sys.argv[2] or None)(selftest_image())"
+    "import json, sys; from runtime import Recognizer; "
+    "from runtime.selftest import selftest_image; "
+    "Recognizer.load(sys.argv[1], **json.loads(sys.argv[2]))(selftest_image())"
 )
 
 
@@ -120,7 +123,7 @@ def bench(
                 name=reader.manifest.name,
                 precision=reader.manifest.precision,
                 size_bytes=model_size(path),
-                cold_start_ms=_cold_start_ms(path, options.get("backend")),
+                cold_start_ms=_cold_start_ms(path, options),
                 read=quantiles(stages.sum(axis=1)),
                 stages=dict(zip(STAGES, map(quantiles, [*stages.T, confidence]), strict=True)),
                 words_per_s=round(len(many) / elapsed_s, 1),
@@ -164,10 +167,11 @@ class StagedReader:
 
 
 def confidence_ms(reading: Recognition) -> float:
-    """How many milliseconds score and spans of a fresh reading take.
+    """How many milliseconds score and spans of a reading take, if nobody asked for them before.
 
     Ask only when all reads are timed: in between, it would leave them cold caches.
     """
+    reading = replace(reading)  # forgets what is computed already
     start = time.perf_counter()
     _ = reading.confidence, reading.characters
     return 1e3 * (time.perf_counter() - start)
@@ -182,8 +186,8 @@ def quantiles(durations_ms: npt.NDArray[np.float64]) -> dict[str, float]:
     return {f"p{q}_ms": round(float(np.percentile(durations_ms, q)), 4) for q in (50, 95, 99)}
 
 
-def _cold_start_ms(path: Path, backend: str | None) -> float:
-    command = [sys.executable, "-c", _COLD, str(path), backend or ""]
+def _cold_start_ms(path: Path, options: dict[str, Any]) -> float:
+    command = [sys.executable, "-c", _COLD, str(path), json.dumps(options, default=str)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}  # imports what we import
     durations_ms = []
     for _ in range(3):

@@ -31,29 +31,40 @@ from runtime.errors import ImageError
 FloatArray = npt.NDArray[np.float32]
 _REC601 = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _BLOCK = 64  # output pixels a matrix computes: each looks at few input pixels, so it stays small
+_LARGE = (
+    4.0  # a scale up to which filters are kept, 17 MB of them at most; larger pictures can wait
+)
 _HIGH = 512  # rows of a picture for which the matrix that resizes them is still worth keeping
 _CHUNK = 1 << 20  # input pixels converted to grey at a time; bounds memory for huge pictures
 
 
-@lru_cache(maxsize=256)
-def _filter(scale: float, start: int) -> tuple[int, FloatArray, FloatArray]:
-    """Triangle weights of `_BLOCK` output pixels from `start` on, of input without a right end.
+Filter = tuple[int, FloatArray, FloatArray]
+"""The first input pixel looked at, triangle weights `(count, K)` whose rows sum to 1, and what the
+rows sum to until each input pixel."""
 
-    Building them would be most of what preprocessing costs. But a picture's rows and columns share
-    one scale, its height's, and heights are few: so they are nearly always here already.
 
-    Returns:
-        The first input pixel that they look at, weights `(_BLOCK, K)` float32 whose rows sum to 1,
-        and what the rows sum to until each input pixel.
-    """
+def _filter(scale: float, start: int, count: int, n_in: float = math.inf) -> Filter:
+    """The filter of `count` output pixels from `start` on, of input that ends after `n_in`."""
     support = max(scale, 1.0)  # enlarging interpolates, shrinking averages: no aliasing
-    centres = (np.arange(start, start + _BLOCK) + 0.5) * scale - 0.5
+    centres = (np.arange(start, start + count) + 0.5) * scale - 0.5
     lo = max(0, math.floor(centres[0] - support))
     inputs = np.arange(lo, math.ceil(centres[-1] + support) + 1)
     weights = np.maximum(1 - np.abs(np.subtract.outer(centres, inputs)) / support, 0)
     weights /= weights.sum(axis=1, keepdims=True)
+    if n_in < inputs[-1]:
+        weights = weights[:, : int(n_in) - lo].copy()
     kept = weights.astype(np.float32)
     return lo, kept, weights.cumsum(axis=1, out=weights).astype(np.float32)
+
+
+@lru_cache(maxsize=128)
+def _kept(scale: float, start: int) -> Filter:
+    """The filter of `_BLOCK` output pixels from `start` on, of input without a right end.
+
+    Building them would be most of what preprocessing costs. But a picture's rows and columns share
+    one scale, its height's, and heights are few: so they are nearly always here already.
+    """
+    return _filter(scale, start, _BLOCK)
 
 
 def _resize_rows(image: npt.NDArray[Any], n_out: int, scale: float) -> FloatArray:
@@ -61,9 +72,13 @@ def _resize_rows(image: npt.NDArray[Any], n_out: int, scale: float) -> FloatArra
     n_in = len(image)
     out = np.empty((n_out, image.shape[1]), dtype=np.float32)
     beyond = math.floor((n_in + 0.5 - max(scale, 1.0)) / scale - 0.5)
-    for start in range(0, n_out, _BLOCK):
-        stop = min(n_out, start + _BLOCK)
-        lo, weights, sums = _filter(scale, start)
+    keep = scale <= _LARGE
+    # Of a huge picture fewer at a time, so that weights stay few.
+    block = _BLOCK if keep else max(1, min(_BLOCK, math.isqrt(int(_CHUNK / 4 / scale))))
+    for start in range(0, n_out, block):
+        stop = min(n_out, start + block)
+        found = _kept(scale, start) if keep else _filter(scale, start, stop - start, n_in)
+        lo, weights, sums = found
         weights = weights[: stop - start, : n_in - lo]
         seen = weights.shape[1]
         rows = np.matmul(weights, image[lo : lo + seen], out=out[start:stop])

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from runtime.backends import Backend, open_backend
-from runtime.decoders import Decoder, Recognition, ctc, make_decoder
+from runtime.decoders import Decoder, ctc, make_decoder
+from runtime.decoders.recognition import Recognition
 from runtime.errors import DecodeError, ImageError, ModelFileError
 from runtime.manifest import Manifest, check_probability
 
@@ -39,12 +40,15 @@ _BATCH = 64  # images a run at most; bounds memory, and throughput is flat long 
 class Recognizer:
     """Reads a line of text in an image.
 
-    A picture may get more than one look; of all its readings the most probable counts:
+    A picture may get more than one look; of all its readings the most probable counts (if some are
+    as the decoder was told that they must be, of these):
 
     - A word that runs up or down, squeezed into a line's height, is lost. So a tall picture that is
       not surely read as it stands is also read turned either way.
     - Where a reading is less probable than `look_again`, the same line is read 0.75 times as wide,
       and if that is not probable enough, 1.4 times. This takes time for unsure pictures alone.
+
+    The best of several probabilities is somewhat more than the text deserves.
 
     Args:
         backend: The network; see `runtime.backends.open_backend`.
@@ -84,6 +88,8 @@ class Recognizer:
         self.manifest: Manifest = backend.manifest
         self.look_again = self.manifest.look_again if look_again is None else look_again
         try:
+            if isinstance(self.look_again, np.floating):
+                self.look_again = float(self.look_again)
             check_probability("look_again", self.look_again)
         except ValueError as error:
             raise DecodeError(str(error)) from None
@@ -94,7 +100,8 @@ class Recognizer:
             if isinstance(decoder, str)
             else decoder
         )
-        self._takes_logits: bool = getattr(self.decoder, "takes_logits", False)
+        # Its own class's: a subclass that decodes otherwise has not promised to read the same.
+        self._of_logits = "of_logits" in vars(type(self.decoder))
 
     @classmethod
     def load(
@@ -177,7 +184,10 @@ class Recognizer:
             DecodeError: If they are not finite.
         """
         self._check(logits)
-        return self.decoder(logits if self._takes_logits else ctc.log_softmax(logits))
+        if self._of_logits:
+            found: list[Recognition] = self.decoder.of_logits(logits)  # type: ignore[attr-defined]
+            return found
+        return self.decoder(ctc.log_softmax(logits))
 
     def _looked_again(
         self, images: Sequence[Image], readings: list[Recognition]
@@ -188,32 +198,28 @@ class Recognizer:
             turned = [np.rot90(images[i], quarters) for i, quarters in views]
             found = self._look(turned, stretch, [90 * quarters for _, quarters in views])
             for (i, _), reading in zip(views, found, strict=True):
-                readings[i] = max(readings[i], reading, key=lambda each: each.log_prob)
+                readings[i] = max(readings[i], reading, key=_worth)
 
         tall = [i for i, image in enumerate(images) if self._tall(image, readings[i])]
         for quarters in _TURNS if tall else ():
             look([(i, quarters) for i in tall])
         for stretch in STRETCHES if self.look_again else ():
-            unsure = [i for i, image in enumerate(images) if self._unsure(image, readings[i])]
+            pairs = enumerate(zip(images, readings, strict=True))
+            unsure = [i for i, pair in pairs if self._unsure(*pair, stretch)]
             look([(i, readings[i].turned // 90) for i in unsure], stretch)
         return readings
 
     def _tall(self, image: Image, reading: Recognition) -> bool:
         """Whether an image may show a line that runs up or down."""
         height, width = image.shape[:2]
-        return (
-            height >= TALL * width
-            and self.manifest.preprocess.fits(width, height)
-            and not reading.reaches(math.log(_SURE))
-        )
+        fits = height >= TALL * width and self.manifest.preprocess.fits(width, height)
+        return fits and not _reaches(reading, _SURE)
 
-    def _unsure(self, image: Image, reading: Recognition) -> bool:
-        """Whether an image's best reading yet calls for another look."""
-        height, width = image.shape[:2]
-        if reading.turned:
-            height, width = width, height
-        fits = self.manifest.preprocess.fits(height, width, max(STRETCHES))
-        return fits and not reading.reaches(math.log(self.look_again))
+    def _unsure(self, image: Image, reading: Recognition, stretch: float) -> bool:
+        """Whether an image's best reading yet calls for a look at it so many times as wide."""
+        height, width = image.shape[1::-1] if reading.turned else image.shape[:2]
+        fits = self.manifest.preprocess.fits(height, width, stretch)
+        return fits and not _reaches(reading, self.look_again)
 
     def _look(
         self, images: Sequence[Image], stretch: float = 1.0, turned: Sequence[int] = ()
@@ -258,3 +264,13 @@ class Recognizer:
         height, width = image.shape[:2]
         scale = self.manifest.preprocess.scale(height, width, stretch)
         return reading.in_pixels(self.manifest.stride * scale, float(width), turned)
+
+
+def _reaches(reading: Recognition, probability: float) -> bool:
+    """Whether a reading is so probable, and as the decoder was told that it must be."""
+    return reading.constrained is not False and reading.reaches(math.log(probability))
+
+
+def _worth(reading: Recognition) -> tuple[bool, float]:
+    """By this, the best of several readings of one image is found."""
+    return reading.constrained is not False, reading.log_prob

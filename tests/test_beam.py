@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from test_ctc import GOLDEN, enumerate_texts, random_log_probs
 
 from runtime.charset import Charset
-from runtime.decoders import Recognition, beam, beam_batch, beam_search, make_decoder
+from runtime.decoders import beam, beam_batch, beam_search, make_decoder
+from runtime.decoders.recognition import Recognition
 from runtime.errors import DecodeError
 
 AB = Charset(("a", "b"))

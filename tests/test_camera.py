@@ -9,7 +9,7 @@ import pytest
 
 from examples import camera
 from runtime import read_image
-from runtime.decoders import Recognition
+from runtime.decoders.recognition import Recognition
 from runtime.images import LabelledFolder
 
 IMAGES = Path(__file__).parents[1] / "examples" / "images"
@@ -18,7 +18,7 @@ BOX = ["--box", "0.25", "0.25", "0.5", "0.5"]
 
 def write_clip(path: Path, frames: list[np.ndarray]) -> Path:
     height, width = frames[0].shape[:2]
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (width, height))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (width, height))
     for frame in frames:
         writer.write(frame)
     writer.release()
@@ -64,7 +64,7 @@ def test_a_clip_is_read_once_its_frames_agree(clip, capsys) -> None:
     assert camera.main([str(path), *BOX, "--no-window"]) == 0
     told = capsys.readouterr()
     (line,) = [row.split("\t") for row in told.out.splitlines()]
-    assert line[1] == text
+    assert line[:2] == ["0.5", text]  # the sixth frame, of ten a second, is the third that shows it
     assert 0.5 <= float(line[2]) <= 1
     assert not told.err
 
@@ -75,14 +75,16 @@ def test_once_ends_at_the_first_text_or_fails(clip, capsys, tmp_path) -> None:
     assert capsys.readouterr().out.split("\t")[1] == text
     grey = write_clip(tmp_path / "grey.avi", [np.full((64, 128, 3), 90, np.uint8)] * 6)
     assert camera.main([str(grey), "--no-window", "--once", "--least", "1"]) == 1
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr() == ("", "no 5 frames agreed on a text\n")
 
 
 def test_what_is_recorded_shows_the_box(clip, tmp_path) -> None:
     path, _ = clip
     out = tmp_path / "read.mp4"
     assert camera.main([str(path), *BOX, "--no-window", "--record", str(out)]) == 0
-    recorded = list(camera.frames_of(str(out)))
+    film = camera.Film(str(out))
+    assert film.rate == 10
+    recorded = [frame for _, frame in film]
     assert len(recorded) == 11
     assert [p.name for p in tmp_path.iterdir()] == ["read.mp4"]
     height, width = recorded[-1].shape[:2]
@@ -103,6 +105,8 @@ def test_the_decoder_is_the_callers_choice(clip, capsys) -> None:
     [
         (["/nowhere.mp4"], "cannot open /nowhere.mp4"),
         (["9971"], "cannot open camera 9971"),
+        (["99999999999999999999"], "cannot open 99999999999999999999"),
+        (["{clip}", "--box", "nan", "0", "1", "1"], "--box nan 0 1 1 is not within the frame"),
         (["{clip}", "--box", "0.5", "0", "0.6", "1"], "--box 0.5 0 0.6 1 is not within the frame"),
         (["{clip}", "--model", "/nowhere.onnx"], "/nowhere.onnx"),
         (["{clip}", "--set", "width=3"], "width"),
@@ -128,3 +132,4 @@ def test_a_box_is_in_shares_of_the_frame() -> None:
     frame = np.zeros((200, 400, 3), np.uint8)
     assert camera.pixels([0.25, 0.5, 0.5, 0.25], frame) == (100, 100, 200, 50)
     assert camera.pixels([0, 0, 1, 1], frame) == (0, 0, 400, 200)
+    assert camera.pixels([0.999, 0.999, 0.001, 0.001], frame) == (399, 199, 1, 1)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.decoders.ctc import align, check_log_probs, forward_sum, gradient, occupancy
+from runtime.decoders.checks import check_log_probs
+from runtime.decoders.ctc import align, forward_sum, gradient, occupancy
 from runtime.errors import DecodeError
 
 GOLDEN = np.log(np.array([[0.6, 0.4], [0.6, 0.4]], dtype=np.float32))

@@ -10,7 +10,8 @@ from test_beam import AB, SEEDS, ranking
 from test_ctc import GOLDEN, random_log_probs
 
 from runtime.charset import Charset
-from runtime.decoders import Recognition, make_decoder
+from runtime.decoders import make_decoder
+from runtime.decoders.recognition import Recognition
 from runtime.errors import DecodeError
 
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from test_ctc import GOLDEN, enumerate_texts, random_log_probs
 
 from runtime.charset import Charset
-from runtime.decoders import Recognition, make_decoder
+from runtime.decoders import make_decoder
 from runtime.decoders.ctc import align
+from runtime.decoders.recognition import Recognition
 from runtime.errors import CrnnError, DecodeError, UnknownNameError
 
 AB = Charset(("a", "b"))

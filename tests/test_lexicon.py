@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from test_ctc import random_log_probs
 
 from runtime.charset import Charset
-from runtime.decoders import Recognition, lexicon, make_decoder
+from runtime.decoders import lexicon, make_decoder
 from runtime.decoders.ctc import forward_sum
 from runtime.decoders.lexicon_index import Index
+from runtime.decoders.recognition import Recognition
 from runtime.errors import DecodeError
 
 ABC = Charset(tuple("abcABC"))

@@ -128,7 +128,9 @@ def test_a_line_too_long_is_refused_with_both_widths() -> None:
         PREPROCESS(np.zeros((32, 2049), np.uint8))
 
 
-@pytest.mark.parametrize("shape", [(400, 20_000, 3), (20_000, 400, 3), (20_000, 2), (320, 20_000)])
+@pytest.mark.parametrize(
+    "shape", [(400, 20_000, 3), (20_000, 400, 3), (20_000, 2), (320, 20_000), (200_000, 50)]
+)
 def test_huge_pictures_take_bounded_memory(shape: tuple[int, ...]) -> None:
     image = np.zeros(shape, np.uint8)
     image[::3] = 200
@@ -139,8 +141,20 @@ def test_huge_pictures_take_bounded_memory(shape: tuple[int, ...]) -> None:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 60_000_000  # the largest picture has 24 MB, in floats 96
+    assert peak < 30_000_000  # the largest picture has 24 MB, in floats 96
     assert np.isfinite(tensor).all()
+
+
+def test_what_is_kept_for_the_next_picture_is_bounded() -> None:
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for height in range(20, 2500, 9):
+            PREPROCESS(np.zeros((height, 2 * height), np.uint8))
+        kept = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert kept < 25_000_000
 
 
 def test_chunks_of_a_huge_picture_leave_no_seams() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from runtime import selftest
 from runtime.backends import open_backend
 from runtime.charset import Charset
 from runtime.decoders import greedy
-from runtime.decoders.ctc import log_softmax
+from runtime.decoders.ctc import forward_sum, log_softmax
+from runtime.decoders.recognition import Recognition
 from runtime.errors import CrnnError, DecodeError, ImageError, ModelFileError
 from runtime.recognizer import Recognizer
 
@@ -115,7 +117,7 @@ def test_logits_that_contradict_the_manifest_are_refused(shape: tuple[int, ...])
         recognizer(np.zeros((32, 32), np.uint8))
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_logits_that_are_not_finite_are_refused(value: float) -> None:
     logits = np.zeros((1, 8, 11), np.float32)
     logits[0, 3, 4] = value
@@ -279,6 +281,54 @@ def test_a_turned_picture_is_looked_at_again_as_it_was_turned() -> None:
     assert Recognizer(sure)(tall).text != "ab"
 
 
+def test_a_reading_as_it_must_be_outweighs_a_surer_one_that_is_not() -> None:
+    image = crops(1, seed=5)[0]
+    backend = Upright(image, 0.75)  # sure of `ab` at the second look, of nothing at the first
+
+    class Told(greedy.Decoder):
+        """Says that `c`, which is read at first, is what it must be."""
+
+        def __call__(self, log_probs: np.ndarray, lengths: object = None) -> list[Recognition]:
+            found = super().__call__(log_probs)
+            return [replace(each, constrained=each.text == "c") for each in found]
+
+    recognizer = Recognizer(backend, Told(backend.manifest.charset), look_again=0.7)
+    assert (recognizer(image).text, recognizer(image).constrained) == ("c", True)
+    # And if none is, a sure one is no reason to stop looking.
+    sure = Upright(image)
+    found = Recognizer(sure, Told(sure.manifest.charset), look_again=0.7)(image)
+    assert (found.text, found.constrained) == ("c", True)
+
+
+def test_a_decoder_that_masks_is_given_log_probs_and_tells_their_probability() -> None:
+    class Masked(greedy.Decoder):
+        """Reads no `c`."""
+
+        def __call__(self, log_probs: np.ndarray, lengths: object = None) -> list[Recognition]:
+            given.append(log_probs)
+            log_probs = log_probs.copy()
+            log_probs[..., 3] = -np.inf
+            return super().__call__(log_probs)
+
+    given: list[np.ndarray] = []
+    logits = np.random.default_rng(0).normal(0, 4, (1, 16, 11)).astype(np.float32)
+    backend = Fake(logits)
+    reading = Recognizer(backend, Masked(backend.manifest.charset))(np.zeros((32, 64), np.uint8))
+    np.testing.assert_array_equal(given[0], log_softmax(logits))
+    assert "c" not in reading.text
+    classes = backend.manifest.charset.encode(reading.text)
+    assert reading.log_prob == pytest.approx(forward_sum(log_softmax(logits), [classes])[0])
+
+
+def test_greedy_reads_the_same_in_logits_and_in_log_probs() -> None:
+    logits = np.random.default_rng(1).normal(0, 4, (5, 16, 11)).astype(np.float32)
+    decoder = greedy.Decoder(tiny_manifest().charset)
+    for a, b in zip(decoder.of_logits(logits), decoder(log_softmax(logits)), strict=True):
+        assert a == b
+        assert a.log_prob == b.log_prob
+        assert a.characters == b.characters
+
+
 def test_second_looks_are_had_where_the_model_file_or_the_caller_wants_them() -> None:
     image = crops(1, seed=5)[0]
     backend = Upright(image, 0.75)
@@ -287,11 +337,12 @@ def test_second_looks_are_had_where_the_model_file_or_the_caller_wants_them() ->
     recommended = Upright(image, 0.75, look_again=0.6)
     assert Recognizer(recommended)(image).text == "ab"
     assert Recognizer(recommended, look_again=0)(image).text != "ab"
-    # Made wider, this would be a longer line than the model takes.
+    # Made wider, this would be a longer line than the model takes; made narrower, not.
     endless = np.zeros((32, recommended.manifest.preprocess.max_width), np.uint8)
     recommended.calls = 0
     Recognizer(recommended)(endless)
-    assert recommended.calls == 1
+    assert recommended.calls == 2
+    assert Recognizer(backend, look_again=np.float32(0.5)).look_again == 0.5
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), "0.5"])

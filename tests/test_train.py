@@ -192,7 +192,6 @@ def test_two_processes_train_one_model(numbers, tmp_path) -> None:
         (["--device", "tpu"], "tpu"),
         (["--precision", "fp16"], "CUDA"),
         (["--eval", "/nowhere"], "labels.tsv"),
-        (["--look-again", "2"], "--look-again must be a probability"),
     ],
 )
 def test_bad_settings_are_refused_in_one_line(numbers, tmp_path, capsys, change, says) -> None:

@@ -141,7 +141,9 @@ def _aligned(
     """Crops, uncut, with the pixels at which the network tells each token of their labels."""
     manifest = recognizer.manifest
     for first in tqdm(range(0, len(dataset), _BATCH), desc="cutting crops", unit="batch"):
-        samples = [dataset[i] for i in range(first, min(first + _BATCH, len(dataset)))]
+        members = (dataset[i] for i in range(first, min(first + _BATCH, len(dataset))))
+        # What is longer than the network reads is left out of training, too.
+        samples = [pair for pair in members if manifest.preprocess.fits(*pair[0].shape[:2])]
         found = recognizer.log_probs([image for image, _ in samples])
         for (image, text), log_probs in zip(samples, found, strict=True):
             classes = manifest.charset.encode(text)

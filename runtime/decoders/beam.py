@@ -23,12 +23,14 @@ from dataclasses import replace
 import numpy as np
 
 from runtime.charset import BLANK, Charset
-from runtime.decoders import Recognition, beam_batch, beam_search, ctc
+from runtime.decoders import beam_batch, beam_search, ctc
 from runtime.decoders.automaton import Automaton
 from runtime.decoders.beam_search import Text
+from runtime.decoders.checks import check_log_probs
 from runtime.decoders.ctc import FloatArray
 from runtime.decoders.greedy import best_paths
 from runtime.decoders.pattern import compile_pattern
+from runtime.decoders.recognition import Recognition
 from runtime.errors import DecodeError
 
 _MARGIN = 1e-4  # float32 log-softmax sums to 1 within 1e-6 a step
@@ -79,7 +81,7 @@ class Decoder:
         self, log_probs: FloatArray, lengths: Sequence[int] | None = None
     ) -> list[Recognition]:
         """Read log_probs `(N, T, C) float32`; spans are in time steps."""
-        log_probs = ctc.check_log_probs(log_probs, self.charset.num_classes, lengths)
+        log_probs = check_log_probs(log_probs, self.charset.num_classes, lengths)
         readings = self._read(log_probs, self.automaton)
         unfit = [i for i, reading in enumerate(readings) if reading is None]
         if unfit:

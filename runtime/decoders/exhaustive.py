@@ -11,12 +11,14 @@ import math
 from collections.abc import Sequence
 
 from runtime.charset import Charset
-from runtime.decoders import Recognition, ctc
+from runtime.decoders import ctc
 from runtime.decoders.automaton import Automaton
+from runtime.decoders.checks import check_log_probs
 from runtime.decoders.ctc import FloatArray
 from runtime.decoders.greedy import best_paths
 from runtime.decoders.pattern import compile_pattern
 from runtime.decoders.prefix_search import search
+from runtime.decoders.recognition import Recognition
 from runtime.errors import DecodeError
 
 
@@ -50,7 +52,7 @@ class Decoder:
         self, log_probs: FloatArray, lengths: Sequence[int] | None = None
     ) -> list[Recognition]:
         """Read log_probs `(N, T, C) float32`; spans are in time steps."""
-        log_probs = ctc.check_log_probs(log_probs, self.charset.num_classes, lengths)
+        log_probs = check_log_probs(log_probs, self.charset.num_classes, lengths)
         greedy = best_paths(log_probs)
         sums = ctc.forward_sum(log_probs, greedy)
         return [

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from runtime.charset import BLANK, Charset
-from runtime.decoders import Recognition
-from runtime.decoders.ctc import FloatArray, check_logits
+from runtime.decoders.checks import check_log_probs, check_logits
+from runtime.decoders.ctc import FloatArray
+from runtime.decoders.recognition import Recognition
 
 
 class Decoder:
@@ -22,8 +23,6 @@ class Decoder:
         charset: What the classes stand for.
     """
 
-    takes_logits = True  # the highest of a step is the highest, whatever they sum to
-
     def __init__(self, charset: Charset) -> None:
         """Keep the charset."""
         self.charset = charset
@@ -31,16 +30,22 @@ class Decoder:
     def __call__(
         self, log_probs: FloatArray, lengths: Sequence[int] | None = None
     ) -> list[Recognition]:
-        """Read logits or log_probs `(N, T, C) float32`; spans are in time steps."""
-        log_probs = check_logits(log_probs, self.charset.num_classes, lengths)
+        """Read log_probs `(N, T, C) float32`; spans are in time steps."""
+        return self._read(check_log_probs(log_probs, self.charset.num_classes, lengths), False)
+
+    def of_logits(self, logits: FloatArray) -> list[Recognition]:
+        """The same of logits: the highest of a step is the highest, whatever they sum to."""
+        return self._read(check_logits(logits, self.charset.num_classes), True)
+
+    def _read(self, scores: FloatArray, logits: bool) -> list[Recognition]:
         return [
-            Recognition.of(self.charset, text, rows)
-            for text, rows in zip(best_paths(log_probs), log_probs, strict=True)
+            Recognition.of(self.charset, text, rows, logits=logits)
+            for text, rows in zip(best_paths(scores), scores, strict=True)
         ]
 
 
-def best_paths(log_probs: FloatArray) -> list[list[int]]:
+def best_paths(scores: FloatArray) -> list[list[int]]:
     """The texts of the best alignments, in class ids."""
     # Merging some 25 numbers takes plain Python 1 µs, and NumPy 3.
-    paths = log_probs.argmax(axis=2).tolist()
+    paths = scores.argmax(axis=2).tolist()
     return [[k for k, _ in groupby(path) if k != BLANK] for path in paths]

@@ -19,11 +19,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from runtime.charset import Charset
-from runtime.decoders import Recognition, ctc
+from runtime.decoders import ctc
+from runtime.decoders.checks import check_log_probs
 from runtime.decoders.ctc import FloatArray
 from runtime.decoders.greedy import best_paths
 from runtime.decoders.lexicon_index import Index
 from runtime.decoders.prefix_search import LEAST, search
+from runtime.decoders.recognition import Recognition
 from runtime.errors import DecodeError
 
 _SHORT = 1000  # words: scoring them all, or the search of their tree, take a millisecond
@@ -73,7 +75,7 @@ class Decoder:
         self, log_probs: FloatArray, lengths: Sequence[int] | None = None
     ) -> list[Recognition]:
         """Read log_probs `(N, T, C) float32`; spans are in time steps."""
-        log_probs = ctc.check_log_probs(log_probs, self.charset.num_classes, lengths)
+        log_probs = check_log_probs(log_probs, self.charset.num_classes, lengths)
         merged = self.index.merge(log_probs)
         free = best_paths(log_probs)
         folded = [self.index.fold[text].tolist() for text in free]
