@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runtime.errors import CrnnError, ImageError
-from runtime.images import LabelledFolder
+from runtime.images import Image, LabelledFolder
 from runtime.preprocess import Preprocess
 
 DEFAULT = Path(__file__).parent / "crops"
@@ -89,6 +89,10 @@ class Crops:
     def texts(self) -> list[str]:
         """The crops' labels."""
         return [self.folder.texts[index] for index in self.indices]
+
+    def images(self) -> Iterator[Image]:
+        """Each crop's picture."""
+        return (self.folder[index][0] for index in self.indices)
 
     def tensors(self, preprocess: Preprocess) -> Iterator[npt.NDArray[np.float32]]:
         """Each crop as `(1, 1, H, W) float32`, each as wide as its own bucket.

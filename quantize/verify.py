@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,10 @@ import numpy.typing as npt
 from quantize.calibration import Crops
 from quantize.comparison import Comparison, Side, VerificationError
 from runtime.backends import Backend, model_size, open_backend
-from runtime.decoders import make_decoder
 from runtime.decoders.ctc import log_softmax
 from runtime.manifest import Manifest
 from runtime.metrics import Estimate, Z, score
+from runtime.recognizer import Recognizer
 from runtime.selftest import check, selftest_classes
 
 MARGIN_POINTS = 1.0
@@ -29,6 +30,8 @@ MARGIN_POINTS = 1.0
 
 TOLERANCE = 1e-3
 """The largest logit difference that float rounding can explain."""
+
+_BATCH = 64  # crops read at a time
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,9 @@ def compare_all(
 ) -> list[Comparison]:
     """Run all on every crop, one at a time, taking turns in who goes first.
 
+    Logits and times are of the crops as they stand. Texts are what a `Recognizer` of the file
+    reads, with all the looks that it has, because that is what its users get.
+
     Args:
         reference: What is trusted.
         candidates: What is in question.
@@ -74,10 +80,10 @@ def compare_all(
     runs = [_Run(contender) for contender in (reference, *candidates)]
     for index, tensor in enumerate(crops.tensors(preprocess)):
         for turn in range(len(runs)):
-            runs[(index + turn + 1) % len(runs)].read(tensor, calls)
+            runs[(index + turn + 1) % len(runs)].run(tensor, calls)
         for run in runs[1:]:
             run.differ(runs[0])
-    sides = [run.side(crops.texts) for run in runs]
+    sides = [run.side(crops) for run in runs]
     return [
         run.comparison(runs[0], crops, sides[0], side)
         for run, side in zip(runs[1:], sides[1:], strict=True)
@@ -105,17 +111,14 @@ class _Difference:
 
 @dataclass
 class _Run:
-    """A contender at work: what it read, how long it took, how it differed."""
+    """A contender at work: how long it took, how it differed, what it read."""
 
     contender: Contender
-    texts: list[str] = field(default_factory=list)
     times_ms: list[float] = field(default_factory=list)
     differences: list[_Difference] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self._decode = make_decoder("greedy", self.contender.backend.manifest.charset)
-
-    def read(self, tensor: npt.NDArray[np.float32], calls: int) -> None:
+    def run(self, tensor: npt.NDArray[np.float32], calls: int) -> None:
         times_ms = []
         for _ in range(calls):
             start = time.perf_counter()
@@ -123,7 +126,6 @@ class _Run:
             times_ms.append((time.perf_counter() - start) * 1e3)
         self.times_ms.append(min(times_ms))
         self.log_probs = log_softmax(self.logits)
-        self.texts.append(self._decode(self.log_probs)[0].text)
 
     def differ(self, reference: _Run) -> None:
         apart = np.abs(self.logits - reference.logits)
@@ -132,14 +134,17 @@ class _Run:
         figures = (apart.max(), apart.mean(), nats.sum(axis=-1).mean(), same.mean())
         self.differences.append(_Difference(*map(float, figures)))
 
-    def side(self, truths: Sequence[str]) -> Side:
+    def side(self, crops: Crops) -> Side:
         backend = self.contender.backend
+        recognizer, images = Recognizer(backend), crops.images()
+        while some := list(islice(images, _BATCH)):
+            self.texts += [reading.text for reading in recognizer.batch(some)]
         pins = any(k >= 0 for k in backend.manifest.selftest)
         return Side(
             self.contender.name,
             backend.manifest.precision,
             self.contender.bytes,
-            score(truths, self.texts),
+            score(crops.texts, self.texts),
             float(np.median(self.times_ms)),
             check(backend) if pins else None,
         )
