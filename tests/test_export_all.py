@@ -98,14 +98,18 @@ def test_without_int8_there_is_fp32_alone_and_the_table_has_a_row_for_each(
 def test_torch_runs_once_however_many_files_there_are(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    only(monkeypatch, "numpy", "onnx")
-    calls = []
+    calls: list[int] = []
     call = TorchBackend.__call__
     monkeypatch.setattr(
         TorchBackend, "__call__", lambda self, tensor: calls.append(1) or call(self, tensor)
     )
-    assert run(home, tmp_path, "--int8", "--margin", 100) == 0
-    assert len(calls) == MIN_CROPS
+    only(monkeypatch, "numpy")
+    assert run(home, tmp_path / "few", "--margin", 100) == 0
+    for_one_file = len(calls)
+    assert for_one_file > MIN_CROPS  # for logits and times, and to read in batches
+    only(monkeypatch, "numpy", "onnx")
+    assert run(home, tmp_path / "many", "--int8", "--margin", 100) == 0
+    assert len(calls) == 2 * for_one_file
 
 
 def break_convert(
