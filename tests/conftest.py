@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from benchmarking import write_crops
@@ -47,6 +46,8 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def numbers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve pictures of numbers, a few steps of which are quickly trained on."""
+    import cv2  # boards that are tested by these files have none
+
     folder = tmp_path_factory.mktemp("numbers")
     lines = []
     for number in range(12):
