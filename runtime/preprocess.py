@@ -30,10 +30,10 @@ from runtime.errors import ImageError
 
 FloatArray = npt.NDArray[np.float32]
 _REC601 = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-_BLOCK = 64  # output pixels a matrix computes: each looks at few input pixels, so it stays small
-_LARGE = (
-    4.0  # a scale up to which filters are kept, 17 MB of them at most; larger pictures can wait
-)
+_BLOCKS = ((2.0, 64), (8.0, 32), (32.0, 16))
+"""Up to which scale how many output pixels a matrix computes: each looks at few input pixels, so it
+stays below 75 kB. Filters of larger scales are not kept."""
+
 _HIGH = 512  # rows of a picture for which the matrix that resizes them is still worth keeping
 _CHUNK = 1 << 20  # input pixels converted to grey at a time; bounds memory for huge pictures
 
@@ -57,14 +57,14 @@ def _filter(scale: float, start: int, count: int, n_in: float = math.inf) -> Fil
     return lo, kept, weights.cumsum(axis=1, out=weights).astype(np.float32)
 
 
-@lru_cache(maxsize=128)
-def _kept(scale: float, start: int) -> Filter:
-    """The filter of `_BLOCK` output pixels from `start` on, of input without a right end.
+@lru_cache(maxsize=256)
+def _kept(scale: float, start: int, count: int) -> Filter:
+    """The filter of `count` output pixels from `start` on, of input without a right end.
 
     Building them would be most of what preprocessing costs. But a picture's rows and columns share
     one scale, its height's, and heights are few: so they are nearly always here already.
     """
-    return _filter(scale, start, _BLOCK)
+    return _filter(scale, start, count)
 
 
 def _resize_rows(image: npt.NDArray[Any], n_out: int, scale: float) -> FloatArray:
@@ -72,12 +72,13 @@ def _resize_rows(image: npt.NDArray[Any], n_out: int, scale: float) -> FloatArra
     n_in = len(image)
     out = np.empty((n_out, image.shape[1]), dtype=np.float32)
     beyond = math.floor((n_in + 0.5 - max(scale, 1.0)) / scale - 0.5)
-    keep = scale <= _LARGE
+    keep = scale <= _BLOCKS[-1][0]
     # Of a huge picture fewer at a time, so that weights stay few.
-    block = _BLOCK if keep else max(1, min(_BLOCK, math.isqrt(int(_CHUNK / 4 / scale))))
+    few = max(1, math.isqrt(int(_CHUNK / 4 / scale)))
+    block = next((count for most, count in _BLOCKS if scale <= most), few)
     for start in range(0, n_out, block):
         stop = min(n_out, start + block)
-        found = _kept(scale, start) if keep else _filter(scale, start, stop - start, n_in)
+        found = _kept(scale, start, block) if keep else _filter(scale, start, stop - start, n_in)
         lo, weights, sums = found
         weights = weights[: stop - start, : n_in - lo]
         seen = weights.shape[1]
