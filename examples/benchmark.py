@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works in a clone, not installed
 
 from runtime import names
-from runtime.errors import CrnnError
+from runtime.console import exit_code
 
 PACKAGE = "examples.benchmarks"
 
@@ -58,15 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         there was anything to print.
     """
     options = build_parser().parse_args(arguments)
-    try:
-        code: int = options.run(options)
-    except (CrnnError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    return code
+    return exit_code(lambda: options.run(options))
 
 
 if __name__ == "__main__":

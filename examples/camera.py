@@ -12,7 +12,6 @@ printed has the second (of a file: its own), the text, and its mean probability 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections import defaultdict, deque
@@ -22,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from runtime import CrnnError, Recognition, Recognizer
+from runtime import Recognition, Recognizer
+from runtime.console import exit_code
 from runtime.decoders import parse_settings
 from runtime.errors import EngineError, ImageError
 from runtime.images import Image
@@ -257,14 +257,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if not 1 <= args.frames <= 1000 or not 0 < args.least <= 1:
         parser.error("expected --frames from 1 to 1000, and --least above 0, at most 1")
-    try:
-        return watch(args)
-    except CrnnError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:  # `… | head` has seen enough; keep Python from flushing again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    return exit_code(lambda: watch(args))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime import CrnnError, Recognition, Recognizer, read_image
+from runtime import Recognition, Recognizer, read_image
+from runtime.console import exit_code
+from runtime.errors import ImageError
 from runtime.images import Image
 
 
@@ -33,7 +35,10 @@ def draw(image: Image, reading: Recognition, path: Path) -> None:
         pen.rectangle((left, 0, right, height * scale - 1), outline="red", width=2)
         middle = ((left + right) / 2, height * scale + strip / 2)
         pen.text(middle, character.token, "black", font, anchor="mm")
-    canvas.save(path)
+    try:
+        canvas.save(path)
+    except ValueError as error:  # a suffix that Pillow does not know
+        raise ImageError(f"cannot save {path}: {error}") from None
 
 
 def main() -> int:
@@ -43,17 +48,16 @@ def main() -> int:
     parser.add_argument("--model", type=Path, help="a model file (default: the one that ships)")
     parser.add_argument("--draw", type=Path, metavar="PNG", help="save where each character is")
     args = parser.parse_args()
-    try:
+
+    def read() -> None:
         recognizer = Recognizer.load(args.model)
         image = read_image(args.image)
         reading = recognizer(image)
         print(f"{reading.text}\t{reading.confidence:.3f}")
         if args.draw:
             draw(image, reading, args.draw)
-    except (CrnnError, OSError, ValueError) as error:  # Pillow's own are of the last two
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+
+    return exit_code(read)
 
 
 if __name__ == "__main__":

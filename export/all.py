@@ -23,6 +23,7 @@ from quantize.comparison import Comparison, VerificationError
 from quantize.tables import overview
 from quantize.verify import Contender, compare_all, seal
 from runtime import names
+from runtime.console import exit_code
 from runtime.errors import EngineError
 
 EXAMPLES = f"""\
@@ -90,7 +91,7 @@ class _Missing:
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `python -m export.all`."""
     args = parse(argv)
-    return cli.run(lambda: _export(args))
+    return exit_code(lambda: _export(args))
 
 
 def _export(args: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ from model.checkpoint import DEFAULT, Checkpoint, load_checkpoint
 from quantize import cli, integer
 from quantize.comparison import Comparison
 from quantize.verify import TOLERANCE, accept
+from runtime.console import exit_code
 
 FOLDER = Path("build")
 """Where files go that are not told where: never among the sources, so a clone stays clean."""
@@ -97,7 +98,7 @@ def main(
         The exit code: 1 if anything was refused, in which case no file was written.
     """
     args, form = parse(form, argv)
-    return cli.run(lambda: _export(args, form, convert))
+    return exit_code(lambda: _export(args, form, convert))
 
 
 def _export(

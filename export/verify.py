@@ -22,6 +22,7 @@ from quantize import cli
 from quantize.comparison import Comparison, VerificationError
 from quantize.tables import overview
 from quantize.verify import TOLERANCE, Contender, compare_all
+from runtime.console import exit_code
 
 EXAMPLES = """\
 examples:
@@ -97,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if wrong := faults(comparisons, args.margin):
             raise VerificationError("\n".join(wrong))
 
-    return cli.run(work)
+    return exit_code(work)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from model.checkpoint import Checkpoint, load_checkpoint, read_safetensors, save_checkpoint
+from runtime.console import exit_code
 from runtime.errors import CrnnError
 
 EXAMPLES = """
@@ -61,18 +62,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the average")
     args = parser.parse_args(argv)
-    try:
-        first = load_checkpoint(args.first)
-        average(first, args.others)
-        provenance = {**first.manifest.provenance, "averaged_with": len(args.others)}
-        del provenance["checkpoint_sha256"]
-        manifest = first.manifest.replace(provenance=provenance, metrics={})
-        save_checkpoint(args.out, first.model, manifest)
-    except (CrnnError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return exit_code(lambda: _average(args))
+
+
+def _average(args: argparse.Namespace) -> None:
+    first = load_checkpoint(args.first)
+    average(first, args.others)
+    provenance = {**first.manifest.provenance, "averaged_with": len(args.others)}
+    del provenance["checkpoint_sha256"]
+    manifest = first.manifest.replace(provenance=provenance, metrics={})
+    save_checkpoint(args.out, first.model, manifest)
     print(f"wrote {args.out}, the average of {1 + len(args.others)}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from tqdm import tqdm
 from model.data.datasets import Sample, open_dataset
 from model.data.sheet import contact_sheet
 from runtime.backends import Backend, open_backend
+from runtime.console import exit_code
 from runtime.decoders import parse_settings
-from runtime.errors import CrnnError
 from runtime.metrics import Score, edit_distance, score
 from runtime.recognizer import Recognizer
 
@@ -90,28 +90,27 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Entry point of `python -m model.evaluate`."""
     args = build_parser().parse_args(argv)
-    try:
-        settings = parse_settings(args.decoder, args.settings)
-        backend = open_any(args.model, threads=args.threads, device=args.device)
-        recognizer = Recognizer(backend, args.decoder, look_again=args.look_again, **settings)
-        misread: list[tuple[int, Sample, str]] = []
-        for path in args.data:
-            dataset = open_dataset(path)
-            samples = [dataset[i] for i in tqdm(range(len(dataset)), desc=str(path), leave=False)]
-            readings = read_all(recognizer, samples, progress=True)
-            result = score([text for _, text in samples], readings)
-            _print(args, path, result)
-            misread += [
-                (edit_distance(sample[1], reading), sample, reading)
-                for sample, reading in zip(samples, readings, strict=True)
-                if sample[1] != reading
-            ]
-        if args.errors:
-            _draw_errors(misread, args.errors)
-    except (CrnnError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_code(lambda: _evaluate(args))
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    settings = parse_settings(args.decoder, args.settings)
+    backend = open_any(args.model, threads=args.threads, device=args.device)
+    recognizer = Recognizer(backend, args.decoder, look_again=args.look_again, **settings)
+    misread: list[tuple[int, Sample, str]] = []
+    for path in args.data:
+        dataset = open_dataset(path)
+        samples = [dataset[i] for i in tqdm(range(len(dataset)), desc=str(path), leave=False)]
+        readings = read_all(recognizer, samples, progress=True)
+        result = score([text for _, text in samples], readings)
+        _print(args, path, result)
+        misread += [
+            (edit_distance(sample[1], reading), sample, reading)
+            for sample, reading in zip(samples, readings, strict=True)
+            if sample[1] != reading
+        ]
+    if args.errors:
+        _draw_errors(misread, args.errors)
 
 
 def _print(args: argparse.Namespace, path: Path, result: Score) -> None:

@@ -17,7 +17,7 @@ from quantize.calibration import Crops
 from quantize.comparison import Comparison
 from quantize.verify import MARGIN_POINTS, Contender, accept
 from runtime.backends import model_files, model_size
-from runtime.errors import CrnnError
+from runtime.console import exit_code
 from runtime.manifest import Manifest
 
 
@@ -189,16 +189,6 @@ def remark(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def run(work: Callable[[], None]) -> int:
-    """Do the work; what is refused becomes a message and exit code 1."""
-    try:
-        work()
-    except (CrnnError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
 def main(form: Format, argv: Sequence[str] | None = None) -> int:
     """`python -m quantize.X`, for a format X."""
     parser = argparse.ArgumentParser(
@@ -232,4 +222,4 @@ def main(form: Format, argv: Sequence[str] | None = None) -> int:
             deliver(target, args.out)
         report(args.out, [comparison], args.json)
 
-    return run(work)
+    return exit_code(work)

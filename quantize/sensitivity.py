@@ -19,6 +19,7 @@ from quantize import auto, cli
 from quantize.comparison import Comparison
 from quantize.tables import markdown
 from runtime.backends import SUFFIXES
+from runtime.console import exit_code
 from runtime.errors import ModelFileError
 
 CALLS = 3
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = auto.costs(_format(args.model), args.model, calibrating, judging, CALLS)
         print(json.dumps(to_dict(found)) if args.json else table(found))
 
-    return cli.run(work)
+    return exit_code(work)
 
 
 def to_dict(found: Mapping[str, Comparison]) -> dict[str, Any]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import inspect
 import io
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from runtime import commands
-from runtime.errors import CrnnError
+from runtime.console import exit_code
 from runtime.recognizer import DEFAULT_MODEL
 
 
@@ -19,21 +18,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit code: 0, or 1 after `error: …` on standard error.
+        The exit code, as of `exit_code`.
     """
     options = _parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):  # any charset, any file name, on any system
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
-    try:
-        code: int = options.run(options)
-        sys.stdout.flush()
-    except CrnnError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:  # `… | head` has seen enough; keep Python from flushing again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return code
+    return exit_code(lambda: options.run(options))
 
 
 def _positive(text: str) -> int:

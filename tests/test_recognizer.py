@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import STRIDE, build_tiny, tiny_manifest
+from tiny import STRIDE, Fake, build_tiny, crops, tiny_manifest
 
 from runtime import recognizer as recognizer_module
 from runtime import selftest
@@ -16,23 +15,6 @@ from runtime.decoders.ctc import forward_sum, log_softmax
 from runtime.decoders.recognition import Recognition
 from runtime.errors import CrnnError, DecodeError, ImageError, ModelFileError
 from runtime.recognizer import Recognizer
-
-
-def crops(count: int = 12, seed: int = 0) -> list[np.ndarray]:
-    rng = np.random.default_rng(seed)
-    sizes = rng.integers((16, 20), (60, 260), size=(count, 2))
-    return [rng.integers(0, 256, (h, w, 3), dtype=np.uint8) for h, w in sizes]
-
-
-class Fake:
-    """A backend that gives prepared logits."""
-
-    def __init__(self, logits: np.ndarray) -> None:
-        self.manifest = tiny_manifest()
-        self.logits = logits
-
-    def __call__(self, tensor: np.ndarray) -> np.ndarray:
-        return self.logits
 
 
 @pytest.mark.parametrize("fixture", ["tiny_model", "tiny_int8_model"])
@@ -198,108 +180,6 @@ def test_log_probabilities_do_not_depend_on_the_company_in_a_batch() -> None:
         np.testing.assert_array_equal(log_softmax(alone[None])[0], row)
 
 
-class Upright:
-    """A backend that reads `ab` in one picture alone, and is sure of nothing in any other."""
-
-    def __init__(self, picture: np.ndarray, stretch: float = 1, **fields: object) -> None:
-        self.manifest = tiny_manifest(**fields)
-        self.expected = self.manifest.preprocess(picture, stretch)
-        self.calls = 0
-
-    def __call__(self, tensor: np.ndarray) -> np.ndarray:
-        self.calls += 1
-        steps = tensor.shape[-1] // STRIDE
-        logits = np.zeros((len(tensor), steps, self.manifest.charset.num_classes), np.float32)
-        for rows, image in zip(logits, tensor, strict=True):
-            if image.shape == self.expected.shape and np.allclose(image, self.expected, atol=1e-4):
-                rows[:, 0] = 20
-                rows[[3, 5], :] = 0
-                rows[3, 1] = rows[5, 2] = 20
-            else:
-                rows[1, 3] = 1
-        return logits
-
-
-@pytest.mark.parametrize("turned", [0, 90, 270])
-def test_a_tall_picture_is_read_whichever_way_it_runs(turned: int) -> None:
-    tall = crops(1, seed=3)[0][:20].repeat(2, axis=0)[:, :20]
-    tall = np.concatenate([tall, tall[::-1], tall])  # 120 high, 20 wide
-    backend = Upright(np.rot90(tall, turned // 90))
-    reading = Recognizer(backend)(tall)
-    assert (reading.text, reading.turned) == ("ab", turned)
-    assert reading.to_dict()["turned"] == turned
-    assert backend.calls == (3 if turned else 1)  # none is needed after a sure reading
-    end = reading.characters[-1].end
-    length = 120 if turned else 20  # pixels along the line
-    assert end == pytest.approx(min(length, 6 * STRIDE * length / (192 if turned else 64)))
-    others = crops(3)
-    together = Recognizer(backend).batch([others[0], tall, others[1]])
-    assert together[1] == reading
-    assert together[1].turned == turned
-    assert [together[0].turned, together[2].turned] == [0, 0]
-
-
-def test_a_line_is_read_as_it_stands_alone() -> None:
-    wide = np.zeros((20, 29), np.uint8)
-    backend = Upright(np.rot90(wide, 1))
-    assert Recognizer(backend)(wide).turned == 0
-    assert backend.calls == 1
-    # Turned, it would be a longer line than the model takes.
-    endless = np.zeros((2100, 8), np.uint8)
-    assert Recognizer(Upright(endless))(endless).turned == 0
-
-
-@pytest.mark.parametrize(("stretch", "looks"), [(1, 1), (0.75, 2), (1.4, 3), (2, 3)])
-def test_an_unsure_reading_gets_second_looks(stretch: float, looks: int) -> None:
-    image, other = crops(2, seed=5)
-    backend = Upright(image, stretch)
-    reading = Recognizer(backend, look_again=0.7)(image)
-    assert backend.calls == looks
-    assert (reading.text == "ab") == (stretch != 2)
-    if stretch != 2:
-        # The network saw b in the sixth of its steps, which the stretch made shorter.
-        step_px = STRIDE * image.shape[0] / 32 / stretch
-        assert reading.characters[1].start == pytest.approx(5 * step_px)
-        assert reading.characters[1].end == pytest.approx(6 * step_px)
-    assert Recognizer(backend, look_again=0.7).batch([other, image])[1] == reading
-
-
-def test_a_turned_picture_is_looked_at_again_as_it_was_turned() -> None:
-    line = crops(1, seed=6)[0][:, :40].repeat(2, axis=1)
-    tall = np.rot90(line, 3)
-    sure, half_sure = Upright(line, 1.4), Upright(line)
-
-    def network(tensor: np.ndarray) -> np.ndarray:
-        return np.maximum(sure(tensor), half_sure(tensor) * 0.3)
-
-    recognizer = Recognizer(sure, look_again=0.7)
-    recognizer.backend = network
-    found = recognizer(tall)
-    assert (found.text, found.turned) == ("ab", 90)
-    assert found.characters[1].start == pytest.approx(5 * STRIDE * line.shape[0] / 32 / 1.4)
-    assert recognizer.batch([tall])[0] == found
-    assert Recognizer(sure)(tall).text != "ab"
-
-
-def test_a_reading_as_it_must_be_outweighs_a_surer_one_that_is_not() -> None:
-    image = crops(1, seed=5)[0]
-    backend = Upright(image, 0.75)  # sure of `ab` at the second look, of nothing at the first
-
-    class Told(greedy.Decoder):
-        """Says that `c`, which is read at first, is what it must be."""
-
-        def __call__(self, log_probs: np.ndarray, lengths: object = None) -> list[Recognition]:
-            found = super().__call__(log_probs)
-            return [replace(each, constrained=each.text == "c") for each in found]
-
-    recognizer = Recognizer(backend, Told(backend.manifest.charset), look_again=0.7)
-    assert (recognizer(image).text, recognizer(image).constrained) == ("c", True)
-    # And if none is, a sure one is no reason to stop looking.
-    sure = Upright(image)
-    found = Recognizer(sure, Told(sure.manifest.charset), look_again=0.7)(image)
-    assert (found.text, found.constrained) == ("c", True)
-
-
 def test_a_decoder_that_masks_is_given_log_probs_and_tells_their_probability() -> None:
     class Masked(greedy.Decoder):
         """Reads no `c`."""
@@ -327,25 +207,3 @@ def test_greedy_reads_the_same_in_logits_and_in_log_probs() -> None:
         assert a == b
         assert a.log_prob == b.log_prob
         assert a.characters == b.characters
-
-
-def test_second_looks_are_had_where_the_model_file_or_the_caller_wants_them() -> None:
-    image = crops(1, seed=5)[0]
-    backend = Upright(image, 0.75)
-    assert Recognizer(backend)(image).text != "ab"
-    assert backend.calls == 1
-    recommended = Upright(image, 0.75, look_again=0.6)
-    assert Recognizer(recommended)(image).text == "ab"
-    assert Recognizer(recommended, look_again=0)(image).text != "ab"
-    # Made wider, this would be a longer line than the model takes; made narrower, not.
-    endless = np.zeros((32, recommended.manifest.preprocess.max_width), np.uint8)
-    recommended.calls = 0
-    Recognizer(recommended)(endless)
-    assert recommended.calls == 2
-    assert Recognizer(backend, look_again=np.float32(0.5)).look_again == 0.5
-
-
-@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), "0.5"])
-def test_a_look_again_that_is_no_probability_is_refused(value: object) -> None:
-    with pytest.raises(DecodeError, match="look_again must be a probability from 0 to 1, got"):
-        Recognizer(Fake(np.zeros((1, 9, 11), np.float32)), look_again=value)

@@ -97,3 +97,20 @@ def build_tiny(
         helper.set_model_props(model, {KEY: text})
     onnx.save(model, path)
     return path
+
+
+def crops(count: int = 12, seed: int = 0) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers((16, 20), (60, 260), size=(count, 2))
+    return [rng.integers(0, 256, (h, w, 3), dtype=np.uint8) for h, w in sizes]
+
+
+class Fake:
+    """A backend that gives prepared logits."""
+
+    def __init__(self, logits: np.ndarray) -> None:
+        self.manifest = tiny_manifest()
+        self.logits = logits
+
+    def __call__(self, tensor: np.ndarray) -> np.ndarray:
+        return self.logits

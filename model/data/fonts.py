@@ -21,6 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from model.data import fontsource
 from model.data.geometry import Pixels
+from runtime.console import exit_code
 from runtime.errors import CrnnError
 
 SYSTEM_FOLDERS = (
@@ -176,17 +177,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.fetch and args.folders:
         parser.error("--fetch takes its one folder and no others")
-    try:
-        if args.fetch:
-            for name, licence, count in fontsource.fetch(args.fetch, list(fontsource.families())):
-                print(f"{name}\t{licence}\t{count} faces", flush=True)
-        else:
-            for face in find_faces(args.folders):
-                print(f"{face.path}\t{len(face.covers)} characters")
-    except CrnnError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_code(lambda: _fetch_or_list(args))
+
+
+def _fetch_or_list(args: argparse.Namespace) -> None:
+    if args.fetch:
+        for name, licence, count in fontsource.fetch(args.fetch, list(fontsource.families())):
+            print(f"{name}\t{licence}\t{count} faces", flush=True)
+    else:
+        for face in find_faces(args.folders):
+            print(f"{face.path}\t{len(face.covers)} characters")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from examples.benchmarks.arm import COUNTED, table
-from runtime.errors import CrnnError
+from runtime.console import exit_code
 from runtime.images import LabelledFolder
 from tests.arm import instructions, models
 from tests.arm.emulator import ROOT, Emulator, tail
@@ -92,18 +92,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 1 if a test failed, a promise is broken, or an entry grew or vanished.
     """
     options = parse(arguments)
+    return exit_code(lambda: _emulate(options))
+
+
+def _emulate(options: argparse.Namespace) -> int:
     began = time.monotonic()
-    try:
-        require_tools()
-        emulators = [Emulator(board, FOLDER) for board in options.boards]
-        made = models.make(FOLDER / "models")
-        _read_here(made)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            outcomes = list(pool.map(lambda emulator: _try(emulator, made), emulators))
-        code = _judge(outcomes, options)
-    except (CrnnError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    require_tools()
+    emulators = [Emulator(board, FOLDER) for board in options.boards]
+    made = models.make(FOLDER / "models")
+    _read_here(made)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        outcomes = list(pool.map(lambda emulator: _try(emulator, made), emulators))
+    code = _judge(outcomes, options)
     print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
     return code
 

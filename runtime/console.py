@@ -1,0 +1,31 @@
+"""How every command of the toolkit ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+from runtime.errors import CrnnError
+
+
+def exit_code(work: Callable[[], int | None]) -> int:
+    """Do a command's work; what is refused becomes a message, not a traceback.
+
+    Returns:
+        What `work` returns, 0 for nothing; 1 after `error: …` on standard error, or if whoever
+        read the output has gone; 130 if a person interrupted it.
+    """
+    try:
+        code = work() or 0
+        sys.stdout.flush()
+    except BrokenPipeError:  # `… | head` has seen enough; keep Python from flushing again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (CrnnError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return code

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runtime.console import exit_code
+from runtime.errors import ImageError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize(("returned", "code"), [(None, 0), (0, 0), (1, 1), (3, 3)])
+def test_a_command_ends_with_what_its_work_returns(returned: int | None, code: int) -> None:
+    assert exit_code(lambda: returned) == code
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (ImageError("it is empty"), 1, "error: it is empty\n"),
+        (FileNotFoundError(2, "No such file", "a"), 1, "error: [Errno 2] No such file: 'a'\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+)
+def test_what_is_refused_becomes_one_line(
+    error: BaseException, code: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse() -> None:
+        raise error
+
+    assert exit_code(refuse) == code
+    assert capsys.readouterr() == ("", told)
+
+
+def test_a_mistake_of_ours_is_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError):
+        exit_code(lambda: 1 // 0)
+
+
+def test_a_reader_who_has_gone_is_no_error() -> None:
+    program = "import sys; from runtime.console import exit_code\n"
+    program += "sys.exit(exit_code(lambda: print('a line\\n' * 100_000)))"
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "a line\n"
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
