@@ -25,6 +25,9 @@ PRECISIONS = ("fp32", "int8")
 
 _SOURCES = ("export", "quantize", "runtime", "model")
 
+_UNJUDGED = ("--data", str(EXAMPLES), "--margin", "100")
+"""What a file has lost is `export.all`'s to judge, on crops enough; boards compare it with here."""
+
 
 @dataclass(frozen=True)
 class Model:
@@ -76,7 +79,7 @@ def _make(checkpoint: Path, form: str, folder: Path, sources: float) -> list[Mod
     for out, command in commands.items():
         if not out.exists() or out.stat().st_mtime < newest:
             print(f"making {out.name}", file=sys.stderr)
-            argv = [sys.executable, "-m", *map(str, command), "--out", str(out)]
+            argv = [sys.executable, "-m", *map(str, command), *_UNJUDGED, "--out", str(out)]
             done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise SetupError(f"python {' '.join(argv[1:])} failed:\n{done.stderr[-1000:]}")
