@@ -24,6 +24,7 @@ class ModelConfig:
         backbone: Module of `model.backbones`, or a dotted name of your own.
         height: Rows of the input tensor, in pixels.
         stride: Input pixels per time step.
+        branches: Whether it has branches for training, which folding merges (`model.branches`).
     """
 
     name: str
@@ -35,6 +36,7 @@ class ModelConfig:
     backbone: str = "vgg"
     height: int = 32
     stride: int = 4
+    branches: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The config as JSON-ready values."""

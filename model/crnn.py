@@ -7,13 +7,12 @@ and linear alone, so that every converter and every engine supports it.
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from model.backbones import build_backbone
+from model.branches import without_branches
 from model.config import ModelConfig
 
 
@@ -44,15 +43,15 @@ class CRNN(nn.Module):
         return x
 
     def num_weights(self) -> int:
-        """Weights of the network that is exported: batch-norm folded away."""
+        """Weights of the network that is exported: branches and batch-norm folded away."""
         return sum(p.numel() for p in self.folded().parameters())
 
     def folded(self) -> CRNN:
-        """A copy in evaluation mode whose batch-norms are folded into their convolutions.
+        """A copy in evaluation mode whose branches and batch-norms are in its convolutions.
 
         The copy computes the same function (up to float rounding) with convolutions alone.
         """
-        model = copy.deepcopy(self).eval()
+        model = without_branches(self)
         for parent in list(model.modules()):
             if isinstance(parent, nn.Sequential):
                 _fold(parent)

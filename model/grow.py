@@ -8,8 +8,11 @@ other from the first step on.
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 
+from model.branches import with_branches
 from model.config import ModelConfig
 from model.crnn import CRNN
 from runtime.errors import CrnnError
@@ -27,12 +30,18 @@ def grow(small: CRNN, config: ModelConfig) -> CRNN:
 
     Args:
         small: The trained network.
-        config: The larger shape: nowhere narrower, and with the same backbone.
+        config: The larger shape: nowhere narrower, with the same backbone, and with
+            branches if `small` has any.
 
     Raises:
-        CrnnError: If something in `config` is smaller than in `small`.
+        CrnnError: If something in `config` is smaller than in `small`, or leaves no place for one
+            of its branches.
     """
-    large = CRNN(config)
+    plain = dataclasses.replace(config, branches=False)
+    if config.branches and not small.config.branches:
+        return with_branches(grow(small, plain))
+    # Fresh branches that the small one lacks must add nothing to what its units compute.
+    large = with_branches(CRNN(plain)) if config.branches else CRNN(plain)
     weights = large.state_dict()
     for name, old in small.state_dict().items():
         if name not in weights:

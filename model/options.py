@@ -64,6 +64,14 @@ def build_parser() -> argparse.ArgumentParser:
         help="advise devices to read again, narrower and wider, what they read as less probable "
         "than this; 0 for never (default: 0, or as the checkpoint advises)",
     )
+    add(
+        "--branches",
+        action="store_true",
+        default=None,  # neither added nor merged
+        help="train a 1x1 convolution and, where channels allow, the input itself beside each 3x3 "
+        "convolution; exporting merges them. To a checkpoint without them they are added so that "
+        "it reads as before; one that has them keeps them, with this option or without",
+    )
     add_training(parser)
     return parser
 
@@ -124,6 +132,13 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         default=1.0,
         metavar="STRENGTH",
         help="degradation of the --data crops, 0 for none (default: %(default)s)",
+    )
+    add(
+        "--augment-on",
+        choices=("auto", "workers", "device"),
+        default="auto",
+        help="degrade single pictures in the rendering processes, or whole batches on the device "
+        "that trains, so that those only render (default: device on CUDA, else workers)",
     )
     add(
         "--max-width",
@@ -205,6 +220,8 @@ def settle(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
         parser.error("--teacher-weight and --guide-weight cannot be negative: 0 counts nothing")
     if settings.look_again is not None and not 0 <= settings.look_again <= 1:
         parser.error(f"--look-again is a probability from 0 to 1, got {settings.look_again:g}")
+    if not 0 <= settings.augment <= 2:
+        parser.error(f"--augment is a strength from 0 to 2, got {settings.augment:g}")
     if settings.pieces < 0:
         parser.error(f"--pieces is a share of the mixture, 0 or more, got {settings.pieces:g}")
     if settings.finetune and "--model" in (argv or []):
@@ -224,7 +241,8 @@ def _resumed(
     parser: argparse.ArgumentParser, path: Path, argv: Sequence[str] | None
 ) -> argparse.Namespace:
     """The settings of the run in `path`, with what may be changed taken from `argv`."""
-    saved = {"command": parser.prog} | read_settings(path)
+    # What runs of earlier versions, which say neither, were.
+    saved = {"command": parser.prog, "augment_on": "workers"} | read_settings(path)
     if saved["command"] != parser.prog:
         parser.error(f"{path.parent} holds a run of `{saved['command']}`: resume it with that")
     defaults: dict[str, Any] = dict(parser._defaults)

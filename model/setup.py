@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from model.backend import TorchBackend
+from model.branches import with_branches, without_branches
 from model.checkpoint import load_checkpoint
 from model.config import CONFIGS
 from model.crnn import CRNN
@@ -82,6 +83,13 @@ def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     return torch.bfloat16 if precision == "bf16" else None
 
 
+def augment_place(name: str, device: torch.device) -> str:
+    """What `--augment-on` names: `workers` or `device`."""
+    if name == "auto":
+        return "device" if device.type == "cuda" else "workers"
+    return name
+
+
 def parse_charset(text: str) -> Charset:
     """The charset that `--charset` names: its characters, or `@FILE` with one token a line.
 
@@ -120,7 +128,7 @@ def make_job(settings: argparse.Namespace) -> Job:
         dataset = Spellable(open_dataset(settings.eval), charset, skip=settings.unknown == "skip")
         eval_set: Sequence[Sample] = [dataset[i] for i in range(len(dataset))]
     else:
-        synth = _synth(settings, charset, EVAL_SEED)
+        synth = _synth(settings, charset, EVAL_SEED, 1.0)
         eval_set = [synth[i] for i in range(EVAL_COUNT)]
     return Job(model, manifest, chunks, eval_set)
 
@@ -161,17 +169,24 @@ def _network(settings: argparse.Namespace) -> tuple[CRNN, Manifest]:
     }
     if settings.finetune:
         start, network = _start(settings.finetune, wanted)
+        if settings.branches is not None:
+            network = with_branches(network) if settings.branches else without_branches(network)
         provenance["finetuned_from"] = start.provenance["checkpoint_sha256"]
         return network, start.replace(provenance=provenance, metrics={})
     config = CONFIGS[settings.model]
     if settings.grow:
         start, network = _start(settings.grow, wanted)
         provenance["grown_from"] = start.provenance["checkpoint_sha256"]
-        config = dataclasses.replace(config, num_classes=start.charset.num_classes)
+        branches = bool(settings.branches) or network.config.branches
+        config = dataclasses.replace(
+            config, num_classes=start.charset.num_classes, branches=branches
+        )
         grown = start.replace(name=config.name, provenance=provenance, metrics={})
         return grow(network, config), grown
     charset = wanted or Charset.ascii()
-    config = dataclasses.replace(config, num_classes=charset.num_classes)
+    config = dataclasses.replace(
+        config, num_classes=charset.num_classes, branches=bool(settings.branches)
+    )
     manifest = Manifest(
         name=config.name,
         charset=charset,
@@ -215,28 +230,31 @@ def _respell(model: CRNN, old: Charset, new: Charset) -> CRNN:
     return fresh
 
 
-def _synth(settings: argparse.Namespace, charset: Charset, seed: int) -> Synth:
+def _synth(settings: argparse.Namespace, charset: Charset, seed: int, strength: float) -> Synth:
     words = read_words(settings.words) if settings.words else None
     faces = find_faces(settings.fonts, "".join(charset.tokens))
-    return Synth(faces, TextSource(words, charset), seed)
+    return Synth(faces, TextSource(words, charset), seed, strength)
 
 
 def _mixture(settings: argparse.Namespace, model: CRNN, manifest: Manifest) -> Mixture:
     charset, skip = manifest.charset, settings.unknown == "skip"
     parts = []
+    later = settings.augment_on == "device"
     if settings.synth:
-        parts.append(Part(_synth(settings, charset, settings.seed), settings.synth))
-    augment = Augment(settings.augment) if settings.augment else None
+        synth = _synth(settings, charset, settings.seed, 0.0 if later else 1.0)
+        parts.append(Part(synth, settings.synth, strength=1.0 if later else 0.0))
+    augment = Augment(settings.augment) if settings.augment and not later else None
+    strength = settings.augment if later else 0.0
     datasets = []
     for item in settings.data:
         path, _, weight = item.partition("=")
         datasets.append(Spellable(open_dataset(Path(path)), charset, skip=skip))
         try:
-            parts.append(Part(datasets[-1], float(weight or 1), augment))
+            parts.append(Part(datasets[-1], float(weight or 1), augment, strength))
         except ValueError:
             raise CrnnError(f"--data {item}: {weight!r} is no weight, expected a number") from None
     if settings.pieces:
         recognizer = Recognizer(TorchBackend(model, manifest))
         pieces = Pieces(datasets, recognizer, settings.seed)
-        parts.append(Part(pieces, settings.pieces, augment))
+        parts.append(Part(pieces, settings.pieces, augment, strength))
     return Mixture(parts, settings.seed)

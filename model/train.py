@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from statistics import fmean
 from types import FrameType
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import nn
@@ -27,13 +28,22 @@ from tqdm import tqdm
 from model.backend import TorchBackend
 from model.checkpoint import save_checkpoint
 from model.crnn import CRNN
+from model.data.batch_augment import BatchAugment
 from model.data.loading import load_batches
 from model.data.sampling import Batch
 from model.evaluate import evaluate
 from model.options import LAST, jsonable, parse
 from model.plot import plot_history
 from model.schedule import lr_factor
-from model.setup import Job, autocast_dtype, make_job, make_losses, make_optimizer, pick_device
+from model.setup import (
+    Job,
+    augment_place,
+    autocast_dtype,
+    make_job,
+    make_losses,
+    make_optimizer,
+    pick_device,
+)
 from model.state import Ema, TrainState
 from runtime.errors import CrnnError
 
@@ -53,7 +63,10 @@ class Trainer:
         torch.manual_seed(settings.seed)
         if settings.threads:
             torch.set_num_threads(settings.threads)
+        # Settled, and saved as such, so that a run resumed on another device computes the same.
+        settings.augment_on = augment_place(settings.augment_on, self.device)
         self.job: Job = make_job(settings)
+        self.augment = BatchAugment(self.job.manifest.preprocess)
         model = self.job.model.to(self.device)
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         losses = make_losses(settings, self.job, self.view(model), self.device, self.dtype)
@@ -86,14 +99,27 @@ class Trainer:
             pin_memory=self.device.type == "cuda",
         )
 
+    def pictures(self, batch: Batch) -> torch.Tensor:
+        """What the network sees of a batch at the current step, on its device."""
+        tensor, widths, strengths = (
+            value.to(self.device, non_blocking=True)
+            for value in (batch.tensor, batch.widths, batch.strengths)
+        )
+        if self.settings.augment_on == "device":
+            key = np.random.SeedSequence((self.settings.seed, self.rank, self.state.step))
+            generator = torch.Generator(self.device)
+            generator.manual_seed(int(key.generate_state(1, np.uint64)[0]))
+            tensor = self.augment(tensor, widths, strengths, generator)
+        return tensor.to(memory_format=torch.channels_last)
+
     def train_step(self, batch: Batch) -> dict[str, float]:
         """One optimizer step; returns what `Losses` makes of the batch."""
         settings, state = self.settings, self.state
         for group in state.optimizer.param_groups:
             group["lr"] = settings.lr * lr_factor(state.step, settings.steps, settings.schedule)
         self.losses.train()
-        tensor = batch.tensor.to(self.device, non_blocking=True, memory_format=torch.channels_last)
-        losses: dict[str, torch.Tensor] = self.losses(tensor, batch.targets, batch.lengths)
+        pictures = self.pictures(batch)
+        losses: dict[str, torch.Tensor] = self.losses(pictures, batch.targets, batch.lengths)
         total = torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()
         state.optimizer.zero_grad()
         state.scaler.scale(total).backward()  # type: ignore[no-untyped-call]

@@ -20,6 +20,7 @@ from torch import nn
 from torch.func import functional_call
 
 from model.backend import TorchBackend
+from model.branches import without_branches
 from model.checkpoint import DEFAULT, load_checkpoint
 from model.crnn import CRNN
 from model.evaluate import evaluate
@@ -54,7 +55,10 @@ class Rounded(nn.Module):
     """
 
     def __init__(self, model: CRNN, levels: int = WEIGHT_LEVELS) -> None:
-        """View `model`, whose convolutions are to have weights from `-levels` to `levels`."""
+        """View `model`, whose convolutions are to have weights from `-levels` to `levels`.
+
+        It must have no branches: INT8 files have their sum, and it is the sum that is rounded.
+        """
         super().__init__()
         self.model = model
         self.levels = levels
@@ -123,7 +127,7 @@ class QatTrainer(Trainer):
         return code
 
     def _table(self) -> str:
-        start = load_checkpoint(self.settings.finetune).model.to(self.device)
+        start = without_branches(load_checkpoint(self.settings.finetune).model).to(self.device)
         after = self.state.ema.model
         networks = {
             "checkpoint, float": start,
@@ -151,7 +155,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         description="Fine-tune a checkpoint so that it loses less when its convolutions become\n"
         "INT8. The last resort: `python -m export.all --int8` usually loses no more than\n"
         "0.5 points, and `--auto` keeps in float what does. Where nothing is lost, this\n"
-        "gains nothing. The result is a checkpoint, which every exporter takes.",
+        "gains nothing. The result is a checkpoint, which every exporter takes; branches that\n"
+        "helped training are merged first.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -166,7 +171,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add_training(parser)
     # A short run in small steps, without the second rounding that bf16 would be.
     parser.set_defaults(steps=2000, lr=1e-4, schedule="cosine", precision="fp32", eval_every=500)
-    parser.set_defaults(charset=None, grow=None, look_again=None)
+    parser.set_defaults(charset=None, grow=None, look_again=None, branches=False)
     return settle(parser, argv)
 
 

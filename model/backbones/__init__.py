@@ -11,13 +11,21 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from model.branches import add_branches
+
 if TYPE_CHECKING:
     from model.config import ModelConfig
 
 
 def build_backbone(config: ModelConfig) -> nn.Module:
-    """The backbone that a config names: `X` for a module here, `package.module` for your own."""
+    """The backbone that a config names: `X` for a module here, `package.module` for your own.
+
+    Raises:
+        CrnnError: If it is to have branches, and has nothing to put them beside.
+    """
     name = config.backbone
     module = importlib.import_module(name if "." in name else f"model.backbones.{name}")
     backbone: nn.Module = module.build(config)
+    if config.branches:
+        add_branches(backbone)
     return backbone

@@ -5,16 +5,17 @@ Geometry is jittered only so far that nothing legible is lost.
 
 from __future__ import annotations
 
+from bisect import bisect
 from functools import lru_cache
 
 import cv2
 import numpy as np
 
+from model.data import severity
 from model.data.background import gradient, texture
 from model.data.geometry import Pixels
 
 _NOISE = 1 << 17
-_TURN = 0.09  # radians, one standard deviation
 
 
 @lru_cache(maxsize=1)
@@ -58,24 +59,24 @@ class Augment:
         if not self.strength:
             return image
         s = self.strength
-        if rng.random() < 0.35 * s:
+        if rng.random() < severity.JITTER * s:
             image = _jitter(image, rng, s)
-        if rng.random() < 0.5 * s:
+        if rng.random() < severity.LIGHT * s:
             image = _light(image, rng, s)
         chance = rng.random()
-        if chance < 0.42 * s:
+        if chance < severity.BLUR * s:
             image = _blur(image, rng, s)
-        elif chance > 1 - 0.13 * s:
+        elif chance > 1 - severity.SHRINK * s:
             image = _shrink(image, rng, s)
-        elif chance > 1 - 0.2 * s:
+        elif chance > 1 - severity.SHARPEN * s:
             image = _sharpen(image, rng, s)
-        if rng.random() < 0.35 * s:
+        if rng.random() < severity.GRAIN * s:
             image = _grain(image, rng, s)
-        if rng.random() < 0.35 * s:
-            quality = int(18 + 72 * rng.random() ** (0.6 + 0.6 * s))
+        if rng.random() < severity.JPEG * s:
+            quality = int(severity.jpeg_quality(s, rng.random()))
             _, data = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, quality))
             image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)  # type: ignore[assignment]
-        if rng.random() < 0.04 * s:
+        if rng.random() < severity.INVERT * s:
             image = 255 - image
         return image
 
@@ -88,12 +89,13 @@ def _bytes(image: Pixels) -> Pixels:
 def _jitter(image: Pixels, rng: np.random.Generator, s: float) -> Pixels:
     """Turn it and move its corners a little, as another camera and annotator would have."""
     height, width = image.shape[:2]
-    reach = np.array([min(0.06 * width, 0.2 * height), 0.06 * height], np.float32)
+    reach_x = min(severity.CORNER_WIDE * width, severity.CORNER_X * height)
+    reach = np.array([reach_x, severity.CORNER_Y * height], np.float32)
     moved = (rng.random((4, 2), dtype=np.float32) - 0.5) * reach * s
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     wide = max(4, round(width * (1 + 0.2 * s * (rng.random() - 0.5))))
     # A long word turned far would be a thin line across a large empty crop.
-    turn = _TURN * s * rng.standard_normal() * min(1.0, 3 * height / wide)
+    turn = severity.TURN * s * rng.standard_normal() * min(1.0, 3 * height / wide)
     cos, sin = np.cos(turn), np.sin(turn)
     seen = (corners * (wide / width, 1)) @ np.array([[cos, sin], [-sin, cos]])
     seen = (seen - seen.min(axis=0)).astype(np.float32)
@@ -107,29 +109,32 @@ def _jitter(image: Pixels, rng: np.random.Generator, s: float) -> Pixels:
 def _light(image: Pixels, rng: np.random.Generator, s: float) -> Pixels:
     """Exposure, gamma, a gradient of light, a shadow's edge, a glare."""
     height, width = image.shape[:2]
-    kind = rng.random()
-    if kind < 0.5:  # a curve of 256 levels
+    kind = bisect(severity.LIGHT_KINDS, rng.random())
+    if kind == 0:  # a curve of 256 levels
         levels = np.arange(256, dtype=np.float32) / 255
-        levels = levels ** np.float32(np.exp(0.45 * s * (2 * rng.random() - 1)))
-        slope, offset = 1 + 0.5 * s * (rng.random() - 0.6), 0.3 * s * (rng.random() - 0.5)
+        levels = levels ** np.float32(np.exp(severity.log_gamma(s, rng.random())))
+        slope, offset = severity.contrast(s, rng.random()), severity.exposure(s, rng.random())
         curve = np.clip((levels - 0.5) * slope + 0.5 + offset, 0, 1) * 255
         return cv2.LUT(image, curve.astype(np.uint8))
     gain: Pixels = np.ones((height, width), np.float32)
     glare: Pixels = np.zeros((1, 1), np.float32)
-    if kind < 0.72:
-        gain += gradient(rng, height, width) * np.float32(0.4 * s)
-    elif kind < 0.84:
-        gain += texture(rng, height, width) * np.float32(0.12 * s)
-    elif kind < 0.92:  # the edge of a shadow
+    if kind == 1:
+        gain += gradient(rng, height, width) * np.float32(severity.GRADIENT * s)
+    elif kind == 2:
+        gain += texture(rng, height, width) * np.float32(severity.TEXTURE * s)
+    elif kind == 3:  # the edge of a shadow
         x = rng.random(2) * width * 1.4 - 0.2 * width
         points = np.array([(x[0], -1), (x[1], height), (-9, height), (-9, -1)]).astype(np.int32)
-        cv2.fillConvexPoly(gain, points, 1 - 0.55 * min(s, 1.5) * rng.random())
+        dark = severity.SHADOW * min(s, severity.SHADOW_LIMIT) * rng.random()
+        cv2.fillConvexPoly(gain, points, 1 - dark)
         gain = cv2.blur(gain, (3, 3))
     else:
         x = np.arange(width, dtype=np.float32)[None, :] - np.float32(width * rng.random())
         y = np.arange(height, dtype=np.float32)[:, None] - np.float32(height * rng.random())
         spread = np.float32(height * (0.3 + rng.random()))
-        glare = np.exp(-(x * x + y * y) / (spread * spread)) * np.float32(110 * s * rng.random())
+        glare = np.exp(-(x * x + y * y) / (spread * spread)) * np.float32(
+            severity.GLARE * s * rng.random()
+        )
     if image.ndim == 3:
         gain, glare = gain[..., None], glare[..., None]
     return _bytes(image * gain + glare)
@@ -138,13 +143,13 @@ def _light(image: Pixels, rng: np.random.Generator, s: float) -> Pixels:
 def _blur(image: Pixels, rng: np.random.Generator, s: float) -> Pixels:
     """Out of focus, or moved; in proportion to the letters, so that they stay legible."""
     height = image.shape[0]
-    kind = rng.random()
-    if kind < 0.6:
-        sigma = 0.3 + height * 0.045 * s * rng.random() ** 1.7
+    kind = bisect(severity.BLUR_KINDS, rng.random())
+    if kind == 0:
+        sigma = severity.blur_sigma(height, s, rng.random())
         return cv2.GaussianBlur(image, (0, 0), sigma)
-    reach = height * 0.04 * s * rng.random()
+    reach = severity.blur_reach(height, s, rng.random())
     side = 2 * max(1, round(reach)) + 1
-    if kind < 0.8:
+    if kind == 1:
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)).astype(np.float32)
         return cv2.filter2D(image, -1, disc / disc.sum(), borderType=cv2.BORDER_REPLICATE)
     line = np.zeros((side, side), np.float32)
@@ -157,39 +162,39 @@ def _blur(image: Pixels, rng: np.random.Generator, s: float) -> Pixels:
 def _shrink(image: Pixels, rng: np.random.Generator, s: float) -> Pixels:
     """Down to few pixels and up again, with the kernels that cameras and sites use."""
     height, width = image.shape[:2]
-    rows = (12 + 12 * rng.random()) / s**0.5
+    rows = severity.shrunk_rows(s, rng.random())
     if rows >= height:
         return image
     size = (max(3, round(width * rows / height)), round(rows))
-    down = cv2.INTER_AREA if rng.random() < 0.7 else cv2.INTER_LINEAR
-    up = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_CUBIC)
+    down = cv2.INTER_AREA if rng.random() < severity.SHRINK_AREA else cv2.INTER_LINEAR
+    up = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC)
     small = cv2.resize(image, size, interpolation=down)
-    return cv2.resize(small, (width, height), interpolation=up[int(rng.random() * 4)])
+    kind = up[bisect(severity.SHRINK_KINDS, rng.random())]
+    return cv2.resize(small, (width, height), interpolation=kind)
 
 
 def _sharpen(image: Pixels, rng: np.random.Generator, s: float) -> Pixels:
     """The halo that cheap cameras draw around edges."""
-    soft = cv2.GaussianBlur(image, (0, 0), 0.8 + 1.5 * rng.random())
-    amount = (0.5 + 1.5 * rng.random()) * s
+    soft = cv2.GaussianBlur(image, (0, 0), severity.halo_sigma(rng.random()))
+    amount = severity.halo_amount(s, rng.random())
     return cv2.addWeighted(image, 1 + amount, soft, -amount, 0)
 
 
 def _grain(image: Pixels, rng: np.random.Generator, s: float) -> Pixels:
     """Noise of the sensor: even, growing with light, coarse, or single dead pixels."""
-    kind = rng.random()
+    kind = bisect(severity.GRAIN_KINDS, rng.random())
     noise = _noise(rng, image.shape)
-    # In proportion to the picture's contrast, or dim words would drown.
-    contrast = 6 + float(cv2.meanStdDev(image)[1][0, 0])
-    sigma = np.float32(contrast * s * (0.03 + 0.3 * rng.random() ** 2))
-    if kind < 0.5:
+    deviation = float(cv2.meanStdDev(image)[1][0, 0])
+    sigma = np.float32(severity.grain_sigma(deviation, s, rng.random()))
+    if kind == 0:
         return _bytes(image + sigma * noise)
-    if kind < 0.7:
-        gain = np.sqrt(image.astype(np.float32)) * (sigma / 9)
+    if kind == 1:
+        gain = np.sqrt(image.astype(np.float32)) * (sigma / severity.BRIGHT_GRAIN)
         return _bytes(image + gain * noise)
-    if kind < 0.975:
-        coarse = cv2.GaussianBlur(noise, (0, 0), 0.8)  # which leaves 0.35 of the deviation
-        return _bytes(image + 2.3 * sigma * coarse)
+    if kind == 2:
+        coarse = cv2.GaussianBlur(noise, (0, 0), severity.COARSE_SIGMA)
+        return _bytes(image + severity.COARSE * sigma * coarse)
     image = image.copy()
-    image[noise > 2.7] = 255
-    image[noise < -2.7] = 0
+    image[noise > severity.DEAD] = 255
+    image[noise < -severity.DEAD] = 0
     return image

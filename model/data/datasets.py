@@ -150,11 +150,13 @@ class Part:
         source: Where samples come from.
         weight: Its share, relative to the other parts.
         augment: Applied to each image with the sample's own generator.
+        strength: Of the degradation that `BatchAugment` is to add later, on the device; 0 for none.
     """
 
     source: Source
     weight: float = 1.0
     augment: Callable[[Image, np.random.Generator], Image] | None = None
+    strength: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -175,8 +177,8 @@ class Mixture:
             raise DatasetError("a mixture needs at least one part with a weight above 0")
         object.__setattr__(self, "_edges", np.cumsum(weights / weights.sum()))
 
-    def __getitem__(self, index: int) -> Sample:
-        """Sample `index` of the stream."""
+    def __getitem__(self, index: int) -> tuple[Image, str, float]:
+        """Sample `index` of the stream, and the `strength` of its part."""
         rng = np.random.default_rng((self.seed, index))
         choice = int(np.searchsorted(self._edges, rng.random(), side="right"))
         part = self.parts[min(choice, len(self.parts) - 1)]
@@ -184,4 +186,4 @@ class Mixture:
             image, text = part.source[int(rng.integers(len(part.source)))]
         else:
             image, text = part.source[index]
-        return (part.augment(image, rng) if part.augment else image), text
+        return (part.augment(image, rng) if part.augment else image), text, part.strength

@@ -28,6 +28,17 @@ class Batch(NamedTuple):
     tensor: torch.Tensor  # (N, 1, H, W) float32
     targets: torch.Tensor  # (sum of lengths,) int64 class ids, one text after the other
     lengths: torch.Tensor  # (N,) int64 tokens of each text
+    widths: torch.Tensor  # (N,) int64 columns of each picture, beyond which it is padded
+    strengths: torch.Tensor  # (N,) float32 degradation that each is still to suffer
+
+
+class Usable(NamedTuple):
+    """A sample as its batch takes it."""
+
+    tensor: np.ndarray  # (1, H, W) float32
+    classes: list[int]
+    width: int
+    strength: float
 
 
 @dataclass(frozen=True)
@@ -56,15 +67,15 @@ class Chunks(Dataset[list[Batch]]):
         """Chunk `index`, from 0 without end."""
         size = self.batch_size * self.batches
         samples = [self._sample(index * size + i) for i in range(size)]
-        order = sorted(range(size), key=lambda i: samples[i][0].shape[-1])
+        order = sorted(range(size), key=lambda i: samples[i].tensor.shape[-1])
         slices = [order[i : i + self.batch_size] for i in range(0, size, self.batch_size)]
         np.random.default_rng((self.mixture.seed, index, 1)).shuffle(slices)
         return [self._batch([samples[i] for i in members]) for members in slices]
 
-    def _sample(self, index: int) -> tuple[np.ndarray, list[int]]:
+    def _sample(self, index: int) -> Usable:
         """The first usable sample of those that stand in for `index`."""
         for attempt in range(100):
-            image, text = self.mixture[index + attempt * 2**40]
+            image, text, strength = self.mixture[index + attempt * 2**40]
             if image.shape[0] >= TALL * image.shape[1] and len(self.charset.split(text)) > 2:
                 continue  # the device reads it turned, and nobody says which way
             try:
@@ -76,19 +87,21 @@ class Chunks(Dataset[list[Batch]]):
             needed = len(classes) + sum(a == b for a, b in pairwise(classes))
             # One step less than W / stride: the paper's last convolution drops a column.
             if tensor is not None and classes and needed < tensor.shape[-1] // self.stride:
-                return tensor, classes
+                return Usable(tensor, classes, self.preprocess.width(*image.shape[:2]), strength)
         raise ImageError(
             f"100 samples in a row are wider than {self.max_width} px at height "
             f"{self.preprocess.height}, or have more characters than time steps"
         )
 
-    def _batch(self, samples: list[tuple[np.ndarray, list[int]]]) -> Batch:
-        width = max(tensor.shape[-1] for tensor, _ in samples)
+    def _batch(self, samples: list[Usable]) -> Batch:
+        width = max(sample.tensor.shape[-1] for sample in samples)
         tensor = np.zeros((len(samples), 1, self.preprocess.height, width), dtype=np.float32)
-        for row, (image, _) in enumerate(samples):
-            tensor[row, ..., : image.shape[-1]] = image
+        for row, sample in enumerate(samples):
+            tensor[row, ..., : sample.tensor.shape[-1]] = sample.tensor
         return Batch(
             torch.from_numpy(tensor),
-            torch.tensor([c for _, classes in samples for c in classes]),
-            torch.tensor([len(classes) for _, classes in samples]),
+            torch.tensor([c for sample in samples for c in sample.classes]),
+            torch.tensor([len(sample.classes) for sample in samples]),
+            torch.tensor([sample.width for sample in samples]),
+            torch.tensor([sample.strength for sample in samples], dtype=torch.float32),
         )

@@ -90,15 +90,15 @@ def _make(checkpoint: Path, form: str, folder: Path, sources: float) -> list[Mod
 
 
 def write_expected(model: Path) -> list[str]:
-    """Note beside a model file what it computes here: texts, and the logits of each example.
+    """Note beside a model file what one look here gives of each example: its text and its logits.
 
     Returns:
         The texts.
     """
     images = [image for image, _ in LabelledFolder(EXAMPLES)]
-    recognizer = Recognizer.load(model, threads=1)
+    recognizer = Recognizer.load(model, threads=1, look_again=0)
     tensors = [recognizer.manifest.preprocess(image)[None] for image in images]
     logits = {str(k): recognizer.backend(tensor)[0] for k, tensor in enumerate(tensors)}
-    texts = [recognizer(image).text for image in images]
+    texts = [recognizer.decode(logits[str(k)][None])[0].text for k in range(len(images))]
     np.savez(f"{model}.expected.npz", texts=np.array(texts), **logits)
     return texts

@@ -32,7 +32,7 @@ def model(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(scope="module")
 def recognizer(model: Path) -> Recognizer:
-    return Recognizer.load(model, threads=1)
+    return Recognizer.load(model, threads=1, look_again=0)  # as `write_expected` does
 
 
 @pytest.fixture(scope="module")
@@ -69,5 +69,6 @@ def test_its_logits_are_those_of_where_it_was_exported(
 
 
 def test_a_batch_reads_as_its_members(recognizer: Recognizer, logits: list[np.ndarray]) -> None:
-    texts = [reading.text for reading in recognizer.batch([image for image, _ in EXAMPLES])]
-    assert texts == [recognizer.decode(steps[None])[0].text for steps in logits]
+    few = [image for image, _ in EXAMPLES][:3]
+    texts = [reading.text for reading in recognizer.batch(few)]
+    assert texts == [recognizer.decode(steps[None])[0].text for steps in logits[:3]]

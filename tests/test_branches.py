@@ -1,0 +1,229 @@
+"""Branches train beside the convolutions, and are gone from whatever is exported."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+
+from export.onnx import convert
+from model.average import main as average
+from model.branches import Branched, with_branches, without_branches
+from model.checkpoint import load_checkpoint, read_safetensors, save_checkpoint
+from model.config import ModelConfig
+from model.crnn import CRNN
+from model.data.sampling import Batch
+from model.grow import grow
+from model.options import LAST
+from model.train import Trainer, main
+from quantize.qat import main as qat
+from runtime.backends import open_backend
+from runtime.charset import Charset
+from runtime.errors import CrnnError
+from runtime.manifest import Manifest
+
+CHARSET = Charset(tuple("0123456789"))
+PLAIN = ModelConfig("tiny", (4, 4, 8, 8, 8, 8, 8), 8, layers=1, num_classes=CHARSET.num_classes)
+BRANCHED = dataclasses.replace(PLAIN, branches=True)
+MANIFEST = Manifest(name="tiny", charset=CHARSET)
+
+
+def trained_looking(config: ModelConfig) -> CRNN:
+    """A network, all of whose batch-norms have seen data, with gains and biases of their own."""
+    torch.manual_seed(0)
+    model = CRNN(config).train()
+    for norm in norms(model):
+        nn.init.uniform_(norm.weight, -1, 2)
+        nn.init.normal_(norm.bias)
+    for _ in range(5):
+        model(torch.randn(4, 1, 32, 64) * 2 + 1)
+    with torch.no_grad():
+        model.linears[0].weight *= 20
+    return model.eval()
+
+
+def norms(model: CRNN) -> list[nn.BatchNorm2d]:
+    return [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+
+
+def branches(model: CRNN) -> list[Branched]:
+    return [m for m in model.modules() if isinstance(m, Branched)]
+
+
+def shapes(model: CRNN) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in model.state_dict().items()}
+
+
+def checkpoint(path: Path, config: ModelConfig) -> Path:
+    save_checkpoint(path, trained_looking(config), MANIFEST, half=False)
+    return path
+
+
+def test_every_padded_convolution_has_branches_and_an_identity_where_channels_allow() -> None:
+    found = branches(CRNN(BRANCHED))
+    assert [b.conv.in_channels for b in found] == [1, *PLAIN.channels[:5]]
+    assert [b.identity is not None for b in found] == [False, True, False, True, True, True]
+    assert not branches(CRNN(PLAIN))
+
+
+def test_folding_merges_branches_into_what_the_plain_network_folds_to() -> None:
+    model, tensor = trained_looking(BRANCHED), torch.randn(2, 1, 32, 96)
+    expected = model(tensor)
+    assert expected.abs().max() > 1
+    for network in (model.folded(), without_branches(model)):
+        assert not branches(network)
+        torch.testing.assert_close(network(tensor), expected, atol=1e-4, rtol=1e-4)
+    assert shapes(model.folded()) == shapes(CRNN(PLAIN).folded())
+    assert shapes(without_branches(model)) == shapes(CRNN(PLAIN))
+    assert model.folded().config == without_branches(model).config == PLAIN
+    assert model.num_weights() == CRNN(PLAIN).num_weights()
+    torch.testing.assert_close(model(tensor), expected, rtol=0, atol=0)  # it stays as it is
+
+
+def test_each_branch_counts() -> None:
+    tensor = torch.randn(1, 1, 32, 64)
+    for part in ("norm", "point_norm", "identity"):
+        model = trained_looking(BRANCHED)
+        before = model(tensor)
+        for branch in branches(model):
+            if (norm := getattr(branch, part)) is not None:
+                nn.init.zeros_(norm.weight)
+        assert (model(tensor) - before).abs().max() > 0.1
+        torch.testing.assert_close(model.folded()(tensor), model(tensor), atol=1e-4, rtol=1e-4)
+
+
+def test_added_branches_change_nothing_at_first_and_all_learn() -> None:
+    plain, tensor = trained_looking(PLAIN), torch.randn(3, 1, 32, 96)
+    model = with_branches(plain)
+    assert len(branches(model)) == 6
+    assert not branches(plain)
+    assert torch.equal(model(tensor), plain(tensor))
+    assert not any(module.training for module in model.modules())  # as the plain one was
+    assert torch.equal(model.train()(tensor), plain.train()(tensor))
+    assert with_branches(model) is model
+    optimizer = torch.optim.SGD(model.parameters(), 1e-2)
+    for _ in range(2):  # the first step opens the branches
+        optimizer.zero_grad()
+        model(tensor).logsumexp(-1).sum().backward()
+        optimizer.step()
+    assert not [name for name, weight in model.named_parameters() if not weight.grad.any()]
+
+
+def test_a_backbone_without_a_place_for_branches_is_refused() -> None:
+    model = CRNN(PLAIN)
+    model.backbone = nn.Sequential(nn.Conv2d(1, 8, (32, 4), (32, 4)), nn.BatchNorm2d(8))
+    with pytest.raises(CrnnError, match="no padded 3x3 convolution"):
+        with_branches(model)
+
+
+def test_a_checkpoint_keeps_branches_and_old_ones_have_none(tmp_path) -> None:
+    path = checkpoint(tmp_path / "a.safetensors", BRANCHED)
+    loaded, model = load_checkpoint(path), trained_looking(BRANCHED)
+    assert loaded.config == BRANCHED
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(loaded.model.state_dict()[name], value, rtol=0, atol=0)
+    old = PLAIN.to_dict()
+    del old["branches"]
+    assert ModelConfig.from_dict(old, "an old file") == PLAIN
+
+
+def test_an_exported_file_is_that_of_a_plain_network(tmp_path) -> None:
+    ops = {}
+    for config in (PLAIN, BRANCHED):
+        source = load_checkpoint(checkpoint(tmp_path / "a.safetensors", config))
+        target = tmp_path / f"{config.branches}.onnx"
+        convert(source, target)
+        ops[config] = [node.op_type for node in onnx.load(target).graph.node]
+    assert ops[BRANCHED] == ops[PLAIN]
+    tensor = np.random.default_rng(1).standard_normal((1, 1, 32, 64), dtype=np.float32)
+    with torch.no_grad():
+        expected = source.model(torch.from_numpy(tensor)).numpy()
+    np.testing.assert_allclose(open_backend(target)(tensor), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("small", [PLAIN, BRANCHED], ids=["plain", "branched"])
+def test_a_network_grows_with_branches(small: ModelConfig) -> None:
+    trained, tensor = trained_looking(small), torch.randn(2, 1, 32, 96)
+    # One more identity than the small network has: beside the third convolution.
+    config = dataclasses.replace(BRANCHED, channels=(12, 12, 12, 12, 12, 12, 16), hidden=16)
+    large = grow(trained, config).eval()
+    assert large.config == config
+    assert shapes(large) == shapes(CRNN(config))
+    torch.testing.assert_close(large(tensor), trained(tensor), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("change", [{"branches": False}, {"channels": (4, 6, 8, 8, 8, 8, 8)}])
+def test_a_shape_without_a_place_for_a_branch_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(CrnnError, match="cannot grow"):
+        grow(CRNN(BRANCHED), dataclasses.replace(BRANCHED, **change))
+
+
+class Stopping(Trainer):
+    """One that is interrupted in its third step."""
+
+    def train_step(self, batch: Batch) -> dict[str, float]:
+        self.stopping = self.state.step == 2
+        return super().train_step(batch)
+
+
+def argv(numbers: Path, out: Path, *more: object) -> list[str]:
+    data = f"--data {numbers} --synth 0 --eval {numbers} --batch 2 --steps 6 --workers 0"
+    return [*f"{data} --precision fp32 --threads 1 --out {out}".split(), *map(str, more)]
+
+
+def test_a_branched_run_goes_on_exactly(numbers, tmp_path) -> None:
+    start = checkpoint(tmp_path / "plain.safetensors", PLAIN)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert main(argv(numbers, whole, "--finetune", start, "--branches")) == 0
+    assert main(argv(numbers, cut, "--finetune", start, "--branches"), kind=Stopping) == 130
+    assert json.loads(read_safetensors(cut / LAST)[1]["step"]) == 3
+    assert main(["--out", str(cut), "--resume"]) == 0
+    one, other = (read_safetensors(run / LAST)[0] for run in (whole, cut))
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        torch.testing.assert_close(other[name], value, rtol=0, atol=0, msg=name)
+    final = load_checkpoint(whole / "final.safetensors")
+    assert final.config == BRANCHED
+    assert all(branch.point_norm.weight.any() for branch in branches(final.model))
+
+
+def test_runs_from_a_branched_checkpoint_keep_its_branches(numbers, tmp_path) -> None:
+    start = checkpoint(tmp_path / "start.safetensors", BRANCHED)
+    frozen = argv(numbers, tmp_path / "run", "--finetune", start, "--steps", 1, "--lr", 0)
+    assert main(frozen) == 0
+    final, before = (load_checkpoint(p) for p in (tmp_path / "run" / "final.safetensors", start))
+    assert final.config == BRANCHED
+    torch.testing.assert_close(
+        branches(final.model)[0].point.weight, branches(before.model)[0].point.weight,
+        atol=1e-3, rtol=1e-3,
+    )  # fmt: skip
+    out = tmp_path / "mean.safetensors"
+    assert average([str(start), str(tmp_path / "run" / LAST), "--out", str(out)]) == 0
+    assert load_checkpoint(out).config == BRANCHED
+
+
+def test_a_run_from_nothing_and_a_grown_one_have_branches(numbers, tmp_path) -> None:
+    start = checkpoint(tmp_path / "start.safetensors", PLAIN)
+    one_step = ["--model", "crnn-lite", "--branches", "--steps", 1]
+    assert main(argv(numbers, tmp_path / "new", *one_step, "--charset", "0123456789")) == 0
+    assert main(argv(numbers, tmp_path / "grown", *one_step, "--grow", start)) == 0
+    new, grown = (load_checkpoint(tmp_path / r / "final.safetensors") for r in ("new", "grown"))
+    assert new.config == grown.config
+    assert len(branches(new.model)) == len(branches(grown.model)) == 6
+
+
+def test_fine_tuning_for_int8_merges_first(numbers, tmp_path) -> None:
+    """What is rounded in training must be what INT8 files round: the sum."""
+    start = checkpoint(tmp_path / "start.safetensors", BRANCHED)
+    run = tmp_path / "run"
+    assert qat([str(start), *argv(numbers, run, "--steps", 1, "--lr", 0)]) == 0
+    final, tensor = load_checkpoint(run / "final.safetensors"), torch.randn(1, 1, 32, 64)
+    assert final.config == PLAIN
+    expected = load_checkpoint(start).model(tensor)
+    torch.testing.assert_close(final.model(tensor), expected, atol=0.05, rtol=0.05)  # fp16
