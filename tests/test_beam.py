@@ -117,6 +117,7 @@ def test_a_length_cuts_the_text(length: int, seed: int) -> None:
     assert short.confidence == pytest.approx(read(log_probs[0, :length], **FULL).confidence)
 
 
+@pytest.mark.host
 def test_long_and_improbable_readings_do_not_underflow() -> None:
     log_probs = random_log_probs(1500, 20, seed=0, spread=0.3)
     reading = read(log_probs, Charset(tuple("abcdefghijklmnopqrs")), width=4)

@@ -129,6 +129,7 @@ def test_missing_empty_and_folder_are_told_apart(tmp_path: Path) -> None:
         read_image("a\0b")
 
 
+@pytest.mark.host
 def test_a_picture_bomb_is_refused() -> None:
     data = encode(Image.new("1", (20_000, 20_000)))
     with pytest.raises(ImageError, match="cannot read"):

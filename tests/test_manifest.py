@@ -34,6 +34,7 @@ def test_json_round_trip_keeps_every_field() -> None:
     assert Manifest.from_json(FULL.to_json(), "x.onnx") == FULL
 
 
+@pytest.mark.host
 @given(st.text(st.characters(codec="utf-8"), min_size=1).map(lambda t: "".join(dict.fromkeys(t))))
 def test_any_charset_survives(tokens: str) -> None:
     manifest = tiny_manifest(charset=Charset(tuple(tokens)))

@@ -145,6 +145,7 @@ def test_huge_pictures_take_bounded_memory(shape: tuple[int, ...]) -> None:
     assert np.isfinite(tensor).all()
 
 
+@pytest.mark.host
 def test_what_is_kept_for_the_next_picture_is_bounded() -> None:
     tracemalloc.start()
     try:

@@ -71,7 +71,21 @@ def test_int8_enters_behind_the_first_stage_and_leaves_before_the_lstm(home: Pat
     first = "CONV_2D MAX_POOL_2D"
     rest = STAGES.removeprefix(f"{first} ")
     expected = f"{first} QUANTIZE {rest} DEQUANTIZE {ROWS} {ROWS}"
-    assert operators(home / "int8.tflite") == expected.split()
+    found = [name for name in operators(home / "int8.tflite") if name != "STRIDED_SLICE"]
+    assert found == expected.split()
+
+
+def test_int8_weights_of_a_linear_layer_have_no_even_number_of_rows(home: Path) -> None:
+    """On a Cortex-A76, tflite-runtime 2.14 crashes on some that have: 96 of 512 numbers."""
+    model, names = graph(home / "int8.tflite").subgraphs[0], operators(home / "int8.tflite")
+    layers = load_checkpoint(home / "tiny.safetensors").model.linears
+    places = [k for k, name in enumerate(names) if name == "FULLY_CONNECTED"]
+    assert len(places) == len(layers) == 2
+    for place, layer in zip(places, layers, strict=True):
+        rows = model.tensors[model.operators[place].inputs[1]].shape[0]
+        assert rows == layer.out_features + 1 - layer.out_features % 2
+        cut = names[place + 1 : place + 2] == ["STRIDED_SLICE"]
+        assert cut == (rows > layer.out_features)
 
 
 def test_int8_stores_all_weights_but_the_first_stages_in_one_byte(home: Path) -> None:

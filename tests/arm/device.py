@@ -20,10 +20,10 @@ from runtime.selftest import selftest_image
 
 STAGES = ("preprocess", "network", "decode")
 
-RUNS = 4
+RUNS = 2
 """How often a stage runs between its marks."""
 
-_WARM_UP = 2
+_WARM_UP = 1
 _MARK = 0x1C0DE  # a process that is not there; see icount.c
 
 

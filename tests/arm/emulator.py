@@ -101,7 +101,8 @@ class Emulator:
             "HOME": str(self._folder),
             "LANG": "C.UTF-8",
             "PYTHONPATH": f"{self._site}:{ROOT}",
-            "PYTHONDONTWRITEBYTECODE": "1",
+            # Compiled once, not by every process that a test starts; and not beside the sources.
+            "PYTHONPYCACHEPREFIX": str(self._folder / "bytecode"),
             "PYTHONHASHSEED": "0",  # else counts would differ from run to run
             "CRNN_PYTHON": str(self._python),
             "OMP_NUM_THREADS": "1",
