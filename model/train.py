@@ -45,7 +45,7 @@ from model.setup import (
     pick_device,
 )
 from model.state import Ema, TrainState
-from runtime.errors import CrnnError
+from runtime.console import exit_code
 
 LOG_EVERY = 50
 
@@ -251,7 +251,8 @@ def main(
     Returns:
         The exit code.
     """
-    try:
+
+    def train() -> int:
         settings = parse(argv)
         settings.out.mkdir(parents=True, exist_ok=True)
         if int(os.environ.get("WORLD_SIZE", 1)) > 1:
@@ -264,9 +265,8 @@ def main(
             del trainer  # its gradient buckets belong to the group, and must go first
             dist.destroy_process_group()
         return code
-    except (CrnnError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+
+    return exit_code(train)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from model.data.sheet import contact_sheet
 from model.data.text import TextSource, read_words
 from model.data.write import write_folder, write_lmdb
 from runtime.charset import Charset
+from runtime.console import exit_code
 from runtime.errors import CrnnError
 
 _EVERYDAY = 5.0  # how much more often an everyday family is drawn than another
@@ -161,26 +162,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--seed must be 0 or more, --workers and --count 1 or more")
     if not 0 <= args.strength <= 2:
         parser.error("--strength must be between 0 and 2")
-    try:
-        charset = Charset(tuple(args.characters)) if args.characters else Charset.ascii()
-        source = TextSource(read_words(args.words) if args.words else None, charset)
-        faces = find_faces(args.fonts, "".join(charset.tokens))
-        synth = Synth(faces, source, args.seed, args.strength)
-        print(f"{len(faces)} faces of {len(synth.families)} families", file=sys.stderr)
-        if args.preview:
-            words = [synth[i] for i in range(_PREVIEW)]
-            captions = [f"{text}  {image.shape[0]} px" for image, text in words]
-            contact_sheet([image for image, _ in words], captions, args.preview)
-        elif args.bench:
-            print(f"{_words_per_second(synth):.0f} words/s")
-        elif args.lmdb:
-            write_lmdb(synth, args.count, args.out, args.workers)
-        else:
-            write_folder(synth, args.count, args.out, args.workers)
-    except CrnnError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_code(lambda: _render(args))
+
+
+def _render(args: argparse.Namespace) -> None:
+    charset = Charset(tuple(args.characters)) if args.characters else Charset.ascii()
+    source = TextSource(read_words(args.words) if args.words else None, charset)
+    faces = find_faces(args.fonts, "".join(charset.tokens))
+    synth = Synth(faces, source, args.seed, args.strength)
+    print(f"{len(faces)} faces of {len(synth.families)} families", file=sys.stderr)
+    if args.preview:
+        words = [synth[i] for i in range(_PREVIEW)]
+        captions = [f"{text}  {image.shape[0]} px" for image, text in words]
+        contact_sheet([image for image, _ in words], captions, args.preview)
+    elif args.bench:
+        print(f"{_words_per_second(synth):.0f} words/s")
+    elif args.lmdb:
+        write_lmdb(synth, args.count, args.out, args.workers)
+    else:
+        write_folder(synth, args.count, args.out, args.workers)
 
 
 def _words_per_second(synth: Synth, count: int = 3000) -> float:
