@@ -43,7 +43,7 @@ class Teacher:
                     f"student's {ours}"
                 )
         self.device, self.dtype = device, dtype
-        self.model = checkpoint.model.requires_grad_(False).to(device)
+        self.model = checkpoint.model.folded().requires_grad_(False).to(device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def loss(self, tensor: torch.Tensor, log_probs: torch.Tensor) -> torch.Tensor:

@@ -52,6 +52,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="start --model around the weights of this smaller network",
     )
     add(
+        "--shrink",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="start --model from those units of this larger network that do most",
+    )
+    add(
         "--charset",
         metavar="CHARS|@FILE",
         help="characters to read, or a file with one token a "
@@ -102,8 +108,8 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.0,
         metavar="WEIGHT",
-        help="share of words newly made of pieces of the --data crops, which the network that is "
-        "started from cuts between their characters (default: %(default)s)",
+        help="share of words newly made of pieces of the --data crops, which the network of the "
+        "checkpoint that is started from cuts between their characters (default: %(default)s)",
     )
     add(
         "--eval",
@@ -226,13 +232,15 @@ def settle(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
         parser.error(f"--pieces is a share of the mixture, 0 or more, got {settings.pieces:g}")
     if settings.finetune and "--model" in (argv or []):
         parser.error("--finetune brings its own network: leave --model out")
-    if settings.finetune and settings.grow:
-        parser.error("--finetune and --grow both name a start: give one of them")
+    starts = (settings.finetune, settings.grow, settings.shrink)
+    if sum(start is not None for start in starts) > 1:
+        parser.error("--finetune, --grow and --shrink each name a start: give one of them")
     if settings.pieces and not settings.data:
         parser.error("--pieces are cut out of --data crops: name some")
-    if settings.pieces and not (settings.finetune or settings.grow):
+    if settings.pieces and not any(starts):
         parser.error(
-            "--pieces are cut by a network that reads already: --finetune or --grow names it"
+            "--pieces are cut by a network that reads already: --finetune, --grow or --shrink "
+            "names it"
         )
     return settings
 
@@ -259,7 +267,7 @@ def _resumed(
                 f"has {saved.get(name)}: leave it out, or start a new run with --finetune"
             )
     merged = defaults | saved | explicit
-    for name in ("out", "finetune", "grow", "teacher", "eval", "words"):
+    for name in ("out", "finetune", "grow", "shrink", "teacher", "eval", "words"):
         merged[name] = Path(merged[name]) if merged[name] is not None else None
     merged["fonts"] = [Path(p) for p in merged["fonts"]]
     return argparse.Namespace(**{k: v for k, v in merged.items() if k != "help"})

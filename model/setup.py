@@ -27,6 +27,7 @@ from model.distill import Teacher
 from model.grow import grow
 from model.guide import Guide
 from model.losses import Losses
+from model.shrink import shrink
 from runtime.charset import Charset
 from runtime.errors import CharsetError, CrnnError, EngineError
 from runtime.manifest import Manifest
@@ -112,12 +113,12 @@ def make_job(settings: argparse.Namespace) -> Job:
     Raises:
         CrnnError: If a file is missing or damaged, a label cannot be spelt, or nothing is left.
     """
-    model, manifest = _network(settings)
+    model, manifest, reader = _network(settings)
     if settings.look_again is not None:
         manifest = manifest.replace(look_again=settings.look_again)
     charset = manifest.charset
     chunks = Chunks(
-        _mixture(settings, model, manifest),
+        _mixture(settings, reader, manifest),
         manifest.preprocess,
         charset,
         settings.batch,
@@ -159,7 +160,8 @@ def make_optimizer(
     return torch.optim.AdamW(parameters, settings.lr, weight_decay=settings.weight_decay)
 
 
-def _network(settings: argparse.Namespace) -> tuple[CRNN, Manifest]:
+def _network(settings: argparse.Namespace) -> tuple[CRNN, Manifest, CRNN]:
+    """What is to be trained, its manifest, and what reads best before that."""
     wanted = parse_charset(settings.charset) if settings.charset else None
     made = {"rendered words": settings.synth, "pieces of these": settings.pieces}
     rendered, pieces = (f"{name} x {weight:g}" if weight else "" for name, weight in made.items())
@@ -172,17 +174,19 @@ def _network(settings: argparse.Namespace) -> tuple[CRNN, Manifest]:
         if settings.branches is not None:
             network = with_branches(network) if settings.branches else without_branches(network)
         provenance["finetuned_from"] = start.provenance["checkpoint_sha256"]
-        return network, start.replace(provenance=provenance, metrics={})
+        return network, start.replace(provenance=provenance, metrics={}), network
     config = CONFIGS[settings.model]
-    if settings.grow:
-        start, network = _start(settings.grow, wanted)
-        provenance["grown_from"] = start.provenance["checkpoint_sha256"]
-        branches = bool(settings.branches) or network.config.branches
+    if settings.grow or settings.shrink:
+        start, network = _start(settings.grow or settings.shrink, wanted)
+        origin = "grown_from" if settings.grow else "shrunk_from"
+        provenance[origin] = start.provenance["checkpoint_sha256"]
+        branches = bool(settings.branches) or (bool(settings.grow) and network.config.branches)
         config = dataclasses.replace(
             config, num_classes=start.charset.num_classes, branches=branches
         )
-        grown = start.replace(name=config.name, provenance=provenance, metrics={})
-        return grow(network, config), grown
+        reshaped = grow(network, config) if settings.grow else shrink(network, config)
+        manifest = start.replace(name=config.name, provenance=provenance, metrics={})
+        return reshaped, manifest, network
     charset = wanted or Charset.ascii()
     config = dataclasses.replace(
         config, num_classes=charset.num_classes, branches=bool(settings.branches)
@@ -194,7 +198,8 @@ def _network(settings: argparse.Namespace) -> tuple[CRNN, Manifest]:
         stride=config.stride,
         provenance=provenance,
     )
-    return CRNN(config), manifest
+    fresh = CRNN(config)
+    return fresh, manifest, fresh
 
 
 def _start(path: Path, wanted: Charset | None) -> tuple[Manifest, CRNN]:
@@ -236,7 +241,7 @@ def _synth(settings: argparse.Namespace, charset: Charset, seed: int, strength: 
     return Synth(faces, TextSource(words, charset), seed, strength)
 
 
-def _mixture(settings: argparse.Namespace, model: CRNN, manifest: Manifest) -> Mixture:
+def _mixture(settings: argparse.Namespace, reader: CRNN, manifest: Manifest) -> Mixture:
     charset, skip = manifest.charset, settings.unknown == "skip"
     parts = []
     later = settings.augment_on == "device"
@@ -254,7 +259,7 @@ def _mixture(settings: argparse.Namespace, model: CRNN, manifest: Manifest) -> M
         except ValueError:
             raise CrnnError(f"--data {item}: {weight!r} is no weight, expected a number") from None
     if settings.pieces:
-        recognizer = Recognizer(TorchBackend(model, manifest))
+        recognizer = Recognizer(TorchBackend(reader, manifest))
         pieces = Pieces(datasets, recognizer, settings.seed)
         parts.append(Part(pieces, settings.pieces, augment, strength))
     return Mixture(parts, settings.seed)

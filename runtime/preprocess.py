@@ -39,8 +39,8 @@ _CHUNK = 1 << 20  # input pixels converted to grey at a time; bounds memory for 
 
 
 Filter = tuple[int, FloatArray, FloatArray]
-"""The first input pixel looked at, triangle weights `(count, K)` whose rows sum to 1, and what the
-rows sum to until each input pixel."""
+"""The first input pixel looked at, triangle weights `(K, count)` whose columns sum to 1, and what
+the columns sum to until each input pixel."""
 
 
 def _filter(scale: float, start: int, count: int, n_in: float = math.inf) -> Filter:
@@ -49,12 +49,12 @@ def _filter(scale: float, start: int, count: int, n_in: float = math.inf) -> Fil
     centres = (np.arange(start, start + count) + 0.5) * scale - 0.5
     lo = max(0, math.floor(centres[0] - support))
     inputs = np.arange(lo, math.ceil(centres[-1] + support) + 1)
-    weights = np.maximum(1 - np.abs(np.subtract.outer(centres, inputs)) / support, 0)
-    weights /= weights.sum(axis=1, keepdims=True)
+    weights = np.maximum(1 - np.abs(np.subtract.outer(inputs, centres)) / support, 0)
+    weights /= weights.sum(axis=0)
     if n_in < inputs[-1]:
-        weights = weights[:, : int(n_in) - lo].copy()
+        weights = weights[: int(n_in) - lo].copy()
     kept = weights.astype(np.float32)
-    return lo, kept, weights.cumsum(axis=1, out=weights).astype(np.float32)
+    return lo, kept, weights.cumsum(axis=0, out=weights).astype(np.float32)
 
 
 @lru_cache(maxsize=256)
@@ -67,32 +67,42 @@ def _kept(scale: float, start: int, count: int) -> Filter:
     return _filter(scale, start, count)
 
 
-def _resize_rows(image: npt.NDArray[Any], n_out: int, scale: float) -> FloatArray:
-    """Resize axis 0 of `(n_in, W)` to `n_out` rows, which are `scale` rows of the input apart."""
-    n_in = len(image)
-    out = np.empty((n_out, image.shape[1]), dtype=np.float32)
+def _block(scale: float) -> tuple[int, bool]:
+    """How many output pixels a matrix computes, and whether it is kept."""
+    for most, count in _BLOCKS:
+        if scale <= most:
+            return count, True
+    return max(1, math.isqrt(int(_CHUNK / 4 / scale))), False  # few, so that weights are few
+
+
+def _resize_columns(
+    image: npt.NDArray[Any], n_out: int, scale: float, out: FloatArray | None = None
+) -> FloatArray:
+    """Resize axis 1 of `(H, n_in)` to `n_out` columns, `scale` columns of the input apart."""
+    height, n_in = image.shape
+    if out is None:
+        out = np.empty((height, n_out), dtype=np.float32)
     beyond = math.floor((n_in + 0.5 - max(scale, 1.0)) / scale - 0.5)
-    keep = scale <= _BLOCKS[-1][0]
-    # Of a huge picture fewer at a time, so that weights stay few.
-    few = max(1, math.isqrt(int(_CHUNK / 4 / scale)))
-    block = next((count for most, count in _BLOCKS if scale <= most), few)
+    block, keep = _block(scale)
     for start in range(0, n_out, block):
         stop = min(n_out, start + block)
         found = _kept(scale, start, block) if keep else _filter(scale, start, stop - start, n_in)
         lo, weights, sums = found
-        weights = weights[: stop - start, : n_in - lo]
-        seen = weights.shape[1]
-        rows = np.matmul(weights, image[lo : lo + seen], out=out[start:stop])
-        if beyond < stop:  # from there on, rows miss what lies beyond the input's end
+        weights = weights[: n_in - lo, : stop - start]
+        seen = len(weights)
+        np.matmul(image[:, lo : lo + seen], weights, out[:, start:stop])
+        if beyond < stop:  # from there on, columns miss what lies beyond the input's end
             first = max(0, beyond - start)
-            rows[first:] /= sums[first : stop - start, seen - 1 : seen]
+            ends = out[:, start + first : stop]
+            np.divide(ends, sums[seen - 1, first : stop - start], ends)
     return out
 
 
 @lru_cache(maxsize=64)
 def _rows(n_in: int, n_out: int) -> FloatArray:
     """The matrix `(n_out, n_in) float32` that resizes all rows at once."""
-    return _resize_rows(np.eye(n_in, dtype=np.float32), n_out, n_in / n_out)
+    turned = _resize_columns(np.eye(n_in, dtype=np.float32), n_out, n_in / n_out)
+    return np.ascontiguousarray(turned.T)
 
 
 def check_image(image: npt.NDArray[np.uint8]) -> None:
@@ -121,7 +131,7 @@ def check_image(image: npt.NDArray[np.uint8]) -> None:
 def to_grey(image: npt.NDArray[np.uint8]) -> FloatArray:
     """Grey levels `(H, W) float32` in 0…255 of an image that `check_image` lets pass."""
     if image.shape[2:] == (3,):
-        flat: FloatArray = np.dot(image.reshape(-1, 3).astype(np.float32), _REC601)
+        flat: FloatArray = np.dot(image.reshape(-1, 3), _REC601)
         return flat.reshape(image.shape[:2])
     return image.reshape(image.shape[:2]).astype(np.float32)
 
@@ -133,10 +143,10 @@ def _grey_rows(image: npt.NDArray[np.uint8], n_out: int) -> FloatArray:
     if height <= _HIGH and width <= step:
         return _rows(height, n_out) @ to_grey(image)
     stripes = [
-        _resize_rows(to_grey(image[:, x : x + step]), n_out, height / n_out)
+        _resize_columns(to_grey(image[:, x : x + step]).T, n_out, height / n_out).T
         for x in range(0, width, step)
     ]
-    return stripes[0] if len(stripes) == 1 else np.concatenate(stripes, axis=1)
+    return np.concatenate(stripes, axis=1)
 
 
 @dataclass(frozen=True)
@@ -189,14 +199,7 @@ class Preprocess:
         Raises:
             ImageError: If the line is longer than `max_width` allows.
         """
-        width = self.width(image_height, image_width, stretch)
-        if width > self.max_width:
-            raise ImageError(
-                f"an image of {image_width}×{image_height} px becomes {width} px wide at height "
-                f"{self.height}, and this model reads at most {self.max_width}: cut it into lines "
-                "or shorter pieces"
-            )
-        return -(-width // self.grid) * self.grid
+        return self._bucket(self.width(image_height, image_width, stretch), image_width)
 
     def __call__(self, image: npt.NDArray[np.uint8], stretch: float = 1.0) -> FloatArray:
         """One image as `(1, height, bucket) float32`, standardised and right-padded with zeros.
@@ -209,11 +212,24 @@ class Preprocess:
             ImageError: If it is not such an image, or too wide.
         """
         check_image(image)
-        size = *image.shape[:2], stretch
-        bucket, width, scale = self.bucket(*size), self.width(*size), self.scale(*size)
-        small = _resize_rows(_grey_rows(image, self.height).T, width, scale)  # transposed
-        small -= small.sum() / np.float32(small.size)
-        variance = float(np.vdot(small, small)) / small.size
-        tensor = np.zeros((1, self.height, bucket), dtype=np.float32)
-        np.divide(small.T, max(math.sqrt(variance), self.min_std), out=tensor[0, :, :width])
+        image_height, image_width = image.shape[:2]
+        width = self.width(image_height, image_width, stretch)
+        tensor = np.zeros((1, self.height, self._bucket(width, image_width)), dtype=np.float32)
+        content, count = tensor[0, :, :width], self.height * width
+        scale = self.scale(image_height, image_width, stretch)
+        _resize_columns(_grey_rows(image, self.height), width, scale, out=content)
+        # In one piece with its padding, which is zero, a tensor is summed and scaled sooner.
+        content -= float(np.add.reduce(tensor, axis=None)) / count
+        variance = float(np.vdot(tensor, tensor)) / count
+        tensor /= max(math.sqrt(variance), self.min_std)
         return tensor
+
+    def _bucket(self, width: int, image_width: int) -> int:
+        """The tensor width for `width` columns of content."""
+        if width > self.max_width:
+            raise ImageError(
+                f"an image {image_width} px wide becomes {width} px wide at height {self.height}, "
+                f"and this model reads at most {self.max_width}: cut it into lines or shorter "
+                "pieces"
+            )
+        return -(-width // self.grid) * self.grid

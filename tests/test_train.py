@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from model.checkpoint import load_checkpoint, read_safetensors, save_checkpoint
-from model.config import ModelConfig
+from model.config import CONFIGS, ModelConfig
 from model.crnn import CRNN
 from model.distill import Teacher
 from model.options import LAST
@@ -117,6 +117,22 @@ def test_a_large_network_grows_around_a_small_one(numbers, tmp_path) -> None:
     assert grown.manifest.provenance["grown_from"] == old.manifest.provenance["checkpoint_sha256"]
     torch.testing.assert_close(
         grown.model.backbone[0].weight[:4], old.model.backbone[0].weight, rtol=0, atol=0
+    )
+
+
+def test_a_small_network_shrinks_out_of_a_large_one(numbers, tmp_path) -> None:
+    torch.manual_seed(5)
+    large, start = CRNN(CONFIGS["crnn-lite"]), tmp_path / "large.safetensors"
+    save_checkpoint(start, large, Manifest(name="large", charset=Charset.ascii()))
+    frozen = ["--shrink", str(start), "--model", "crnn-lite", "--steps", "1", "--lr", "0"]
+    assert main(options(numbers, tmp_path / "run", *frozen)) == 0
+    same = load_checkpoint(tmp_path / "run" / "final.safetensors")
+    old = load_checkpoint(start)
+    assert same.config.name == same.manifest.name == "crnn-lite"
+    assert same.manifest.charset == DIGITS
+    assert same.manifest.provenance["shrunk_from"] == old.manifest.provenance["checkpoint_sha256"]
+    torch.testing.assert_close(
+        same.model.lstms[0].weight_hh_l0, old.model.lstms[0].weight_hh_l0, rtol=0, atol=0
     )
 
 

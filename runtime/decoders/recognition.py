@@ -84,16 +84,29 @@ class Recognition:
         They are log-probabilities, unless `logits` says otherwise.
         """
         tokens = tuple([charset.tokens[k - 1] for k in classes])
-        scores = scores.copy()  # it keeps no batch alive, and nobody can change it
-        read = charset.join(tokens), tokens, classes, scores, logits
-        return cls(*read, tuple(alternatives), constrained, proven)
+        made = object.__new__(cls)
+        # Written out, here and below, because a frozen class sets field by field: in a read of a
+        # small network's, that takes as long as an argmax.
+        made.__dict__.update(
+            text=charset.join(tokens),
+            tokens=tokens,
+            classes=classes,
+            scores=scores.copy(),  # it keeps no batch alive, and nobody can change it
+            logits=logits,
+            alternatives=tuple(alternatives),
+            constrained=constrained,
+            proven=proven,
+            step_px=1.0,
+            width_px=math.inf,
+            turned=0,
+        )
+        return made
 
     def in_pixels(self, step_px: float, width_px: float, turned: int = 0) -> Recognition:
         """The same reading with spans in pixels of the caller's image, perhaps turned."""
         others = self.alternatives
         if others:
             others = tuple([other.in_pixels(step_px, width_px, turned) for other in others])
-        # Written out because `dataclasses.replace` takes thrice as long, as long as an argmax.
         placed = object.__new__(Recognition)
         placed.__dict__.update(
             self.__dict__, alternatives=others, step_px=step_px, width_px=width_px, turned=turned

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from model.branches import with_branches
+from model.config import ModelConfig
+from model.crnn import CRNN
+from model.shrink import shrink
+from model.train import main
+from runtime.errors import CrnnError
+
+LARGE = ModelConfig(
+    name="large", channels=(6, 8, 8, 12, 8, 10, 12), hidden=8, layers=2, num_classes=7
+)
+SMALL = dataclasses.replace(LARGE, name="small", channels=(4, 8, 6, 8, 5, 8, 8), hidden=6)
+
+
+@pytest.fixture(scope="module")
+def trained() -> CRNN:
+    """A network whose batch-norms have seen data, each channel at a scale of its own."""
+    torch.manual_seed(0)
+    model = CRNN(LARGE)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.uniform_(module.bias, -0.5, 0.5)
+    for _ in range(20):
+        model.train()(torch.randn(4, 1, 32, 64) * 2 + 1)
+    return model.eval()
+
+
+def idle(model: CRNN, config: ModelConfig) -> CRNN:
+    """A copy in which all units do nothing, but as many of each layer as `config` has."""
+    copied = CRNN(model.config)
+    copied.load_state_dict(model.state_dict())
+    norms = [m for m in copied.backbone.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    with torch.no_grad():
+        for norm, count in zip(norms, config.channels, strict=True):
+            off = torch.randperm(norm.num_features)[count:]
+            norm.weight[off], norm.bias[off] = 0, 0
+        for layer, (lstm, linear) in enumerate(zip(copied.lstms, copied.linears, strict=True)):
+            for way, end in enumerate(("l0", "l0_reverse")):
+                off = torch.randperm(lstm.hidden_size)[config.hidden :]
+                linear.weight[:, off + way * lstm.hidden_size] = 0
+                getattr(lstm, f"weight_hh_{end}")[:, off] = 0
+            if layer < config.layers - 1:
+                off = torch.randperm(linear.out_features)[config.hidden :]
+                linear.weight[off], linear.bias[off] = 0, 0
+    return copied.eval()
+
+
+def test_units_that_do_nothing_are_those_that_go(trained) -> None:
+    model = idle(trained, SMALL)
+    small = shrink(model, SMALL).eval()
+    assert small.config == SMALL
+    assert small.num_weights() < 0.7 * model.num_weights()
+    tensor = torch.randn(3, 1, 32, 96)
+    expected = model(tensor)
+    assert expected.std() > 0.01
+    torch.testing.assert_close(small(tensor), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_channel_that_never_changes_goes_however_loud_it_is(trained) -> None:
+    model = idle(trained, dataclasses.replace(LARGE, channels=(5, 8, 8, 12, 8, 10, 12)))
+    norm = model.backbone[1]
+    (off,) = (norm.weight == 0).nonzero()[0].tolist()
+    with torch.no_grad():
+        norm.bias[off] = 50
+    small = shrink(model, dataclasses.replace(LARGE, channels=(5, *LARGE.channels[1:])))
+    kept = torch.tensor([k for k in range(6) if k != off])
+    torch.testing.assert_close(small.backbone[0].weight, model.backbone[0].weight[kept])
+
+
+def test_the_same_shape_is_the_same_function(trained) -> None:
+    tensor = torch.randn(3, 1, 32, 96)
+    same = shrink(trained, LARGE)
+    assert same.training
+    torch.testing.assert_close(same.eval()(tensor), trained(tensor), atol=0, rtol=0)
+
+
+def test_branches_are_merged_and_may_be_put_on_again(trained) -> None:
+    branched = with_branches(trained)
+    for module in branched.modules():
+        if hasattr(module, "point_norm"):
+            torch.nn.init.constant_(module.point_norm.weight, 0.3)
+    tensor = torch.randn(3, 1, 32, 96)
+    expected = branched.eval()(tensor)
+    again = shrink(branched, dataclasses.replace(LARGE, branches=True))
+    assert again.config.branches
+    torch.testing.assert_close(again.eval()(tensor), expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"hidden": 9},
+        {"channels": (4, 9, 6, 8, 5, 8, 8)},
+        {"layers": 1},
+        {"collapse": (2, 2)},
+        {"num_classes": 9},
+    ],
+)
+def test_nothing_shrinks_into_something_else(trained, other) -> None:
+    with pytest.raises(CrnnError, match="large cannot shrink to small"):
+        shrink(trained, dataclasses.replace(SMALL, **other))
+
+
+def test_only_a_chain_of_seven_shrinks(trained) -> None:
+    with pytest.raises(CrnnError, match="cannot shrink"):
+        shrink(trained, dataclasses.replace(SMALL, channels=(4, 8, 6)))
+
+
+def test_two_starts_are_refused(tmp_path, capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["--out", str(tmp_path), "--grow", "a", "--shrink", "b"])
+    assert "give one of them" in capsys.readouterr().err
