@@ -21,6 +21,7 @@ demo: $(STAMP) ## Export the shipped checkpoint to INT8 and read the example pic
 .PHONY: ship
 ship: $(STAMP) ## Export the shipped checkpoints as the runtime's models
 	$(PY) -m export.onnx --int8 --out runtime/models/crnn-lite.onnx
+	$(PY) -m export.onnx model/weights/crnn-medium.safetensors --int8 --out runtime/models/crnn-medium.onnx
 	$(PY) -m export.onnx model/weights/crnn.safetensors --int8 --out runtime/models/crnn.onnx
 
 .PHONY: readme-tables

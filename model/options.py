@@ -11,6 +11,9 @@ from model.config import CONFIGS
 from model.schedule import SCHEDULES
 from model.state import read_settings
 
+MODEL = "crnn-lite"
+"""The network that is trained when none is named."""
+
 LAST = "last.safetensors"
 """The training state in a run's folder, which `--resume` reads."""
 
@@ -26,6 +29,9 @@ examples:
   your own crops alone, starting from the shipped model, another charset:
     python -m model.train --out runs/meter --finetune model/weights/crnn-lite.safetensors \\
         --charset 0123456789. --data meters/train --synth 0 --eval meters/dev --steps 2000
+  a quarter of the shipped network for a smaller board, with the whole one as its teacher:
+    python -m model.train --out runs/half --shrink model/weights/crnn-lite.safetensors \\
+        --width 0.5 --teacher model/weights/crnn-lite.safetensors --fonts ~/fonts
   go on after Ctrl-C, exactly as if nothing had happened:
     python -m model.train --out runs/lite --resume
   two GPUs:
@@ -43,7 +49,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     start = parser.add_argument_group("network")
     add = start.add_argument
-    add("--model", choices=sorted(CONFIGS), default="crnn-lite", help="(default: %(default)s)")
+    add("--model", choices=sorted(CONFIGS), help=f"(default: {MODEL})")
+    add(
+        "--width",
+        type=float,
+        metavar="TIMES",
+        help="its channels and units, times this (default: 1)",
+    )
     add("--finetune", type=Path, metavar="CHECKPOINT", help="start from its weights and network")
     add(
         "--grow",
@@ -230,8 +242,10 @@ def settle(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
         parser.error(f"--augment is a strength from 0 to 2, got {settings.augment:g}")
     if settings.pieces < 0:
         parser.error(f"--pieces is a share of the mixture, 0 or more, got {settings.pieces:g}")
-    if settings.finetune and "--model" in (argv or []):
-        parser.error("--finetune brings its own network: leave --model out")
+    if settings.finetune and (settings.model, settings.width) != (None, None):
+        parser.error("--finetune brings its own network: leave --model and --width out")
+    if settings.width is not None and not 0.05 <= settings.width <= 4:
+        parser.error(f"--width is a factor from 0.05 to 4, got {settings.width:g}")
     starts = (settings.finetune, settings.grow, settings.shrink)
     if sum(start is not None for start in starts) > 1:
         parser.error("--finetune, --grow and --shrink each name a start: give one of them")

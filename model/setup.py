@@ -27,6 +27,7 @@ from model.distill import Teacher
 from model.grow import grow
 from model.guide import Guide
 from model.losses import Losses
+from model.options import MODEL
 from model.shrink import shrink
 from runtime.charset import Charset
 from runtime.errors import CharsetError, CrnnError, EngineError
@@ -175,7 +176,7 @@ def _network(settings: argparse.Namespace) -> tuple[CRNN, Manifest, CRNN]:
             network = with_branches(network) if settings.branches else without_branches(network)
         provenance["finetuned_from"] = start.provenance["checkpoint_sha256"]
         return network, start.replace(provenance=provenance, metrics={}), network
-    config = CONFIGS[settings.model]
+    config = CONFIGS[settings.model or MODEL].times(settings.width or 1.0)
     if settings.grow or settings.shrink:
         start, network = _start(settings.grow or settings.shrink, wanted)
         origin = "grown_from" if settings.grow else "shrunk_from"

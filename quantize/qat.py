@@ -171,7 +171,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add_training(parser)
     # A short run in small steps, without the second rounding that bf16 would be.
     parser.set_defaults(steps=2000, lr=1e-4, schedule="cosine", precision="fp32", eval_every=500)
-    parser.set_defaults(charset=None, grow=None, look_again=None, branches=False)
+    parser.set_defaults(model=None, width=None, grow=None, shrink=None)
+    parser.set_defaults(charset=None, look_again=None, branches=False)
     return settle(parser, argv)
 
 

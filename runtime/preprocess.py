@@ -131,7 +131,7 @@ def check_image(image: npt.NDArray[np.uint8]) -> None:
 def to_grey(image: npt.NDArray[np.uint8]) -> FloatArray:
     """Grey levels `(H, W) float32` in 0…255 of an image that `check_image` lets pass."""
     if image.shape[2:] == (3,):
-        flat: FloatArray = np.dot(image.reshape(-1, 3), _REC601)
+        flat: FloatArray = np.dot(image.reshape(-1, 3).astype(np.float32), _REC601)
         return flat.reshape(image.shape[:2])
     return image.reshape(image.shape[:2]).astype(np.float32)
 

@@ -31,11 +31,12 @@ def test_paper_network_has_the_papers_weights() -> None:
     assert round(model.num_weights() / 1e6, 1) == 8.3  # section 3.2 of the paper
 
 
-def test_light_network_is_light() -> None:
-    assert CRNN(CONFIGS["crnn-lite"]).num_weights() <= 1_500_000
+@pytest.mark.parametrize(("name", "most"), [("crnn-lite", 600_000), ("crnn-medium", 1_100_000)])
+def test_light_networks_are_light(name: str, most: int) -> None:
+    assert CRNN(CONFIGS[name]).num_weights() <= most
 
 
-@pytest.mark.parametrize("name", ["crnn", "crnn-lite"])
+@pytest.mark.parametrize("name", sorted(CONFIGS))
 @pytest.mark.parametrize("width", [32, 96, 352])
 def test_any_width_gives_a_step_every_stride(name: str, width: int) -> None:
     config = CONFIGS[name]
@@ -126,3 +127,13 @@ def test_absent_device_is_refused() -> None:
         pytest.skip("this machine has the device")
     with pytest.raises(EngineError, match="cuda"):
         TorchBackend(CRNN(TINY), Manifest(name="t", charset=Charset.ascii()), device="cuda")
+
+
+def test_a_width_is_counted_in_eights() -> None:
+    config = CONFIGS["crnn-lite"]
+    assert config.times(1) is config
+    half = config.times(0.5)
+    assert half.name == "crnn-lite-x0.5"
+    assert (half.channels, half.hidden) == ((8, 24, 32, 40, 56, 72, 80), 48)
+    assert config.times(0.05).channels == (8,) * 7
+    assert CRNN(half).num_weights() < 0.4 * CRNN(config).num_weights()

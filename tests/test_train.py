@@ -136,6 +136,31 @@ def test_a_small_network_shrinks_out_of_a_large_one(numbers, tmp_path) -> None:
     )
 
 
+def test_a_network_of_another_width_is_trained(numbers, tmp_path) -> None:
+    narrow = ["--width", "0.25", "--model", "crnn-medium", "--steps", "1"]
+    assert main(options(numbers, tmp_path / "run", *narrow)) == 0
+    checkpoint = load_checkpoint(tmp_path / "run" / "final.safetensors")
+    assert checkpoint.manifest.name == "crnn-medium-x0.25"
+    assert checkpoint.config.hidden == 32
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (["--finetune", "a", "--model", "crnn"], "brings its own network"),
+        (["--finetune", "a", "--width", "0.5"], "brings its own network"),
+        (["--width", "0"], "a factor from 0.05 to 4"),
+    ],
+)
+def test_a_network_is_named_once(
+    more: list[str], reason: str, tmp_path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["train", "--out", str(tmp_path), *more])
+    with pytest.raises(SystemExit):
+        main()
+    assert reason in capsys.readouterr().err
+
+
 def small_checkpoint(path: Path, collapse: tuple[int, int] = (2, 1), **manifest: object) -> Path:
     config = ModelConfig("small", (4, 4, 8, 8, 8, 8, 8), 8, 1, DIGITS.num_classes, collapse)
     save_checkpoint(path, CRNN(config), Manifest(name="small", charset=DIGITS).replace(**manifest))

@@ -2,7 +2,7 @@
 
 Where a GPU waits for rendering, a process that need not degrade brings a sixth more words. (On a
 CPU it is the other way round: there this takes more than twice what `Augment` takes.) Faults,
-chances and severities are those of `severity.py`: `crnn-lite` reads 68.7 % of 691 rendered words
+chances and severities are those of `severity.py`: `crnn-medium` reads 68.7 % of 691 rendered words
 degraded here and 68.2 % of them degraded by `Augment`, of 350 real ones 81.4 and 80.9 %. What
 differs follows from the tensor that it starts from:
 
