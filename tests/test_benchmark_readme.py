@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -59,6 +60,22 @@ def test_the_readmes_markers_name_commands_that_there_are(command: str) -> None:
 def test_a_marker_may_name_several_models() -> None:
     files = ["runtime/models/crnn-lite.onnx", "runtime/models/crnn.onnx"]
     assert parsed(f"rivals --models {' '.join(files)} --data crops").models == files
+
+
+def test_what_is_written_while_it_measures_stays(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "README.md"
+    path.write_text(README)
+    asked = []
+
+    def measure(program: Sequence[str], **_: object) -> subprocess.CompletedProcess[str]:
+        asked.append(program)
+        path.write_text(path.read_text().replace("the end", "an edited end"))
+        return subprocess.CompletedProcess(program, 0, "| new |")
+
+    monkeypatch.setattr(subprocess, "run", measure)
+    assert benchmark.main(["readme", "--file", str(path)]) == 0
+    assert len(asked) == 2
+    assert path.read_text().endswith("| new |\n\n<!-- end -->\nan edited end\n")
 
 
 def test_tables_that_are_not_named_stay() -> None:
