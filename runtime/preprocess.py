@@ -199,7 +199,8 @@ class Preprocess:
         Raises:
             ImageError: If the line is longer than `max_width` allows.
         """
-        return self._bucket(self.width(image_height, image_width, stretch), image_width)
+        width = self.width(image_height, image_width, stretch)
+        return self._bucket(width, image_height, image_width)
 
     def __call__(self, image: npt.NDArray[np.uint8], stretch: float = 1.0) -> FloatArray:
         """One image as `(1, height, bucket) float32`, standardised and right-padded with zeros.
@@ -214,7 +215,8 @@ class Preprocess:
         check_image(image)
         image_height, image_width = image.shape[:2]
         width = self.width(image_height, image_width, stretch)
-        tensor = np.zeros((1, self.height, self._bucket(width, image_width)), dtype=np.float32)
+        bucket = self._bucket(width, image_height, image_width)
+        tensor = np.zeros((1, self.height, bucket), dtype=np.float32)
         content, count = tensor[0, :, :width], self.height * width
         scale = self.scale(image_height, image_width, stretch)
         _resize_columns(_grey_rows(image, self.height), width, scale, out=content)
@@ -224,12 +226,12 @@ class Preprocess:
         tensor /= max(math.sqrt(variance), self.min_std)
         return tensor
 
-    def _bucket(self, width: int, image_width: int) -> int:
+    def _bucket(self, width: int, image_height: int, image_width: int) -> int:
         """The tensor width for `width` columns of content."""
         if width > self.max_width:
             raise ImageError(
-                f"an image {image_width} px wide becomes {width} px wide at height {self.height}, "
-                f"and this model reads at most {self.max_width}: cut it into lines or shorter "
-                "pieces"
+                f"an image of {image_width}×{image_height} px becomes {width} px wide at height "
+                f"{self.height}, and this model reads at most {self.max_width}: cut it into lines "
+                "or shorter pieces"
             )
         return -(-width // self.grid) * self.grid

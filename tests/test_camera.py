@@ -64,7 +64,10 @@ def test_a_clip_is_read_once_its_frames_agree(clip, capsys) -> None:
     assert camera.main([str(path), *BOX, "--no-window"]) == 0
     told = capsys.readouterr()
     (line,) = [row.split("\t") for row in told.out.splitlines()]
-    assert line[:2] == ["0.5", text]  # the sixth frame, of ten a second, is the third that shows it
+    # The sixth frame, of ten a second, is the third that shows it; it takes a fourth where the
+    # network gives the text less than five sixths.
+    assert line[0] in ("0.5", "0.6")
+    assert line[1] == text
     assert 0.5 <= float(line[2]) <= 1
     assert not told.err
 
