@@ -29,6 +29,17 @@ Texts = Sequence[Sequence[int]]
 _SAFE = (1e-200, 1e200)  # a sum in this range has lost nothing to underflow, or overflow
 
 
+def merged(path: Sequence[int]) -> list[int]:
+    """The text of an alignment, both in class ids: repeats merged, then blanks dropped."""
+    text, before = [], BLANK
+    for k in path:  # of some 25 numbers: sooner than NumPy, and than itertools
+        if k != before:
+            if k != BLANK:
+                text.append(k)
+            before = k
+    return text
+
+
 def log_softmax(logits: FloatArray) -> FloatArray:
     """Logits `(…, C) float32` as log-probabilities of the same shape."""
     rows = logits.reshape(-1, logits.shape[-1])

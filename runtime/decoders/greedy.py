@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runtime.charset import BLANK, Charset
+from runtime.charset import Charset
 from runtime.decoders.checks import check_log_probs, check_logits
-from runtime.decoders.ctc import FloatArray
+from runtime.decoders.ctc import FloatArray, merged
 from runtime.decoders.recognition import Recognition
 
 
@@ -45,15 +45,4 @@ class Decoder:
 
 def best_paths(scores: FloatArray) -> list[list[int]]:
     """The texts of the best alignments, in class ids."""
-    return [_merged(path) for path in scores.argmax(axis=2).tolist()]
-
-
-def _merged(path: list[int]) -> list[int]:
-    """An alignment's text. Of some 25 numbers, plain Python merges the repeats soonest."""
-    text, before = [], BLANK
-    for k in path:
-        if k != before:
-            if k != BLANK:
-                text.append(k)
-            before = k
-    return text
+    return [merged(path) for path in scores.argmax(axis=2).tolist()]

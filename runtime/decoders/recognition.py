@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import groupby
 from typing import Any
 
 from runtime.charset import BLANK, Charset
@@ -96,11 +95,8 @@ class Recognition:
             alternatives=tuple(alternatives),
             constrained=constrained,
             proven=proven,
-            step_px=1.0,
-            width_px=math.inf,
-            turned=0,
         )
-        return made
+        return made  # what is not set here, the class has a value for
 
     def in_pixels(self, step_px: float, width_px: float, turned: int = 0) -> Recognition:
         """The same reading with spans in pixels of the caller's image, perhaps turned."""
@@ -138,7 +134,7 @@ class Recognition:
         The best alignment alone often tells, in a tenth of the time that their sum takes.
         """
         if "log_prob" not in self.__dict__:
-            path = [k for k, _ in groupby(self.evidence.argmax(axis=1).tolist()) if k != BLANK]
+            path = ctc.merged(self.evidence.argmax(axis=1).tolist())
             if path == self._columns and float(self.evidence.max(axis=1).sum()) >= log_prob:
                 return True
         return self.log_prob >= log_prob
