@@ -20,6 +20,7 @@ from model.schedule import SCHEDULES, lr_factor
 from model.train import main
 from runtime.charset import Charset
 from runtime.manifest import Manifest
+from runtime.recognizer import Recognizer
 
 ROOT = Path(__file__).parent.parent
 DIGITS = Charset(tuple("0123456789"))
@@ -134,6 +135,20 @@ def test_a_small_network_shrinks_out_of_a_large_one(numbers, tmp_path) -> None:
     torch.testing.assert_close(
         same.model.lstms[0].weight_hh_l0, old.model.lstms[0].weight_hh_l0, rtol=0, atol=0
     )
+
+
+def test_pieces_are_cut_by_the_network_that_reads(numbers, tmp_path, monkeypatch) -> None:
+    start, cutting = small_checkpoint(tmp_path / "small.safetensors"), []
+
+    def pieces(datasets: list[object], recognizer: Recognizer, seed: int) -> object:
+        cutting.append(recognizer.backend.model)
+        return datasets[0]
+
+    monkeypatch.setattr("model.setup.Pieces", pieces)
+    monkeypatch.setitem(CONFIGS, "crnn-lite", ModelConfig("less", (4,) * 7, 8, 1))
+    shrunk = ["--shrink", str(start), "--pieces", "1", "--steps", "1"]
+    assert main(options(numbers, tmp_path / "run", *shrunk)) == 0
+    assert [model.config.name for model in cutting] == ["small"]
 
 
 def test_a_network_of_another_width_is_trained(numbers, tmp_path) -> None:
