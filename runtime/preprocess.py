@@ -91,10 +91,10 @@ def _resize_columns(
         weights = weights[: n_in - lo, : stop - start]
         seen = len(weights)
         np.matmul(image[:, lo : lo + seen], weights, out[:, start:stop])
-        if beyond < stop:  # from there on, columns miss what lies beyond the input's end
-            first = max(0, beyond - start)
-            ends = out[:, start + first : stop]
-            np.divide(ends, sums[seen - 1, first : stop - start], ends)
+        # What lies beyond the input's end, those columns miss: usually one, and so done one by one.
+        for x in range(max(start, beyond), stop):
+            column = out[:, x]
+            np.divide(column, sums[seen - 1, x - start], column)
     return out
 
 
@@ -131,7 +131,7 @@ def check_image(image: npt.NDArray[np.uint8]) -> None:
 def to_grey(image: npt.NDArray[np.uint8]) -> FloatArray:
     """Grey levels `(H, W) float32` in 0…255 of an image that `check_image` lets pass."""
     if image.shape[2:] == (3,):
-        flat: FloatArray = np.dot(image.reshape(-1, 3).astype(np.float32), _REC601)
+        flat: FloatArray = np.dot(image.reshape(-1, 3), _REC601)
         return flat.reshape(image.shape[:2])
     return image.reshape(image.shape[:2]).astype(np.float32)
 

@@ -183,11 +183,15 @@ class Recognizer:
             ModelFileError: If their shape is not what the manifest says.
             DecodeError: If they are not finite.
         """
-        self._check(logits)
-        if self._of_logits:
+        if not self._of_logits:
+            self._check(logits)
+            return self.decoder(ctc.log_softmax(logits))
+        try:
             found: list[Recognition] = self.decoder.of_logits(logits)  # type: ignore[attr-defined]
-            return found
-        return self.decoder(ctc.log_softmax(logits))
+        except DecodeError:  # a decoder looks for itself; why it refused, the manifest may tell
+            self._check(logits)
+            raise
+        return found
 
     def _looked_again(
         self, images: Sequence[Image], readings: list[Recognition]

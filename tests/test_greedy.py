@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from test_ctc import GOLDEN, enumerate_texts, random_log_probs
 
 from runtime.charset import Charset
-from runtime.decoders import make_decoder
+from runtime.decoders import greedy, make_decoder
 from runtime.decoders.ctc import align
 from runtime.decoders.recognition import Recognition
 from runtime.errors import CrnnError, DecodeError, UnknownNameError
@@ -123,6 +123,17 @@ def test_a_reading_keeps_little_alive() -> None:
     assert len(pickle.dumps(reading)) < 1.1 * batch[3].nbytes
     assert not np.shares_memory(reading.scores, batch)
     assert pickle.loads(pickle.dumps(reading)).log_prob == reading.log_prob
+
+
+def test_logits_of_one_image_become_part_of_its_reading_and_those_of_a_batch_do_not() -> None:
+    charset = Charset.ascii()
+    batch = random_log_probs(3, 25, 96, seed=1, spread=6)
+    decoder = greedy.Decoder(charset)
+    (alone,) = decoder.of_logits(batch[:1].copy())
+    together = decoder.of_logits(batch)
+    assert alone.log_prob == together[0].log_prob
+    assert np.shares_memory(decoder.of_logits(batch[:1])[0].scores, batch)
+    assert not any(np.shares_memory(reading.scores, batch) for reading in together)
 
 
 @pytest.mark.parametrize("decoder", ["greedy", "exhaustive"])

@@ -21,7 +21,8 @@ class Decoder(Protocol):
     """Log-probabilities into recognitions, one an image, spans in time steps.
 
     If its class itself has a method `of_logits(logits)`, which reads the same in a network's logits
-    `(N, T, C) float32`, a `Recognizer` calls that and spares it the softmax.
+    `(N, T, C) float32`, a `Recognizer` calls that and spares it the softmax. It may keep them: a
+    backend gives them away.
     """
 
     def __call__(

@@ -33,12 +33,17 @@ class Decoder:
         return self._read(check_log_probs(log_probs, self.charset.num_classes, lengths), False)
 
     def of_logits(self, logits: FloatArray) -> list[Recognition]:
-        """The same of logits: the highest of a step is the highest, whatever they sum to."""
-        return self._read(check_logits(logits, self.charset.num_classes), True)
+        """The same of logits: the highest of a step is the highest, whatever they sum to.
+
+        The logits of a single image become part of its reading.
+        """
+        check_logits(logits, self.charset.num_classes)
+        return self._read(logits, True)
 
     def _read(self, scores: FloatArray, logits: bool) -> list[Recognition]:
+        owned = logits and len(scores) == 1
         return [
-            Recognition.of(self.charset, text, rows, logits=logits)
+            Recognition.of(self.charset, text, rows, logits=logits, owned=owned)
             for text, rows in zip(best_paths(scores), scores, strict=True)
         ]
 

@@ -77,10 +77,12 @@ class Recognition:
         constrained: bool | None = None,
         proven: bool = False,
         logits: bool = False,
+        owned: bool = False,
     ) -> Recognition:
         """The recognition of class ids without blanks, read from scores `(T, C) float32`.
 
-        They are log-probabilities, unless `logits` says otherwise.
+        They are log-probabilities, unless `logits` says otherwise; and copied, unless `owned` says
+        that they belong to no batch and to nobody else.
         """
         tokens = tuple([charset.tokens[k - 1] for k in classes])
         made = object.__new__(cls)
@@ -90,7 +92,7 @@ class Recognition:
             text=charset.join(tokens),
             tokens=tokens,
             classes=classes,
-            scores=scores.copy(),  # it keeps no batch alive, and nobody can change it
+            scores=scores if owned else scores.copy(),  # keeps no batch alive, and stays as it is
             logits=logits,
             alternatives=tuple(alternatives),
             constrained=constrained,
