@@ -7,9 +7,11 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
+from model import breakdown
 from model.data.datasets import Sample, open_dataset
 from model.data.sheet import contact_sheet
 from runtime.backends import Backend, open_backend
@@ -22,6 +24,7 @@ EXAMPLES = """
 examples:
   python -m model.evaluate model/weights/crnn-lite.safetensors crops/dev
   python -m model.evaluate runtime/models/crnn-lite.onnx crops/dev --errors errors.png
+  python -m model.evaluate runtime/models/crnn-lite.onnx crops/dev --breakdown
   python -m model.evaluate meter.onnx meters/dev --decoder beam --set 'pattern=\\d{6}'
 """
 
@@ -82,6 +85,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--threads", type=int, help="(default: the engine's own)")
     add("--device", default="cpu", help="(default: %(default)s)")
+    add(
+        "--breakdown",
+        action="store_true",
+        help="also by length, by room for a character and by kind of text, and what is most often "
+        "taken for what",
+    )
     add("--errors", type=Path, metavar="PNG", help="draw the worst misreadings")
     add("--json", action="store_true", help="print one JSON object a dataset")
     return parser
@@ -103,7 +112,11 @@ def _evaluate(args: argparse.Namespace) -> None:
         samples = [dataset[i] for i in tqdm(range(len(dataset)), desc=str(path), leave=False)]
         readings = read_all(recognizer, samples, progress=True)
         result = score([text for _, text in samples], readings)
-        _print(args, path, result)
+        cases = [
+            breakdown.Case(image.shape[0], image.shape[1], text, reading)
+            for (image, text), reading in zip(samples, readings, strict=True)
+        ]
+        _print(args, path, result, cases, recognizer.manifest.preprocess.height)
         misread += [
             (edit_distance(sample[1], reading), sample, reading)
             for sample, reading in zip(samples, readings, strict=True)
@@ -113,9 +126,17 @@ def _evaluate(args: argparse.Namespace) -> None:
         _draw_errors(misread, args.errors)
 
 
-def _print(args: argparse.Namespace, path: Path, result: Score) -> None:
+def _print(
+    args: argparse.Namespace, path: Path, result: Score, cases: list[breakdown.Case], height: int
+) -> None:
+    groups = breakdown.groups(cases, height) if args.breakdown else []
+    confusions = breakdown.confusions(cases) if args.breakdown else []
     if args.json:
-        print(json.dumps({"model": str(args.model), "data": str(path), **result.to_dict()}))
+        told: dict[str, Any] = {"model": str(args.model), "data": str(path), **result.to_dict()}
+        if args.breakdown:
+            told["groups"] = [group.to_dict() for group in groups]
+            told["confusions"] = confusions
+        print(json.dumps(told))
         return
     print(f"{path}: n = {result.n}")
     rows = {
@@ -127,6 +148,8 @@ def _print(args: argparse.Namespace, path: Path, result: Score) -> None:
     for name, value in rows.items():
         low, high = 100 * value.low, 100 * value.high
         print(f"  {name:<15} {100 * value:6.2f} %   [{low:.2f}, {high:.2f}]")
+    if args.breakdown:
+        print("\n".join(breakdown.lines(groups, confusions)))
 
 
 def _draw_errors(misread: list[tuple[int, Sample, str]], path: Path) -> None:
