@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import re
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from model.data.datasets import DatasetError, Lmdb, Mixture, Part, Spellable, open_dataset
+from model.data.datasets import DatasetError, Lmdb, Mixture, Part, Sample, Spellable, open_dataset
+from model.data.loading import load_batches
 from model.data.sampling import Chunks
+from model.data.text import TextSource
 from model.setup import parse_charset
 from runtime.charset import Charset
 from runtime.errors import CharsetError, CrnnError, ImageError
@@ -58,22 +63,125 @@ def test_mixture_draws_by_weight() -> None:
     assert [mixture[i][1] for i in range(50)] == [mixture[i][1] for i in range(50)]
 
 
-def test_mixture_without_weight_is_refused() -> None:
-    with pytest.raises(DatasetError):
-        Mixture([])
-    with pytest.raises(DatasetError):
-        Mixture([Part([(np.zeros((1, 1), np.uint8), "a")], 0.0)])
+class Numbers:
+    """A source whose texts tell its own generator's first number."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def __getitem__(self, index: int) -> Sample:
+        number = np.random.default_rng((self.seed, index)).random()
+        return np.zeros((1, 1), np.uint8), str(number)
+
+
+@pytest.mark.parametrize("weight", [0.15, 0.65])
+@pytest.mark.parametrize("first", [True, False])
+def test_what_chooses_a_part_is_none_of_its_chances(weight: float, first: bool) -> None:
+    blank = Part([(np.zeros((1, 1), np.uint8), "")], 1 - weight)
+    numbers = Part(Numbers(7), weight)
+    mixture = Mixture([numbers, blank] if first else [blank, numbers], seed=7)
+    drawn = [float(text) for text in (mixture[i][1] for i in range(4000)) if text]
+    assert np.histogram(drawn, 10, (0, 1))[0] == pytest.approx(len(drawn) / 10, rel=0.35)
+
+
+def test_in_a_mixture_as_many_kinds_of_text_are_rendered_as_without() -> None:
+    class Texts(Numbers):
+        source = TextSource(["word"], Charset.ascii())
+
+        def __getitem__(self, index: int) -> Sample:
+            rng = np.random.default_rng((self.seed, index))
+            return np.zeros((1, 1), np.uint8), self.source.sample(rng)
+
+    alone = Texts(7)
+    mixture = Mixture([Part(alone, 0.3), Part([(np.zeros((1, 1), np.uint8), "")], 0.7)], seed=7)
+    mixed = [text for text in (mixture[i][1] for i in range(6000)) if text]
+    for pattern in (r"\d", r"[^\w\s]", r"^(?=.*\d)(?=.*[A-Z])[A-Z\d]+$"):
+        share = np.mean([bool(re.search(pattern, alone[i][1])) for i in range(6000)])
+        assert np.mean([bool(re.search(pattern, text)) for text in mixed]) == pytest.approx(
+            share, rel=0.35
+        )
+        assert share > 0.02
+
+
+@pytest.mark.parametrize("weights", [[np.nan, 1.0], [np.inf, 1.0], [-1.0, 2.0], [0.0, 0.0], []])
+def test_a_mixture_of_impossible_weights_is_refused(weights: list[float]) -> None:
+    parts = [Part([(np.zeros((1, 1), np.uint8), "a")], weight) for weight in weights]
+    with pytest.raises(DatasetError, match="at least one part with a weight above 0"):
+        Mixture(parts)
+
+
+def test_each_process_gets_chunks_of_its_own(numbers) -> None:
+    chunks = make_chunks(numbers)
+    seen = [
+        [batch.targets.tolist() for batch in load_batches(chunks, 0, 8, rank=rank, world=2)]
+        for rank in (0, 1)
+    ]
+    stream = [[batch.targets.tolist() for batch in chunks[k]] for k in range(4)]
+    assert seen[0] == stream[0] + stream[2]
+    assert seen[1] == stream[1] + stream[3]
+
+
+def one_sample_or(other: Sample) -> Chunks:
+    """Chunks of a good sample, and as many of another."""
+    good = (np.zeros((32, 64), np.uint8), "1")
+    mixture = Mixture([Part([good]), Part([other])], seed=0)
+    return Chunks(mixture, Preprocess(), DIGITS, batch_size=4, batches=4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "text"),
+    [((96, 64), "123"), ((32, 64), "12345678901234567"), ((32, 64), "111111111")],
+    ids=["tall", "more characters than steps", "repeats need a blank between"],
+)
+def test_what_cannot_be_learnt_from_is_drawn_again(shape: tuple[int, int], text: str) -> None:
+    chunks = one_sample_or((np.zeros(shape, np.uint8), text))
+    assert {n for batch in chunks[0] for n in batch.lengths.tolist()} == {1}
+
+
+@pytest.mark.parametrize(("shape", "text"), [((96, 64), "12"), ((32, 64), "12121212")])
+def test_what_can_be_learnt_from_is_not(shape: tuple[int, int], text: str) -> None:
+    chunks = one_sample_or((np.zeros(shape, np.uint8), text))
+    assert {n for batch in chunks[0] for n in batch.lengths.tolist()} == {1, len(text)}
+
+
+def write_lmdb(path: Path, folder: LabelledFolder, label: bytes | None = None) -> None:
+    import lmdb
+
+    with lmdb.open(str(path), map_size=2**24) as env, env.begin(write=True) as txn:
+        txn.put(b"num-samples", str(len(folder)).encode())
+        for i, (file, text) in enumerate(zip(folder.paths, folder.texts, strict=True), start=1):
+            txn.put(b"image-%09d" % i, file.read_bytes())
+            txn.put(b"label-%09d" % i, label or text.encode())
+
+
+def test_an_lmdb_is_read_on_both_sides_of_a_fork(numbers, tmp_path) -> None:
+    folder = LabelledFolder(numbers)
+    write_lmdb(tmp_path, folder)
+    dataset = open_dataset(tmp_path)
+    assert dataset[1][1] == folder.texts[1]
+    with ProcessPoolExecutor(1, get_context("fork")) as pool:
+        assert pool.submit(dataset.__getitem__, 2).result()[1] == folder.texts[2]
+    assert dataset[3][1] == folder.texts[3]
+
+
+def test_an_lmdb_with_a_damaged_label_is_refused(numbers, tmp_path) -> None:
+    write_lmdb(tmp_path, LabelledFolder(numbers), b"\xff\xfe")
+    with pytest.raises(DatasetError, match="label-000000001 is no UTF-8"):
+        Spellable(open_dataset(tmp_path), DIGITS)
+
+
+def test_empty_labels_are_told_as_such(numbers) -> None:
+    labels = numbers / "labels.tsv"
+    first, *others = labels.read_text().splitlines()
+    labels.write_text("\n".join([first.split("\t")[0] + "\t", *others]))
+    with pytest.raises(CharsetError, match="1 of 12 labels are empty"):
+        Spellable(LabelledFolder(numbers), DIGITS)
+    assert Spellable(LabelledFolder(numbers), DIGITS, skip=True).skipped == 1
 
 
 def test_lmdb_of_the_benchmarks_is_read(numbers, tmp_path) -> None:
-    import lmdb
-
     folder = LabelledFolder(numbers)
-    with lmdb.open(str(tmp_path), map_size=2**24) as env, env.begin(write=True) as txn:
-        txn.put(b"num-samples", str(len(folder)).encode())
-        for i, (path, text) in enumerate(zip(folder.paths, folder.texts, strict=True), start=1):
-            txn.put(b"image-%09d" % i, path.read_bytes())
-            txn.put(b"label-%09d" % i, text.encode())
+    write_lmdb(tmp_path, folder)
     dataset = open_dataset(tmp_path)
     assert isinstance(dataset, Lmdb)
     assert dataset.texts == folder.texts

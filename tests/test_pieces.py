@@ -5,8 +5,8 @@ import numpy.typing as npt
 import pytest
 from tiny import tiny_manifest
 
-from model.data.datasets import DatasetError, Sample
-from model.data.pieces import Piece, Pieces
+from model.data.datasets import DatasetError, Mixture, Part, Sample
+from model.data.pieces import Piece, Pieces, Word, _cut
 from model.options import parse
 from runtime.charset import Charset
 from runtime.recognizer import Recognizer
@@ -47,12 +47,46 @@ def test_a_piece_shows_just_the_characters_of_its_text() -> None:
     samples: list[Sample] = [(bars(n), "a" * n) for n in range(2, 9)]
     pieces = Pieces([samples[:3], samples[3:]], Recognizer(Counter()), seed=1)
     assert len(pieces.words) == len(samples)
-    seen = [pieces[i] for i in range(200)]
-    assert {len(text) for _, text in seen} >= set(range(1, 12))
+    seen = [pieces[i] for i in range(400)]
+    assert {len(text) for _, text in seen} >= set(range(1, 10))  # the longest crop has 8
     for image, text in seen:
         assert image.dtype == np.uint8
         assert image.ndim == 2
         assert count_bars(image) == len(text)
+
+
+def test_every_crop_is_cut_as_often_as_any_other_in_a_mixture() -> None:
+    samples: list[Sample] = [(bars(n), "a" * n) for n in (2, 4, 6, 8)]
+    pieces = Pieces([samples], Recognizer(Counter()), seed=5)
+    drawn: list[int] = []
+    pieces.words = Counted(pieces.words, drawn)
+    mixture = Mixture([Part(samples, 0.85), Part(pieces, 0.15)], seed=5)
+    for index in range(4000):
+        before = len(drawn)
+        _ = mixture[index]
+        del drawn[before + 1 :]  # the second of two pieces was always by chance
+    assert np.bincount(drawn, minlength=4) == pytest.approx(len(drawn) / 4, rel=0.25)
+
+
+class Counted(tuple[Word, ...]):
+    """Words that note which of them was asked for."""
+
+    def __new__(cls, words: tuple[Word, ...], drawn: list[int]) -> Counted:
+        made = super().__new__(cls, words)
+        made.drawn = drawn
+        return made
+
+    def __getitem__(self, index: int) -> Word:
+        self.drawn.append(index)
+        return super().__getitem__(index)
+
+
+def test_no_piece_is_cut_beside_a_space() -> None:
+    image = bars(5)[..., 0]
+    centres = (np.arange(5) + 0.5) * (BAR + GAP)
+    image[:, int(centres[2]) - BAR : int(centres[2]) + BAR] = 40
+    (word,) = _cut([(Word(image, tuple("aa aa"), ()), centres)])
+    assert [before for before, _ in word.cuts] == [0, 1, 4, 5]
 
 
 def test_a_number_and_a_seed_always_give_the_same_piece() -> None:

@@ -6,7 +6,8 @@ Finite ones have a length; the synthesiser has none and never repeats itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -46,27 +47,23 @@ class Lmdb(Sequence[Sample]):
             DatasetError: If it is no such LMDB.
         """
         self.path = Path(path)
-        self._env: Any = None
-        count = self._get(b"num-samples")
+        with self._transaction() as transaction:
+            count = transaction.get(b"num-samples")
         if count is None or not count.isdigit():
             raise DatasetError(f"{path} is no text-recognition LMDB: it has no key 'num-samples'")
         self._length = int(count)
 
-    def _get(self, key: bytes) -> bytes | None:
+    @contextmanager
+    def _transaction(self) -> Iterator[Any]:
+        """A view of the database, open no longer than needed: it must not cross a fork."""
         import lmdb
 
-        if self._env is None:  # opened where it is used: an environment must not cross a fork
-            try:
-                self._env = lmdb.open(str(self.path), readonly=True, lock=False, readahead=False)
-            except lmdb.Error as error:
-                raise DatasetError(f"cannot open the LMDB {self.path}: {error}") from None
-        with self._env.begin() as transaction:
-            value: bytes | None = transaction.get(key)
-        return value
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the open environment behind when a worker process gets a copy."""
-        return {**self.__dict__, "_env": None}
+        try:
+            environment = lmdb.open(str(self.path), readonly=True, lock=False, readahead=False)
+        except lmdb.Error as error:
+            raise DatasetError(f"cannot open the LMDB {self.path}: {error}") from None
+        with environment, environment.begin() as transaction:
+            yield transaction
 
     def __len__(self) -> int:
         """How many samples."""
@@ -75,22 +72,28 @@ class Lmdb(Sequence[Sample]):
     @property
     def texts(self) -> list[str]:
         """Every label, in order."""
-        return [self._label(index) for index in range(len(self))]
+        with self._transaction() as transaction:
+            return [self._label(transaction, index) for index in range(len(self))]
 
-    def _label(self, index: int) -> str:
-        label = self._get(b"label-%09d" % (index + 1))
+    def _label(self, transaction: Any, index: int) -> str:
+        label = transaction.get(b"label-%09d" % (index + 1))
         if label is None:
             raise DatasetError(f"{self.path} has no label-{index + 1:09d}")
-        return label.decode("utf-8")
+        try:
+            return str(label, "utf-8")
+        except UnicodeDecodeError as error:
+            raise DatasetError(f"{self.path}: label-{index + 1:09d} is no UTF-8: {error}") from None
 
     def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
         """Sample `index`, from 0."""
         if not 0 <= index < len(self):
             raise IndexError(index)
-        data = self._get(b"image-%09d" % (index + 1))
+        with self._transaction() as transaction:
+            data = transaction.get(b"image-%09d" % (index + 1))
+            text = self._label(transaction, index)
         if data is None:
             raise DatasetError(f"{self.path} has no image-{index + 1:09d}")
-        return read_image(data), self._label(index)
+        return read_image(data), text
 
 
 def open_dataset(path: Path) -> LabelledFolder | Lmdb:
@@ -121,7 +124,12 @@ class Spellable(Sequence[Sample]):
         self.indices = [i for i, text in enumerate(texts) if text and text in charset]
         self.skipped = len(texts) - len(self.indices)
         if self.skipped and not skip:
-            bad = next((t for t in texts if t not in charset), "")
+            bad = next((t for t in texts if t not in charset), None)
+            if bad is None:
+                raise CharsetError(
+                    f"{self.skipped} of {len(texts)} labels are empty, and there is nothing to "
+                    "learn from these: leave them out with --unknown skip"
+                )
             unknown = sorted(
                 {token for t in texts for token in charset.split(t)} - set(charset.tokens)
             )
@@ -173,13 +181,19 @@ class Mixture:
     def __post_init__(self) -> None:
         """Turn weights into the edges of each part's share."""
         weights = np.array([part.weight for part in self.parts], dtype=np.float64)
-        if not len(weights) or (weights < 0).any() or not weights.sum():
-            raise DatasetError("a mixture needs at least one part with a weight above 0")
+        if not np.isfinite(weights).all() or (weights < 0).any() or not weights.sum():
+            raise DatasetError(
+                "a mixture needs at least one part with a weight above 0, and none below, got "
+                f"{weights.tolist()}"
+            )
         object.__setattr__(self, "_edges", np.cumsum(weights / weights.sum()))
 
     def __getitem__(self, index: int) -> tuple[Image, str, float]:
         """Sample `index` of the stream, and the `strength` of its part."""
-        rng = np.random.default_rng((self.seed, index))
+        # A stream of its own: parts draw from (seed, index) themselves, and the number that chose a
+        # part would be the first that it gets. It would never be large in the first part, nor ever
+        # small in the last, and so be no random number there.
+        rng = np.random.default_rng((self.seed, index, 2))
         choice = int(np.searchsorted(self._edges, rng.random(), side="right"))
         part = self.parts[min(choice, len(self.parts) - 1)]
         if isinstance(part.source, Sequence):

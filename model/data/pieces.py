@@ -86,7 +86,7 @@ class Pieces:
 
     def __getitem__(self, index: int) -> Sample:
         """A picture `(H, W) uint8` and its text; any index from 0 on."""
-        rng = np.random.default_rng((self.seed, index))
+        rng = np.random.default_rng((self.seed, index, 3))  # rendered words have the stream without
         piece = self._piece(rng)
         if rng.random() < _JOINED:
             piece = self._joined(piece, self._piece(rng), rng)
@@ -130,7 +130,10 @@ def _cut(found: Sequence[tuple[Word, npt.NDArray[np.float64]]]) -> Iterator[Word
     for word, at in found:
         height, width = word.image.shape
         between = (at[1:] + at[:-1]) / 2 + late * height
-        cuts = ((0, 0), *_gaps(word.image, between), (len(at), width))
+        gaps = _gaps(word.image, between)
+        # Beside a space, a text would begin or end with it, which teaches that margins are spaces.
+        clean = (gap for gap in gaps if " " not in word.tokens[gap[0] - 1 : gap[0] + 1])
+        cuts = ((0, 0), *clean, (len(at), width))
         if len({column for _, column in cuts}) == len(cuts):
             yield Word(word.image, word.tokens, cuts)
 

@@ -82,7 +82,9 @@ class Synth:
         """A face, and a text as that face can draw it."""
         text = self.text_source.sample(rng)
         if self.numeric and rng.random() < _DISPLAYS and _NUMERIC.issuperset(text):
-            return self.numeric[int(rng.random() * len(self.numeric))], text
+            face = self.numeric[int(rng.random() * len(self.numeric))]
+            if face.covers.issuperset(text):
+                return face, text
         for _ in range(_TRIES):
             family = self.families[int(np.searchsorted(self._edges, rng.random(), "right"))]
             face = family[int(rng.random() * len(family))]
