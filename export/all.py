@@ -116,10 +116,10 @@ def _export(args: argparse.Namespace) -> None:
                 demand(comparisons[index], args.margin)
                 if comparisons[index].candidate.precision == "int8" and form.name in missing.failed:
                     raise VerificationError(f"{path.name} was made from a file that is wrong")
+                comparisons[index] = seal(path, comparisons[index], form.restamp)
             except VerificationError as error:
                 missing.add(form.name, error)
                 continue
-            comparisons[index] = seal(path, comparisons[index], form.restamp)
             cli.deliver(path, args.out / path.name)
             written.append(args.out / path.name)
     _report(args, comparisons, written, missing, checkpoint.model.num_weights())

@@ -22,6 +22,7 @@ from quantize import cli
 from quantize.comparison import Comparison, VerificationError
 from quantize.tables import overview
 from quantize.verify import TOLERANCE, Contender, compare_all
+from runtime.backends import model_files
 from runtime.console import exit_code
 
 EXAMPLES = """\
@@ -64,6 +65,12 @@ def faults(comparisons: Sequence[Comparison], margin_points: float) -> list[str]
     return found
 
 
+def models(files: Sequence[Path]) -> list[Path]:
+    """The files without those that only belong to another of them, as a shell's `*` names both."""
+    belonging = {part for file in files for part in model_files(file)[:-1]}
+    return [file for file in files if file not in belonging]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `python -m export.verify`."""
     parser = argparse.ArgumentParser(
@@ -74,7 +81,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help="model files")
+    parser.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="+",
+        type=Path,
+        help="model files; the .bin of an .xml among them is passed over",
+    )
     parser.add_argument(
         "--checkpoint",
         type=Path,
@@ -86,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli.check_arguments(parser, args)
 
     def work() -> None:
-        candidates = [Contender.open(file) for file in args.files]
+        candidates = [Contender.open(file) for file in models(args.files)]
         _, judging = cli.crops(args)
         checkpoint = load_checkpoint(args.checkpoint)
         cli.remark(f"comparing on {judging}")

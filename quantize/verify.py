@@ -23,7 +23,7 @@ from runtime.decoders.ctc import log_softmax
 from runtime.manifest import Manifest
 from runtime.metrics import Estimate, Z, score
 from runtime.recognizer import Recognizer
-from runtime.selftest import check, selftest_classes
+from runtime.selftest import MARGIN, check, selftest_classes
 
 MARGIN_POINTS = 1.0
 """Points of accuracy that a file may lose against its reference."""
@@ -32,6 +32,11 @@ TOLERANCE = 1e-3
 """The largest logit difference that float rounding can explain."""
 
 _BATCH = 64  # crops read at a time
+
+_FOREIGN = (
+    "they do not come from the same checkpoint (`python -m export.verify` takes the one to compare "
+    "with as --checkpoint)"
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,8 @@ def compare_all(
         A comparison of each candidate with the reference.
 
     Raises:
-        VerificationError: If they do not even agree on what a picture becomes.
+        VerificationError: If they do not even agree on what a picture becomes, or on how many
+            time steps it has.
     """
     for candidate in candidates:
         _check_kinship(reference, candidate)
@@ -95,7 +101,7 @@ def _check_kinship(reference: Contender, candidate: Contender) -> None:
     if (a.charset, a.preprocess, a.stride) != (b.charset, b.preprocess, b.stride):
         raise VerificationError(
             f"{candidate.name} and {reference.name} differ in charset, preprocessing or stride: "
-            "they do not come from the same checkpoint"
+            f"{_FOREIGN}"
         )
 
 
@@ -128,6 +134,11 @@ class _Run:
         self.log_probs = log_softmax(self.logits)
 
     def differ(self, reference: _Run) -> None:
+        if self.logits.shape != reference.logits.shape:  # a manifest tells strides, not step counts
+            raise VerificationError(
+                f"{self.contender.name} gives logits {self.logits.shape}, "
+                f"{reference.contender.name} {reference.logits.shape} for the same crop: {_FOREIGN}"
+            )
         apart = np.abs(self.logits - reference.logits)
         nats = np.exp(reference.log_probs) * (reference.log_probs - self.log_probs)
         same = self.logits.argmax(axis=-1) == reference.logits.argmax(axis=-1)
@@ -198,7 +209,7 @@ def accept(
         restamp: Gives a file of this format another manifest.
 
     Raises:
-        VerificationError: If it does not pass.
+        VerificationError: If it does not pass, or `seal` refuses it.
     """
     comparison = compare(reference, Contender.open(path), crops)
     comparison.demand(margin_points, tolerance)
@@ -217,9 +228,18 @@ def seal(
 
     Returns:
         The comparison, knowing the file's final size.
+
+    Raises:
+        VerificationError: If the network is too unsure for a self-test.
     """
     backend = open_backend(path, threads=1)
     manifest, classes = backend.manifest, selftest_classes(backend)
+    if all(k < 0 for k in classes):
+        raise VerificationError(
+            f"{path.name} is sure of nothing yet: at no time step of the self-test's picture is a "
+            f"class {MARGIN:g} above the others, so that no device could prove that it computes "
+            "the same: train it longer"
+        )
     metrics = {**manifest.metrics, manifest.precision: comparison.metrics()}
     restamp(path, manifest.replace(metrics=metrics, selftest=classes))
     finished = check(open_backend(path, threads=1))

@@ -5,12 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from benchmarking import PICTURES, rows, run
+from PIL import Image
+from tiny import build_tiny, tiny_manifest
 
 from examples.benchmarks import backends, results
 from examples.benchmarks.child import Child
+from examples.benchmarks.programs import reader
 from examples.benchmarks.turns import Reader
+from runtime.recognizer import Recognizer
 
 
 @pytest.fixture(autouse=True)
@@ -174,6 +179,16 @@ def test_what_an_engine_does_once_a_width_is_no_part_of_a_read(
         at_width = child.ask("at_width", 300, 2)
     assert max(model_ms for _, model_ms, *_ in answer["stages_ms"]) < 300
     assert max(at_width) < 300
+
+
+def test_a_line_too_long_for_a_wider_look_is_read_as_the_recognizer_reads_it(
+    tmp_path: Path,
+) -> None:
+    model = build_tiny(tmp_path / "tiny.onnx", tiny_manifest(look_again=1.0))
+    noise = np.random.default_rng(0).integers(0, 256, (32, 1700), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "long.png")
+    answer = reader.start(str(model), "", "1")["read"]([str(tmp_path / "long.png")])
+    assert answer["texts"] == [Recognizer.load(model)(noise).text]
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"format": 0, "rows": []}', '{"format": 1}'])

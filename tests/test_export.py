@@ -183,6 +183,29 @@ def test_int8_beyond_the_margin_leaves_an_older_file_alone(
     assert list(tmp_path.iterdir()) == [out]
 
 
+def unsure_checkpoint(path: Path) -> Checkpoint:
+    """The small network before it has learned anything."""
+    checkpoint = tiny_checkpoint(path)
+    with torch.no_grad():
+        for parameter in checkpoint.model.linears[-1].parameters():
+            parameter *= 1e-3
+    save_checkpoint(path, checkpoint.model, checkpoint.manifest, half=False)
+    return load_checkpoint(path)
+
+
+def test_a_network_that_is_sure_of_nothing_is_told_to_be_trained_longer(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unsure_checkpoint(tmp_path / "unsure.safetensors")
+    argv = [tmp_path / "unsure.safetensors", "--calibration", home / "crops"]
+    argv += ["--out", tmp_path / "out" / "unsure.onnx"]
+    assert cli.main(FORMAT, convert, [str(value) for value in argv]) == 1
+    said = capsys.readouterr().err
+    assert "fp32.onnx is sure of nothing yet" in said
+    assert "train it longer" in said
+    assert not list((tmp_path / "out").iterdir())
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -233,6 +256,18 @@ def test_verify_passes_what_export_wrote(
     convert(load_checkpoint(home / "tiny.safetensors"), tmp_path / "tiny.onnx")
     assert verify_file(home, tmp_path / "tiny.onnx", "--data", home / "crops", "--json") == 0
     assert json.loads(capsys.readouterr().out)["n"] == 2 * MIN_CROPS
+
+
+def test_verify_says_so_where_the_file_is_another_networks(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tiny_checkpoint(tmp_path / "other.safetensors", collapse=(2, 2))  # a time step less
+    convert(other, tmp_path / "other.onnx")
+    assert verify_file(home, tmp_path / "other.onnx") == 1
+    said = capsys.readouterr().err
+    assert "other.onnx gives logits (1, 15, 11), torch (1, 16, 11)" in said
+    assert "do not come from the same checkpoint" in said
+    assert "--checkpoint" in said
 
 
 def test_verify_fails_what_is_off_and_shows_the_table(

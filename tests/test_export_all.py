@@ -19,7 +19,7 @@ from quantize.verify import TOLERANCE
 from runtime import names, selftest
 from runtime.backends import model_files, open_backend
 from runtime.errors import EngineError
-from tests.test_export import furnish
+from tests.test_export import furnish, unsure_checkpoint
 
 NAMES = ["numpy", "onnx", "openvino", "tflite"]
 FORMATS = {name: importlib.import_module(f"export.{name}").FORMAT for name in NAMES}
@@ -139,6 +139,19 @@ def test_a_wrong_file_is_not_written_nor_what_is_made_of_it_and_the_others_are(
     assert "tiny-int8.npz" in printed.out
 
 
+def test_of_a_network_that_is_sure_of_nothing_every_format_is_refused_by_itself(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    unsure = unsure_checkpoint(tmp_path / "unsure.safetensors").path
+    only(monkeypatch, "numpy", "onnx")
+    argv = [unsure, "--calibration", home / "crops", "--out", tmp_path / "out"]
+    assert export_all.main([str(value) for value in argv]) == 1
+    said = capsys.readouterr().err
+    assert "error: numpy: unsure.npz is sure of nothing yet" in said
+    assert "error: onnx: unsure.onnx is sure of nothing yet" in said
+    assert "2 failed (numpy, onnx)" in said
+
+
 def test_a_converter_that_breaks_down_leaves_the_others_alone(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
@@ -248,6 +261,21 @@ def test_verify_takes_many_files_and_prints_one_table(home: Path, made: Path, ca
     printed = capsys.readouterr().out
     assert printed.count("| torch") == 1
     assert all(file.name in printed for file in files)
+
+
+def test_verify_takes_everything_that_lies_in_a_folder(home: Path, made: Path, capsys) -> None:
+    assert verify_files(home, *sorted(made.iterdir()), "--margin", 100) == 0
+    printed = capsys.readouterr().out
+    rows = [
+        line.split("|")[1].strip() for line in printed.splitlines() if line.startswith("| tiny")
+    ]
+    models = {f"tiny{ending}{form.suffix}" for ending in ("", "-int8") for form in FORMATS.values()}
+    assert sorted(rows) == sorted(models)  # so the weights beside an .xml are no model of their own
+
+
+def test_weights_without_their_model_file_are_refused(home: Path, made: Path, capsys) -> None:
+    assert verify_files(home, made / "tiny.onnx", made / "tiny.bin") == 1
+    assert "cannot tell the backend of" in capsys.readouterr().err
 
 
 def test_verify_names_the_one_file_that_fails(

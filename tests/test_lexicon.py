@@ -69,6 +69,50 @@ def test_without_case_the_cases_of_a_letter_add_up(words: list[str], steps: int,
         assert reading.text.lower() == words[int(scores.argmax())].lower()
 
 
+@settings(max_examples=40)
+@given(WORDS, st.integers(1, 6), SEEDS, st.floats(0.1, 9))
+def test_what_is_proven_is_the_most_probable_writing_of_any_word(
+    words: list[str], steps: int, seed: int, spread: float
+) -> None:
+    log_probs = random_log_probs(steps, 7, seed=seed, spread=spread)
+    reading = read(log_probs, words)
+    if reading.proven:
+        writings = {
+            "".join(letters)
+            for word in words
+            for letters in itertools.product(*((c.lower(), c.upper()) for c in word))
+        }
+        scores = forward_sum(log_probs[None], [ABC.encode(text) for text in writings])
+        assert reading.log_prob >= scores.max() - 1e-5
+
+
+def test_a_case_that_another_word_beats_is_not_proven() -> None:
+    log_probs = np.log(np.array([[[1e-9, 0.3, 0.3, 0.4]]], dtype=np.float32))
+    decoder = make_decoder("lexicon", Charset(tuple("aAb")), words=["a", "b"])
+    (reading,) = decoder(log_probs)
+    assert (reading.text.lower(), reading.constrained) == ("a", True)  # its cases together: 0.6
+    assert not reading.proven  # alone it has 0.3, and b has 0.4
+
+
+def test_a_word_that_has_half_of_the_probability_in_one_writing_is_proven() -> None:
+    assert read(showing("abC"), ["aBc", "ca"]).proven
+    step = [0.25, 0.6, 0.01, 0.02, 0.1, 0.01, 0.01]  # the blank, abc, ABC
+    reading = read(np.log(np.array([step, step], dtype=np.float32)), ["a", "b"])
+    assert reading.confidence == pytest.approx(0.66)  # of three alignments, none of which has half
+    assert reading.proven
+
+
+@pytest.mark.parametrize(
+    ("tokens", "step"), [("ab1", [0.2, 0.25, 0.15, 0.4]), ("aA1", [0.2, 0.25, 0.1, 0.45])]
+)
+def test_a_word_whose_letters_have_no_cases_is_proven_at_any_probability(
+    tokens: str, step: list[float]
+) -> None:
+    decoder = make_decoder("lexicon", Charset(tuple(tokens)), words=["a", "1"])
+    (reading,) = decoder(np.log(np.array([[step]], dtype=np.float32)))
+    assert (reading.text, reading.proven) == ("1", True)
+
+
 @pytest.mark.parametrize("shown", ["abc", "ABC", "Abc", "aBC"])
 def test_a_word_is_written_as_the_picture_shows_it(shown: str) -> None:
     assert read(showing(shown), ["aBc", "ca"]).text == shown

@@ -12,10 +12,10 @@ import pytest
 from export.openvino import convert
 from quantize.calibration import Crops
 from quantize.cli import deliver
-from quantize.openvino import CONV_LEVELS, quantize, restamp
+from quantize.openvino import CONV_LEVELS, quantize, restamp, write
 from quantize.verify import Contender
 from runtime.backends import model_files, model_size, open_backend
-from runtime.backends.openvino import seal
+from runtime.backends.openvino import read_model, seal
 from runtime.charset import Charset
 from runtime.errors import EngineError, ModelFileError
 from runtime.manifest import KEY
@@ -112,6 +112,26 @@ def test_an_interrupted_delivery_is_never_taken_for_a_model(
         open_backend(file)
     replace(new, file)
     assert open_backend(file).manifest.precision == "int8"
+
+
+def test_a_model_file_never_lies_there_before_its_weights(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new, replace, done = file.with_name("new.xml"), Path.replace, []
+
+    def once(self: Path, target: Path) -> Path:
+        if done:
+            raise OSError("no power")
+        done.append(target)
+        return replace(self, target)
+
+    backend = open_backend(file)
+    with monkeypatch.context() as context:
+        context.setattr(Path, "replace", once)
+        with pytest.raises(OSError, match="no power"):
+            write(read_model(openvino.Core(), file).clone(), backend.manifest, new)
+    assert done == [new.with_suffix(".bin")]
+    assert {path.name for path in file.parent.iterdir()} == {"tiny.xml", "tiny.bin", "new.bin"}
 
 
 def test_both_files_are_counted(file: Path) -> None:

@@ -4,6 +4,8 @@ import itertools
 import re
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from runtime.charset import Charset
 from runtime.decoders.pattern import compile_pattern
@@ -28,6 +30,36 @@ def test_it_accepts_what_pythons_expressions_match(pattern: str) -> None:
     assert automaton.distance[0] == min(map(len, accepted))  # no node is a dead end
 
 
+MARKS = Charset(tuple("!+-19A[\\]^a"))  # + to \ and ! to ] are ranges, if one reads them so
+ESCAPED = [r"\d", r"\D", r"\w", r"\s", *(f"\\{mark}" for mark in "!+-[\\]")]
+MEMBERS = st.lists(st.sampled_from([*"!+-19A[^a", *"---", *ESCAPED]), max_size=6).map("".join)
+SHORT = ["".join(t) for n in range(3) for t in itertools.product(MARKS.tokens, repeat=n)]
+
+
+@settings(max_examples=400)
+@given(st.sampled_from(["[", "[]", "[^", "[^]"]), MEMBERS)
+@example("[", r"+-\d")
+@example("[", r"\d-a")
+@example("[", r"\+-9")
+@example("[", r"+-\]")
+@example("[]", "-a")
+@example("[^", r"\w-")
+@pytest.mark.filterwarnings("ignore:Possible:FutureWarning")
+def test_a_set_is_what_pythons_expressions_take_it_for(start: str, members: str) -> None:
+    pattern = f"{start}{members}]"
+    try:
+        expected = [text for text in SHORT if re.fullmatch(pattern, text)]
+    except re.error:
+        expected = []
+    try:
+        automaton = compile_pattern(pattern, MARKS)
+    except DecodeError:  # also of what matches no text
+        found = []
+    else:
+        found = [text for text in SHORT if automaton.accepts_text(MARKS.encode(text))]
+    assert found == expected
+
+
 @pytest.mark.parametrize(
     ("pattern", "reason"),
     [
@@ -41,6 +73,9 @@ def test_it_accepts_what_pythons_expressions_match(pattern: str) -> None:
         ("a{x}", "expected {2}"),
         (r"\q", "unknown"),
         ("[b-a]", "runs backwards"),
+        (r"[b-\-]", r"the range b-\- runs backwards"),
+        (r"[--\d]", r"bad character range --\d"),
+        (r"[\w-b]", r"bad character range \w-b"),
         ("[^ab1-]", "no text"),
         ("a{99999}", "more than 10,000 states"),
         (r"(a|b)*a.{15}", "more than 10,000 states"),

@@ -7,6 +7,7 @@ import importlib
 import json
 from collections.abc import Collection
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -168,6 +169,20 @@ def test_auto_keeps_just_the_layers_that_need_it(
     kept = choose(fragile(*broken), home, halves, target)
     assert sorted(kept) == sorted(broken)
     assert not set(auto.int8_layers(target)) & set(broken)
+
+
+@pytest.mark.parametrize("broken", [["linear2"], ["lstm1", "linear2"]])
+def test_auto_tries_again_without_what_was_ranked_too_high(
+    home: Path, halves, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: list[str]
+) -> None:
+    ranking = ["conv3", *broken, *({*CONVOLUTIONS, *OTHERS} - {"conv3", *broken}), auto.TOGETHER]
+    found = {name: SimpleNamespace(divergence=-place) for place, name in enumerate(ranking)}
+    monkeypatch.setattr(auto, "costs", lambda *_: found)
+    target = tmp_path / "auto.npz"
+    assert choose(fragile(*broken), home, halves, target) == broken
+    int8 = auto.int8_layers(target)  # of those chosen, not of the last that were tried
+    assert "conv3" in int8
+    assert not set(int8) & set(broken)
 
 
 def test_auto_gives_up_with_advice(home: Path, halves, tmp_path: Path) -> None:

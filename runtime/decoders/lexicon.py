@@ -12,6 +12,7 @@ the same words, fused with the beam search, gave 73 %, and with this decoder not
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 from collections.abc import Sequence
@@ -41,6 +42,11 @@ class Decoder:
     A reading is `constrained` if it is a word of the lexicon. If no word is, or none with a
     probability of 1e-300, it is the greedy reading.
 
+    It is `proven` if no word of the lexicon, in whatever case, is a more probable text. No word as
+    such is ever more probable than the one that is read; but where that word's probability is the
+    sum over several ways to write it, the one that is shown may have less than another word, and
+    is proven only if it has half of all probability itself.
+
     Args:
         charset: What the classes stand for.
         words: The lexicon: a file (words, one a line, or an index that `python -m runtime
@@ -69,6 +75,7 @@ class Decoder:
         )
         automaton = self.index.automaton
         self._short = automaton.texts() if np.count_nonzero(automaton.accepts) <= _SHORT else []
+        self._caseless = np.bincount(self.index.fold)[self.index.fold] == 1  # of each class
         self.odds = prior / (1 - prior) if prior < 1 else math.inf
 
     def __call__(
@@ -95,7 +102,14 @@ class Decoder:
             word = self._best_word(merged, above)
             if word is not None:
                 text, constrained = self._as_shown(rows, merged, word), True
-        return Recognition.of(self.charset, text, rows, (), constrained, constrained)
+        reading = Recognition.of(self.charset, text, rows, (), constrained)
+        if constrained and self._proven(reading):
+            reading = dataclasses.replace(reading, proven=True)
+        return reading
+
+    def _proven(self, reading: Recognition) -> bool:
+        """Whether no other way to write this word, or another one, is more probable."""
+        return bool(self._caseless[reading.classes].all()) or reading.reaches(math.log(0.5))
 
     def _best_word(self, merged: FloatArray, above: float) -> list[int] | None:
         """The most probable word, if it is more probable than `above`."""

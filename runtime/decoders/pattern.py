@@ -26,6 +26,7 @@ _KINDS: dict[str, Callable[[str], bool]] = {
     "w": lambda c: c.isalnum() or c == "_",
     "s": str.isspace,
 }
+_Single = str | frozenset[int]  # a character, perhaps escaped, or classes such as those of `\d`
 _REPEAT = re.compile(r"\{(\d+)(,(\d*))?\}")
 
 
@@ -158,40 +159,48 @@ class _Compiler:
         """The classes that a single character of the pattern, or a set of them, stands for."""
         if character == ".":
             return frozenset(self.class_of.values())
-        if character == "\\":
-            return self._escaped()
         if character != "[":
-            return self._literal(character)
+            return self._classes(self._single(character))
         negated = self._next() == "^"
         self.position += negated
         members: frozenset[int] = frozenset()
         begin = self.position
         while (character := self._take()) != "]" or self.position == begin + 1:
-            if character == "\\":
-                members |= self._escaped()
-            elif self._next() == "-" and self.pattern[self.position + 1 : self.position + 2] != "]":
+            here = self.position - 1
+            single = self._single(character)
+            if self._next() == "-" and self.pattern[self.position + 1 : self.position + 2] != "]":
                 self.position += 1
-                upto = self._take()
-                if upto < character:
-                    raise self._wrong(f"the range {character}-{upto} runs backwards")
-                members |= {k for c, k in self.class_of.items() if character <= c <= upto}
+                members |= self._range(single, self._single(self._take()), here)
             else:
-                members |= self._literal(character)
+                members |= self._classes(single)
         return frozenset(self.class_of.values()) - members if negated else members
 
-    def _escaped(self) -> frozenset[int]:
-        character = self._take()
-        kind = _KINDS.get(character.lower())
+    def _single(self, character: str) -> _Single:
+        if character != "\\":
+            return character
+        escaped = self._take()
+        kind = _KINDS.get(escaped.lower())
         if kind is None:
-            if character.isalnum():
-                raise self._wrong(f"unknown \\{character}")
-            return self._literal(character)
-        return frozenset(k for c, k in self.class_of.items() if kind(c) == character.islower())
+            if escaped.isalnum():
+                raise self._wrong(f"unknown \\{escaped}")
+            return escaped
+        return frozenset(k for c, k in self.class_of.items() if kind(c) == escaped.islower())
 
-    def _literal(self, character: str) -> frozenset[int]:
-        if character not in self.class_of:
-            raise self._wrong(f"{character!r} is not in the charset")
-        return frozenset([self.class_of[character]])
+    def _range(self, low: _Single, high: _Single, here: int) -> frozenset[int]:
+        """The classes from one character to another, whose range is written from `here` on."""
+        written = self.pattern[here : self.position]
+        if not (isinstance(low, str) and isinstance(high, str)):
+            raise self._wrong(f"bad character range {written}: it needs a character at either end")
+        if high < low:
+            raise self._wrong(f"the range {written} runs backwards")
+        return frozenset(k for c, k in self.class_of.items() if low <= c <= high)
+
+    def _classes(self, single: _Single) -> frozenset[int]:
+        if not isinstance(single, str):
+            return single
+        if single not in self.class_of:
+            raise self._wrong(f"{single!r} is not in the charset")
+        return frozenset([self.class_of[single]])
 
     def _deterministic(self, start: int, end: int) -> Automaton:
         """The automaton whose nodes are sets of states."""

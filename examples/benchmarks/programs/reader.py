@@ -54,7 +54,8 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
         for image in images:
             for stretch in stretches:
                 height, width = image.shape[:2]
-                warm_up(manifest.preprocess.bucket(height, width, stretch))
+                if manifest.preprocess.fits(height, width, stretch):  # else there is no such look
+                    warm_up(manifest.preprocess.bucket(height, width, stretch))
         found = [read_in_stages(image) for image in images]
         stages_ms = [[*ms, confidence_ms(reading)] for reading, ms in found]
         return {"texts": [reading.text for reading, _ in found], "stages_ms": stages_ms}
