@@ -16,6 +16,7 @@ import torch
 from model.checkpoint import Checkpoint, load_checkpoint, read_safetensors, save_checkpoint
 from runtime.console import exit_code
 from runtime.errors import CrnnError
+from runtime.manifest import Manifest
 
 EXAMPLES = """
 examples:
@@ -33,11 +34,16 @@ def average(first: Checkpoint, others: Sequence[Path]) -> None:
             the averaged weights count.
 
     Raises:
-        CrnnError: If a file is damaged, or its network has another shape.
+        CrnnError: If a file is damaged, or its network has another shape, or does not see or say
+            the same.
     """
     sums = {name: value.double() for name, value in first.model.state_dict().items()}
     for path in others:
-        tensors, _ = read_safetensors(path)
+        tensors, metadata = read_safetensors(path)
+        if "manifest" in metadata:
+            _check(first, path, Manifest.from_json(metadata["manifest"], str(path)))
+        else:
+            print(f"{path} does not say what it reads: taken as the same", file=sys.stderr)
         state = {k.removeprefix("ema/"): v for k, v in tensors.items() if k.startswith("ema/")}
         weights = state or tensors
         if {k: v.shape for k, v in weights.items()} != {k: v.shape for k, v in sums.items()}:
@@ -46,6 +52,16 @@ def average(first: Checkpoint, others: Sequence[Path]) -> None:
             sums[name] += weights[name].double()
     count = 1 + len(others)
     first.model.load_state_dict({k: (v / count).to(torch.float32) for k, v in sums.items()})
+
+
+def _check(first: Checkpoint, path: Path, manifest: Manifest) -> None:
+    for name in ("charset", "stride", "preprocess"):
+        theirs, ours = getattr(manifest, name), getattr(first.manifest, name)
+        if theirs != ours:
+            raise CrnnError(
+                f"{path} holds another network than {first.path}: its {name} is {theirs}, not "
+                f"{ours}"
+            )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

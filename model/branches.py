@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -52,24 +51,35 @@ class Branched(nn.Module):
     def merged(self) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
         """A convolution and a batch-norm that, one after the other, do the same in evaluation.
 
-        For a module in evaluation mode. The batch-norm has bias alone: what a batch's statistics
-        would be cannot be told from those of the branches.
+        For a module in evaluation mode. The batch-norm changes nothing, but has the mean of what it
+        is given and, as far as branches are uncorrelated, the variance: it may be trained further.
         """
         conv = fuse_conv_bn_eval(self.conv, self.norm)  # a copy
         sides = [fuse_conv_bn_eval(self.point, self.point_norm)]
+        norms = [self.norm, self.point_norm]
         if self.identity is not None:
             eye = copy.deepcopy(self.point)
             nn.init.dirac_(eye.weight)
             sides.append(fuse_conv_bn_eval(eye, self.identity))
+            norms.append(self.identity)
         for side in sides:
             conv.weight[:, :, 1:2, 1:2] += side.weight
         biases = [part.bias for part in (conv, *sides) if part.bias is not None]  # all have one
         norm = copy.deepcopy(self.norm)
-        norm.reset_parameters()  # a mean of 0, a variance of 1
-        norm.weight.fill_(math.sqrt(1 + norm.eps))
-        norm.bias.copy_(torch.stack(biases).sum(0))
+        norm.bias.copy_(torch.stack([one.bias for one in norms]).sum(0))
+        norm.running_mean = norm.bias - torch.stack(biases).sum(0)
+        norm.running_var = torch.stack([output_variance(one) for one in norms]).sum(0)
+        norm.weight.copy_((norm.running_var + norm.eps).sqrt())
         conv.bias = None
         return conv, norm
+
+
+def output_variance(norm: nn.BatchNorm2d) -> torch.Tensor:
+    """How much each channel varies behind a batch-norm: its weight squared, but for epsilon."""
+    statistics = norm.running_var
+    if statistics is None:
+        raise CrnnError("a batch-norm without statistics cannot tell how much its channels vary")
+    return norm.weight.square() * statistics / (statistics + norm.eps)
 
 
 def add_branches(backbone: nn.Module, gain: float = 1.0) -> None:
@@ -104,7 +114,7 @@ def with_branches(model: CRNN) -> CRNN:
 def without_branches(model: CRNN) -> CRNN:
     """A copy in evaluation mode whose branches are merged: the same function there.
 
-    What trains it further must leave batch-norms in evaluation mode: see `Branched.merged`.
+    In training it is about the same function, too: see `Branched.merged`.
     """
     copied = copy.deepcopy(model).eval()
     copied.config = dataclasses.replace(model.config, branches=False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,25 @@ LAST = "last.safetensors"
 
 CHANGEABLE = {"resume", "out", "workers", "threads", "device", "save_every"}
 """What `--resume` may be given anew: nothing that changes what is computed."""
+
+FINITE = sys.float_info.max
+
+NUMBERS = (
+    ("must be at least 1", 1, FINITE, "steps batch max_width save_every eval_every threads"),
+    (
+        "cannot be negative, infinite or no number",
+        0,
+        FINITE,
+        "synth pieces lr weight_decay teacher_weight guide_weight workers",
+    ),
+    ("is a strength from 0 to 2", 0, 2, "augment"),
+    ("is a probability from 0 to 1", 0, 1, "look_again"),
+    ("is a decay from 0 to 1", 0, 1, "ema"),
+    ("is a factor from 0.05 to 4", 0.05, 4, "width"),
+    ("is a gradient's norm of at least 1e-6", 1e-6, FINITE, "clip"),
+    ("is a whole number from 0 to 2147483647", 0, 2**31 - 1, "seed"),
+)
+"""What holds of numbers: in words, from what, to what, and of which options."""
 
 EXAMPLES = """
 examples:
@@ -112,6 +133,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         "--data",
         action="append",
         default=[],
+        type=_weighted,
         metavar="DIR[=WEIGHT]",
         help="a folder with labels.tsv or labels.csv, or an LMDB; repeatable (weight: 1)",
     )
@@ -226,26 +248,16 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def settle(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
     """What `parse` does, for the parser of any command that trains."""
-    parser.set_defaults(command=parser.prog)
+    processes = int(os.environ.get("WORLD_SIZE", 1))  # torchrun says
+    parser.set_defaults(command=parser.prog, processes=processes)
     settings = parser.parse_args(argv)
     if settings.resume:
         return _resumed(parser, settings.out / LAST, argv)
     if (settings.out / LAST).exists():
         parser.error(f"{settings.out} holds a run already: --resume it, or choose another --out")
-    if min(settings.steps, settings.batch, settings.save_every, settings.eval_every) < 1:
-        parser.error("--steps, --batch, --save-every and --eval-every must be at least 1")
-    if min(settings.teacher_weight, settings.guide_weight) < 0:
-        parser.error("--teacher-weight and --guide-weight cannot be negative: 0 counts nothing")
-    if settings.look_again is not None and not 0 <= settings.look_again <= 1:
-        parser.error(f"--look-again is a probability from 0 to 1, got {settings.look_again:g}")
-    if not 0 <= settings.augment <= 2:
-        parser.error(f"--augment is a strength from 0 to 2, got {settings.augment:g}")
-    if settings.pieces < 0:
-        parser.error(f"--pieces is a share of the mixture, 0 or more, got {settings.pieces:g}")
+    _check_numbers(parser, settings)
     if settings.finetune and (settings.model, settings.width) != (None, None):
         parser.error("--finetune brings its own network: leave --model and --width out")
-    if settings.width is not None and not 0.05 <= settings.width <= 4:
-        parser.error(f"--width is a factor from 0.05 to 4, got {settings.width:g}")
     starts = (settings.finetune, settings.grow, settings.shrink)
     if sum(start is not None for start in starts) > 1:
         parser.error("--finetune, --grow and --shrink each name a start: give one of them")
@@ -268,6 +280,12 @@ def _resumed(
     if saved["command"] != parser.prog:
         parser.error(f"{path.parent} holds a run of `{saved['command']}`: resume it with that")
     defaults: dict[str, Any] = dict(parser._defaults)
+    now = defaults["processes"]
+    if (then := saved.get("processes", now)) != now:
+        parser.error(
+            f"the run in {path.parent} has {then} process{'es' * (then > 1)}, not {now}: "
+            f"its batches would be others. Start it with torchrun --nproc-per-node {then}"
+        )
     parser._defaults.clear()
     for action in parser._actions:
         defaults[action.dest], action.default = action.default, argparse.SUPPRESS
@@ -284,7 +302,29 @@ def _resumed(
     for name in ("out", "finetune", "grow", "shrink", "teacher", "eval", "words"):
         merged[name] = Path(merged[name]) if merged[name] is not None else None
     merged["fonts"] = [Path(p) for p in merged["fonts"]]
-    return argparse.Namespace(**{k: v for k, v in merged.items() if k != "help"})
+    settings = argparse.Namespace(**{k: v for k, v in merged.items() if k != "help"})
+    _check_numbers(parser, settings)
+    return settings
+
+
+def _check_numbers(parser: argparse.ArgumentParser, settings: argparse.Namespace) -> None:
+    for rule, least, most, names in NUMBERS:
+        for name in names.split():
+            value = getattr(settings, name)
+            if value is not None and not least <= value <= most:  # as nothing is to nan
+                parser.error(f"--{name.replace('_', '-')} {rule}, got {value}")
+
+
+def _weighted(item: str) -> str:
+    """A `--data DIR[=WEIGHT]`, as it was given."""
+    _, _, weight = item.partition("=")
+    try:
+        good = 0 <= float(weight or 1) <= FINITE
+    except ValueError:
+        good = False
+    if not good:
+        raise argparse.ArgumentTypeError(f"{item}: {weight!r} is no weight, expected 0 or more")
+    return item
 
 
 def jsonable(value: Any) -> Any:

@@ -30,13 +30,16 @@ from model.losses import Losses
 from model.options import MODEL
 from model.shrink import shrink
 from runtime.charset import Charset
-from runtime.errors import CharsetError, CrnnError, EngineError
+from runtime.errors import CharsetError, EngineError, ImageError
 from runtime.manifest import Manifest
 from runtime.preprocess import Preprocess
 from runtime.recognizer import Recognizer
 
-EVAL_SEED = 2**31  # rendered words to measure on are never rendered to train on
+EVAL_SEED = 2**31  # beyond any `--seed`: words to measure on are never rendered to train on
 EVAL_COUNT = 500
+
+DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+"""What a network computes in under autocast, by `--precision`; None for no autocast."""
 
 
 @dataclass(frozen=True)
@@ -65,24 +68,22 @@ def pick_device(name: str) -> torch.device:
         raise EngineError(f"torch cannot use device {name!r}: {reason}") from None
 
 
-def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
-    """What the network computes in, or None for plain fp32.
+def pick_precision(name: str, device: torch.device) -> str:
+    """What `--precision` names: one of `DTYPES`.
 
     Raises:
         EngineError: If fp16 is asked for on a CPU, where nothing would scale the gradients.
     """
-    if precision == "fp16":
-        if device.type != "cuda":
-            raise EngineError("--precision fp16 needs a CUDA device: use bf16 or fp32")
-        return torch.float16
-    if precision == "auto":
+    if name == "fp16" and device.type != "cuda":
+        raise EngineError("--precision fp16 needs a CUDA device: use bf16 or fp32")
+    if name == "auto":
         native = (
             torch.cuda.is_bf16_supported()
             if device.type == "cuda"
             else torch.cpu._is_avx512_bf16_supported()
         )
-        precision = "bf16" if native else "fp32"
-    return torch.bfloat16 if precision == "bf16" else None
+        return "bf16" if native else "fp32"
+    return name
 
 
 def augment_place(name: str, device: torch.device) -> str:
@@ -127,8 +128,7 @@ def make_job(settings: argparse.Namespace) -> Job:
         max_width=settings.max_width,
     )
     if settings.eval:
-        dataset = Spellable(open_dataset(settings.eval), charset, skip=settings.unknown == "skip")
-        eval_set: Sequence[Sample] = [dataset[i] for i in range(len(dataset))]
+        eval_set: Sequence[Sample] = _eval_set(settings, manifest)
     else:
         synth = _synth(settings, charset, EVAL_SEED, 1.0)
         eval_set = [synth[i] for i in range(EVAL_COUNT)]
@@ -242,6 +242,21 @@ def _synth(settings: argparse.Namespace, charset: Charset, seed: int, strength: 
     return Synth(faces, TextSource(words, charset), seed, strength)
 
 
+def _eval_set(settings: argparse.Namespace, manifest: Manifest) -> list[Sample]:
+    """The crops of `--eval`: all fit, or a run would end when it first measures."""
+    skip = settings.unknown == "skip"
+    dataset = Spellable(open_dataset(settings.eval), manifest.charset, skip=skip)
+    samples = [dataset[i] for i in range(len(dataset))]
+    for index, (image, text) in zip(dataset.indices, samples, strict=True):
+        try:
+            manifest.preprocess.bucket(*image.shape[:2])
+        except ImageError as error:
+            raise ImageError(
+                f"--eval {settings.eval}: number {index + 1}, {text!r}: {error}"
+            ) from None
+    return samples
+
+
 def _mixture(settings: argparse.Namespace, reader: CRNN, manifest: Manifest) -> Mixture:
     charset, skip = manifest.charset, settings.unknown == "skip"
     parts = []
@@ -255,10 +270,7 @@ def _mixture(settings: argparse.Namespace, reader: CRNN, manifest: Manifest) -> 
     for item in settings.data:
         path, _, weight = item.partition("=")
         datasets.append(Spellable(open_dataset(Path(path)), charset, skip=skip))
-        try:
-            parts.append(Part(datasets[-1], float(weight or 1), augment, strength))
-        except ValueError:
-            raise CrnnError(f"--data {item}: {weight!r} is no weight, expected a number") from None
+        parts.append(Part(datasets[-1], float(weight or 1), augment, strength))
     if settings.pieces:
         recognizer = Recognizer(TorchBackend(reader, manifest))
         pieces = Pieces(datasets, recognizer, settings.seed)

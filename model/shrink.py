@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from model.branches import with_branches, without_branches
+from model.branches import output_variance, with_branches, without_branches
 from model.config import ModelConfig
 from model.crnn import CRNN
 from runtime.errors import CrnnError
@@ -110,9 +110,10 @@ def _variances(norm: nn.BatchNorm2d) -> torch.Tensor:
 
     Not its square: a channel that is always the same is a bias, which the next batch-norm drops.
     """
+    spread = output_variance(norm).sqrt()
     middles = (torch.arange(NODES, dtype=torch.float64) + 0.5) / NODES
     points = torch.special.ndtri(middles)  # of equal weight
-    values = torch.relu(norm.weight[:, None] * points + norm.bias[:, None])
+    values = torch.relu(spread[:, None] * points + norm.bias[:, None])
     return values.var(1, correction=0).float()
 
 

@@ -13,6 +13,7 @@ from model.checkpoint import read_safetensors, write_safetensors
 from model.crnn import CRNN
 from model.guide import Guide
 from runtime.errors import ModelFileError
+from runtime.manifest import Manifest
 
 
 class Ema:
@@ -53,9 +54,11 @@ class TrainState:
     seconds: float = 0.0
     best: float = -1.0
     history: list[dict[str, float]] = field(default_factory=list)
+    pending: list[dict[str, float]] = field(default_factory=list)
+    """Losses of the steps since the last that `history` has."""
 
-    def save(self, path: Path, settings: dict[str, Any]) -> None:
-        """Write the state atomically, with the run's settings."""
+    def save(self, path: Path, settings: dict[str, Any], manifest: Manifest) -> None:
+        """Write the state atomically, with the run's settings and its network's manifest."""
         optimizer = self.optimizer.state_dict()
         tensors = {f"model/{k}": v for k, v in self.model.state_dict().items()}
         tensors |= {f"ema/{k}": v for k, v in self.ema.model.state_dict().items()}
@@ -68,6 +71,7 @@ class TrainState:
             "seconds": self.seconds,
             "best": self.best,
             "history": self.history,
+            "pending": self.pending,
             "settings": settings,
             "param_groups": optimizer["param_groups"],
             "scaler": self.scaler.state_dict(),
@@ -75,7 +79,7 @@ class TrainState:
         write_safetensors(
             path,
             {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()},
-            {k: json.dumps(v) for k, v in metadata.items()},
+            {k: json.dumps(v) for k, v in metadata.items()} | {"manifest": manifest.to_json()},
         )
 
     def load(self, path: Path) -> None:
@@ -105,6 +109,7 @@ class TrainState:
             self.seconds = json.loads(metadata["seconds"])
             self.best = json.loads(metadata["best"])
             self.history = json.loads(metadata["history"])
+            self.pending = json.loads(metadata.get("pending", "[]"))  # earlier versions: lost
         except (RuntimeError, ValueError, KeyError) as error:
             raise ModelFileError(f"cannot resume from {path}: {error}") from None
 

@@ -36,13 +36,14 @@ from model.options import LAST, jsonable, parse
 from model.plot import plot_history
 from model.schedule import lr_factor
 from model.setup import (
+    DTYPES,
     Job,
     augment_place,
-    autocast_dtype,
     make_job,
     make_losses,
     make_optimizer,
     pick_device,
+    pick_precision,
 )
 from model.state import Ema, TrainState
 from runtime.console import exit_code
@@ -57,13 +58,14 @@ class Trainer:
         """Set up network, data and optimizer; take over the saved state when resuming."""
         self.settings = settings
         self.rank = int(os.environ.get("RANK", 0))
-        self.world = int(os.environ.get("WORLD_SIZE", 1))
+        self.world: int = settings.processes
         self.device = pick_device(settings.device)
-        self.dtype = autocast_dtype(settings.precision, self.device)
         torch.manual_seed(settings.seed)
         if settings.threads:
             torch.set_num_threads(settings.threads)
         # Settled, and saved as such, so that a run resumed on another device computes the same.
+        settings.precision = pick_precision(settings.precision, self.device)
+        self.dtype = DTYPES[settings.precision]
         settings.augment_on = augment_place(settings.augment_on, self.device)
         self.job: Job = make_job(settings)
         self.augment = BatchAugment(self.job.manifest.preprocess)
@@ -80,6 +82,8 @@ class Trainer:
         self.state = TrainState(model, losses.guide, Ema(model, settings.ema), optimizer, scaler)
         if settings.resume:
             self.state.load(settings.out / LAST)
+            if self.rank == 0:  # lines of steps that were lost go: they are made again
+                self._write_log(self.state.history, "w")
         self.losses: nn.Module = DistributedDataParallel(losses) if self.world > 1 else losses
         self.stopping = False
 
@@ -139,24 +143,28 @@ class Trainer:
         signal.signal(signal.SIGTERM, self._stop)
         bar = tqdm(total=settings.steps, initial=state.step, unit="step", disable=self.rank > 0)
         started = time.monotonic() - state.seconds
-        losses: list[dict[str, float]] = []
+        if self._evaluation_due():  # ended before that was done
+            self._evaluate(bar)
         for batch in self.batches() if state.step < settings.steps else ():
-            losses.append(self.train_step(batch))
+            state.pending.append(self.train_step(batch))
             state.seconds = time.monotonic() - started
             bar.update()
             done = state.step == settings.steps
             if state.step % LOG_EVERY == 0 or done:
-                means = {name: fmean(step[name] for step in losses) for name in losses[0]}
+                names, steps = state.pending[0], state.pending
+                means = {name: fmean(step[name] for step in steps) for name in names}
                 self._log(means)
                 rate = state.step * settings.batch * self.world / max(state.seconds, 1e-9)
                 bar.set_postfix(loss=f"{means['loss']:.3f}", img_s=f"{rate:.0f}")
-                losses.clear()
-            if state.step % settings.eval_every == 0 or done:
+                state.pending.clear()
+            stop, due = self._agreed_stop(), self._evaluation_due()
+            if state.step % settings.save_every == 0 or due or stop:
+                self._save()  # before it is measured: what fails there must cost no step
+            if stop:
+                break
+            if due:
                 self._evaluate(bar)
-            stop = self._agreed_stop()
-            if state.step % settings.save_every == 0 or done or stop:
-                self._save()
-            if stop or done:
+            if done:
                 break
         bar.close()
         if self.stopping:
@@ -180,14 +188,23 @@ class Trainer:
         self.stopping = bool(flag.item())
         return self.stopping
 
+    def _evaluation_due(self) -> bool:
+        """Whether the current step is one to measure at, and has not been measured."""
+        step, settings = self.state.step, self.settings
+        due = step > 0 and (step % settings.eval_every == 0 or step == settings.steps)
+        return due and not any(e["step"] == step and "accuracy" in e for e in self.state.history)
+
     def _log(self, entry: dict[str, float]) -> None:
         if self.rank:
             return
         state = self.state
         entry = {"step": state.step, "seconds": round(state.seconds, 1), **entry}
         state.history.append(entry)
-        with (self.settings.out / "log.jsonl").open("a") as file:
-            file.write(json.dumps(entry) + "\n")
+        self._write_log([entry], "a")
+
+    def _write_log(self, entries: list[dict[str, float]], mode: str) -> None:
+        with (self.settings.out / "log.jsonl").open(mode) as file:
+            file.writelines(json.dumps(entry) + "\n" for entry in entries)
 
     def _evaluate(self, bar: tqdm) -> None:
         if self.rank == 0:
@@ -213,6 +230,7 @@ class Trainer:
                 self._save_checkpoint("best")
             if state.step == self.settings.steps:
                 self._save_checkpoint("final")
+            self._save()
         if self.world > 1:
             dist.barrier()
 
@@ -228,7 +246,7 @@ class Trainer:
     def _save(self) -> None:
         if self.rank == 0:
             saved = {k: jsonable(v) for k, v in vars(self.settings).items() if k != "resume"}
-            self.state.save(self.settings.out / LAST, saved)
+            self.state.save(self.settings.out / LAST, saved, self.job.manifest)
             plot_history(
                 self.state.history,
                 self.settings.out / "curve.png",
@@ -255,7 +273,7 @@ def main(
     def train() -> int:
         settings = parse(argv)
         settings.out.mkdir(parents=True, exist_ok=True)
-        if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        if settings.processes > 1:
             cuda = pick_device(settings.device).type == "cuda"
             dist.init_process_group("nccl" if cuda else "gloo")
         trainer = kind(settings)

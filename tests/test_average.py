@@ -12,24 +12,30 @@ from model.config import ModelConfig
 from model.crnn import CRNN
 from runtime.charset import Charset
 from runtime.manifest import Manifest
+from runtime.preprocess import Preprocess
 
 SHAPE = ModelConfig("tiny", (4, 4, 8, 8, 8, 8, 8), hidden=8, layers=1, num_classes=4)
 MANIFEST = Manifest(name="tiny", charset=Charset(tuple("abc")))
 
 
-def save(path: Path, seed: int, config: ModelConfig = SHAPE) -> CRNN:
+def save(path: Path, seed: int, config: ModelConfig = SHAPE, manifest: Manifest = MANIFEST) -> CRNN:
     torch.manual_seed(seed)
     model = CRNN(config)
-    save_checkpoint(path, model, MANIFEST, half=False)
+    save_checkpoint(path, model, manifest, half=False)
     return model
+
+
+def save_state(path: Path, model: CRNN, metadata: dict[str, str]) -> None:
+    """What counts of a run's state for an average."""
+    state = {f"ema/{k}": v for k, v in model.state_dict().items()}
+    state |= {f"model/{k}": torch.zeros_like(v) for k, v in model.state_dict().items()}
+    write_safetensors(path, state, metadata)
 
 
 def test_the_average_lies_in_the_middle_of_checkpoints_and_states(tmp_path) -> None:
     a, b = (save(tmp_path / f"{seed}.safetensors", seed) for seed in (1, 2))
     c = CRNN(SHAPE)
-    state = {f"ema/{k}": v for k, v in c.state_dict().items()}
-    state |= {f"model/{k}": torch.zeros_like(v) for k, v in c.state_dict().items()}
-    write_safetensors(tmp_path / "last.safetensors", state, {})
+    save_state(tmp_path / "last.safetensors", c, {"manifest": MANIFEST.to_json()})
     files = [str(tmp_path / f"{name}.safetensors") for name in ("1", "2", "last")]
     assert main([*files, "--out", str(tmp_path / "mean.safetensors")]) == 0
     mean = load_checkpoint(tmp_path / "mean.safetensors")
@@ -50,3 +56,37 @@ def test_what_does_not_fit_is_refused_and_nothing_written(damage, tmp_path, caps
     assert main([*arguments, "--out", str(out)]) == 1
     assert capsys.readouterr().err.startswith("error: ")
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"charset": Charset(tuple("xyz"))},
+        {"preprocess": Preprocess(min_width=32)},
+        {"stride": 8},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+@pytest.mark.parametrize("kind", ["checkpoint", "state"])
+def test_networks_that_do_not_see_or_say_the_same_are_refused(
+    kind, change, tmp_path, capsys
+) -> None:
+    save(tmp_path / "a.safetensors", 1)
+    (name,), other = change, MANIFEST.replace(**change)
+    if kind == "checkpoint":
+        save(tmp_path / "b.safetensors", 2, manifest=other)
+    else:
+        save_state(tmp_path / "b.safetensors", CRNN(SHAPE), {"manifest": other.to_json()})
+    out = tmp_path / "mean.safetensors"
+    arguments = [str(tmp_path / "a.safetensors"), str(tmp_path / "b.safetensors")]
+    assert main([*arguments, "--out", str(out)]) == 1
+    assert f"its {name} is" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_state_of_before_states_had_manifests_counts_with_a_remark(tmp_path, capsys) -> None:
+    save(tmp_path / "a.safetensors", 1)
+    save_state(tmp_path / "last.safetensors", CRNN(SHAPE), {})
+    files = [str(tmp_path / f"{name}.safetensors") for name in ("a", "last")]
+    assert main([*files, "--out", str(tmp_path / "mean.safetensors")]) == 0
+    assert "last.safetensors does not say what it reads" in capsys.readouterr().err

@@ -86,6 +86,41 @@ def test_folding_merges_branches_into_what_the_plain_network_folds_to() -> None:
     torch.testing.assert_close(model(tensor), expected, rtol=0, atol=0)  # it stays as it is
 
 
+def test_a_merged_batch_norm_has_the_statistics_of_what_it_is_given() -> None:
+    """Nearly: of pictures of noise, which no two branches see alike."""
+    torch.manual_seed(0)
+    branch, x = Branched(nn.Conv2d(64, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64)), None
+    for norm in (branch.norm, branch.point_norm, branch.identity):
+        nn.init.uniform_(norm.weight, -1, 2)
+        nn.init.normal_(norm.bias)
+    for _ in range(60):
+        x = torch.randn(8, 64, 16, 16) * 2 + 1
+        branch.train()(x)
+    conv, norm = branch.eval().merged()
+    expected, given = branch(x), conv(x)
+    torch.testing.assert_close(norm(given), expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(norm.running_mean, given.mean((0, 2, 3)), atol=0.1, rtol=0.1)
+    torch.testing.assert_close(norm.running_var, given.var((0, 2, 3)), atol=0, rtol=0.5)
+    torch.testing.assert_close(norm.train()(given), expected, atol=1, rtol=0.3)
+
+
+def test_merged_branches_that_add_nothing_train_as_if_they_had_not_been_there() -> None:
+    plain, tensor = trained_looking(PLAIN), torch.randn(3, 1, 32, 96)
+    for norm in norms(plain)[:3]:
+        nn.init.zeros_(norm.weight[:2])  # nor do these channels
+    merged = without_branches(with_branches(plain))
+    torch.testing.assert_close(merged(tensor), plain(tensor), atol=1e-3, rtol=1e-3)
+    merged, plain = merged.train(), plain.train()
+    torch.testing.assert_close(merged(tensor), plain(tensor), atol=1e-2, rtol=1e-2)
+    for network in (merged, plain):
+        network(tensor).logsumexp(-1).sum().backward()
+    learning = [norm.weight.grad[:2].bool() for norm in norms(plain)[:3]]
+    assert torch.stack(learning).any()
+    convs = [m for m in merged.modules() if isinstance(m, nn.Conv2d)]
+    for conv, expected in zip(convs, learning, strict=False):
+        assert torch.equal(conv.weight.grad[:2].flatten(1).any(1), expected)
+
+
 def test_each_branch_counts() -> None:
     tensor = torch.randn(1, 1, 32, 64)
     for part in ("norm", "point_norm", "identity"):

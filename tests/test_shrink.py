@@ -93,6 +93,23 @@ def test_branches_are_merged_and_may_be_put_on_again(trained) -> None:
     torch.testing.assert_close(again.eval()(tensor), expected, atol=1e-4, rtol=1e-4)
 
 
+def test_branches_that_add_nothing_do_not_change_which_units_are_kept(trained) -> None:
+    alone, branched = (shrink(model, SMALL).folded() for model in (trained, with_branches(trained)))
+    for name, value in alone.state_dict().items():
+        torch.testing.assert_close(branched.state_dict()[name], value, atol=1e-5, rtol=1e-4)
+
+
+def test_a_channel_whose_input_never_changes_goes_however_large_its_gain(trained) -> None:
+    model = CRNN(LARGE)
+    model.load_state_dict(trained.state_dict())
+    conv, norm = model.backbone[0], model.backbone[1]
+    with torch.no_grad():
+        conv.weight[2], norm.running_mean[2], norm.running_var[2], norm.weight[2] = 0, 0, 0, 1.5
+    small = shrink(model.eval(), dataclasses.replace(LARGE, channels=(5, *LARGE.channels[1:])))
+    kept = torch.tensor([0, 1, 3, 4, 5])
+    torch.testing.assert_close(small.backbone[0].weight, conv.weight[kept])
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -8,17 +9,29 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
-from model.checkpoint import load_checkpoint, read_safetensors, save_checkpoint
+from model.average import main as average
+from model.checkpoint import (
+    load_checkpoint,
+    read_safetensors,
+    save_checkpoint,
+    write_safetensors,
+)
 from model.config import CONFIGS, ModelConfig
 from model.crnn import CRNN
+from model.data.sampling import Batch
 from model.distill import Teacher
-from model.options import LAST
+from model.options import LAST, parse
 from model.schedule import SCHEDULES, lr_factor
-from model.train import main
+from model.setup import make_job, pick_precision
+from model.state import Ema, read_settings
+from model.train import Trainer, main
 from runtime.charset import Charset
+from runtime.errors import CrnnError, EngineError
 from runtime.manifest import Manifest
 from runtime.recognizer import Recognizer
 
@@ -33,6 +46,22 @@ def options(numbers: Path, out: Path, *more: str) -> list[str]:
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
     return read_safetensors(run / LAST)[0]
+
+
+def assert_the_same_run(one: Path, other: Path) -> None:
+    for name in (LAST, "best.safetensors", "final.safetensors"):
+        (tensors, _), (others, _) = (read_safetensors(run / name) for run in (one, other))
+        assert tensors.keys() == others.keys()
+        for key, value in tensors.items():
+            torch.testing.assert_close(others[key], value, rtol=0, atol=0, msg=f"{name}: {key}")
+    assert history(one) == history(other)
+
+
+def history(run: Path) -> list[dict[str, float]]:
+    """What a run's state and its log tell alike, times aside."""
+    told: list[dict[str, float]] = json.loads(read_safetensors(run / LAST)[1]["history"])
+    assert told == [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in entry.items() if k != "seconds"} for entry in told]
 
 
 def test_resumed_run_equals_the_run_that_never_stopped(numbers, tmp_path) -> None:
@@ -53,10 +82,106 @@ def test_resumed_run_equals_the_run_that_never_stopped(numbers, tmp_path) -> Non
     assert process.returncode == 130, said
     assert "--resume" in said
     assert main(["--out", str(tmp_path / "cut"), "--resume"]) == 0
-    whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "cut")
-    assert whole.keys() == cut.keys()
-    for name, value in whole.items():
-        torch.testing.assert_close(cut[name], value, rtol=0, atol=0, msg=name)
+    assert_the_same_run(tmp_path / "whole", tmp_path / "cut")
+
+
+def interrupted(step: int) -> type[Trainer]:
+    """One that Ctrl-C reaches in that step."""
+
+    class Interrupted(Trainer):
+        def train_step(self, batch: Batch) -> dict[str, float]:
+            self.stopping = self.state.step == step - 1
+            return super().train_step(batch)
+
+    return Interrupted
+
+
+class FailsInStepSix(Trainer):
+    def train_step(self, batch: Batch) -> dict[str, float]:
+        if self.state.step == 5:
+            raise CrnnError("no memory left")
+        return super().train_step(batch)
+
+
+class FailsToEvaluate(Trainer):
+    def _evaluate(self, bar: object) -> None:
+        raise CrnnError("cannot read that")
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (interrupted(2), 130),
+        (interrupted(4), 130),  # where it would be measured
+        (interrupted(6), 130),  # the last
+        (FailsInStepSix, 1),
+        (FailsToEvaluate, 1),
+    ],
+    ids=["between", "measuring", "last", "step", "evaluation"],
+)
+def test_however_a_run_ends_its_log_goes_on_as_if_it_had_not(
+    kind: type[Trainer], code: int, numbers, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr("model.train.LOG_EVERY", 5)
+    steps = ["--steps", "6", "--eval-every", "4"]
+    assert main(options(numbers, tmp_path / "whole", *steps)) == 0
+    assert main(options(numbers, tmp_path / "cut", *steps), kind=kind) == code
+    assert main(["--out", str(tmp_path / "cut"), "--resume"]) == 0
+    assert_the_same_run(tmp_path / "whole", tmp_path / "cut")
+    assert [entry["step"] for entry in history(tmp_path / "cut")] == [4, 5, 6, 6]
+
+
+def test_a_state_of_before_losses_were_kept_goes_on(numbers, tmp_path) -> None:
+    arguments = options(numbers, tmp_path, "--steps", "3")
+    assert main(arguments, kind=interrupted(2)) == 130
+    tensors, metadata = read_safetensors(tmp_path / LAST)
+    settings = json.loads(metadata["settings"])
+    for new in ("pending", "manifest"):
+        del metadata[new]
+    del settings["processes"]
+    write_safetensors(tmp_path / LAST, tensors, metadata | {"settings": json.dumps(settings)})
+    assert main(["--out", str(tmp_path), "--resume"]) == 0
+    assert [entry["step"] for entry in history(tmp_path)] == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "native", "precision"),
+    [
+        ("auto", "cpu", True, "bf16"),
+        ("auto", "cpu", False, "fp32"),
+        ("fp32", "cpu", True, "fp32"),
+        ("bf16", "cpu", False, "bf16"),
+        ("fp16", "cuda", True, "fp16"),
+    ],
+)
+def test_auto_is_bf16_where_that_is_native(name, device, native, precision, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
+    assert pick_precision(name, torch.device(device)) == precision
+
+
+def test_fp16_needs_a_gpu() -> None:
+    with pytest.raises(EngineError, match="CUDA"):
+        pick_precision("fp16", torch.device("cpu"))
+
+
+def test_a_run_keeps_the_precision_that_it_began_with(numbers, tmp_path, monkeypatch) -> None:
+    for native, step in ((False, 1), (True, 2)):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda now=native: now)
+        start = options(numbers, tmp_path, "--steps", "2", "--precision", "auto", "--device", "cpu")
+        again = ["--out", str(tmp_path), "--resume"]
+        main(again if native else start, kind=interrupted(step))
+        assert read_settings(tmp_path / LAST)["precision"] == "fp32"
+
+
+def test_a_run_of_one_process_is_not_resumed_by_two(
+    numbers, tmp_path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(options(numbers, tmp_path, "--steps", "2"), kind=interrupted(1)) == 130
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(SystemExit):
+        main(["--out", str(tmp_path), "--resume"])
+    said = capsys.readouterr().err
+    assert f"the run in {tmp_path} has 1 process, not 2" in said
 
 
 def test_a_run_learns_and_leaves_its_files(numbers, tmp_path) -> None:
@@ -216,7 +341,7 @@ def test_a_teacher_that_spells_otherwise_is_refused(numbers, tmp_path, capsys) -
     assert "its stride is 8, the student's 4" in capsys.readouterr().err
 
 
-def test_two_processes_train_one_model(numbers, tmp_path) -> None:
+def test_two_processes_train_one_model(numbers, tmp_path, capsys) -> None:
     command = [
         sys.executable,
         "-m",
@@ -235,13 +360,15 @@ def test_two_processes_train_one_model(numbers, tmp_path) -> None:
     assert json.loads(state["step"]) == 4
     best = load_checkpoint(tmp_path / "two" / "best.safetensors")
     assert best.manifest.provenance["images_seen"] == 4 * 2 * 2
+    with pytest.raises(SystemExit):
+        main(["--out", str(tmp_path / "two"), "--resume"])
+    assert "has 2 processes, not 1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
         (["--data", "/nowhere"], "labels.tsv"),
-        (["--data", "{numbers}=heavy"], "heavy"),
         (["--charset", "abc"], "charset"),
         (["--charset", "@/nowhere"], "/nowhere"),
         (["--finetune", "/nowhere.safetensors"], "/nowhere"),
@@ -257,6 +384,80 @@ def test_bad_settings_are_refused_in_one_line(numbers, tmp_path, capsys, change,
     assert error.startswith("error: ")
     assert says in error
     assert error.count("\n") == 1
+
+
+def test_an_eval_crop_that_is_too_long_ends_a_run_before_it_begins(
+    numbers, tmp_path, capsys
+) -> None:
+    for name, width in (("word", 96), ("ok", 96), ("long", 2000)):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((16, width), 200, np.uint8))
+    (tmp_path / "labels.tsv").write_text("word.png\tword\nok.png\t1\nlong.png\t23\n")
+    run = tmp_path / "run"
+    arguments = options(numbers, run, "--eval", str(tmp_path), "--unknown", "skip")
+    assert main([*arguments, "--steps", "1"]) == 1
+    assert f"error: --eval {tmp_path}: number 3, '23': an image of 2000×16 px" in (
+        capsys.readouterr().err
+    )
+    assert not list(run.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--seed", "-1", "--seed is a whole number from 0 to 2147483647, got -1"),
+        ("--seed", str(2**31), "--seed is a whole number from 0 to 2147483647, got 2147483648"),
+        ("--lr", "-1", "--lr cannot be negative, infinite or no number, got -1"),
+        ("--lr", "nan", "--lr cannot be negative, infinite or no number, got nan"),
+        ("--lr", "inf", "--lr cannot be negative, infinite or no number, got inf"),
+        ("--weight-decay", "-1", "--weight-decay cannot be negative"),
+        ("--synth", "nan", "--synth cannot be negative"),
+        ("--synth", "inf", "--synth cannot be negative"),
+        ("--synth", "-0.1", "--synth cannot be negative"),
+        ("--pieces", "nan", "--pieces cannot be negative"),
+        ("--teacher-weight", "inf", "--teacher-weight cannot be negative"),
+        ("--guide-weight", "nan", "--guide-weight cannot be negative"),
+        ("--workers", "-1", "--workers cannot be negative"),
+        ("--clip", "-5", "--clip is a gradient's norm of at least 1e-6, got -5"),
+        ("--clip", "0", "--clip is a gradient's norm of at least 1e-6, got 0"),
+        ("--clip", "nan", "--clip is a gradient's norm"),
+        ("--ema", "3", "--ema is a decay from 0 to 1, got 3"),
+        ("--ema", "nan", "--ema is a decay from 0 to 1, got nan"),
+        ("--augment", "nan", "--augment is a strength from 0 to 2, got nan"),
+        ("--look-again", "1.5", "--look-again is a probability from 0 to 1, got 1.5"),
+        ("--width", "nan", "--width is a factor from 0.05 to 4, got nan"),
+        ("--threads", "-1", "--threads must be at least 1, got -1"),
+        ("--threads", "0", "--threads must be at least 1, got 0"),
+        ("--steps", "0", "--steps must be at least 1, got 0"),
+        ("--batch", "0", "--batch must be at least 1"),
+        ("--max-width", "-2", "--max-width must be at least 1"),
+        ("--save-every", "0", "--save-every must be at least 1"),
+        ("--eval-every", "0", "--eval-every must be at least 1"),
+        ("--data", "a=heavy", "a=heavy: 'heavy' is no weight"),
+        ("--data", "a=nan", "a=nan: 'nan' is no weight"),
+        ("--data", "a=inf", "a=inf: 'inf' is no weight"),
+        ("--data", "a=-1", "a=-1: '-1' is no weight"),
+    ],
+)
+def test_a_number_that_means_nothing_is_refused(option, value, says, tmp_path, capsys) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--out", str(tmp_path), option, value])
+    assert says in capsys.readouterr().err
+
+
+def test_bounds_themselves_are_taken(tmp_path) -> None:
+    least = (
+        "--seed 0 --lr 0 --clip 1e-6 --ema 0 --augment 0 --look-again 0 --width 0.05 --workers 0"
+    )
+    most = "--seed 2147483647 --ema 1 --augment 2 --look-again 1 --width 4"
+    assert parse(["--out", str(tmp_path), *least.split(), "--data", "a=0"]).data == ["a=0"]
+    assert parse(["--out", str(tmp_path), *most.split(), "--data", "a"]).data == ["a"]
+
+
+def test_resume_refuses_numbers_that_mean_nothing(numbers, tmp_path, capsys) -> None:
+    assert main(options(numbers, tmp_path, "--steps", "1")) == 0
+    with pytest.raises(SystemExit):
+        main(["--out", str(tmp_path), "--resume", "--save-every", "0"])
+    assert "--save-every must be at least 1, got 0" in capsys.readouterr().err
 
 
 def test_a_finished_run_is_never_overwritten(numbers, tmp_path, capsys) -> None:
@@ -276,6 +477,62 @@ def test_resume_refuses_settings_that_contradict_the_run(numbers, tmp_path, caps
 def test_resume_without_a_run_says_so(tmp_path, capsys) -> None:
     assert main(["--out", str(tmp_path), "--resume"]) == 1
     assert "no checkpoint" in capsys.readouterr().err
+
+
+def test_a_run_is_not_averaged_with_a_network_of_another_charset(numbers, tmp_path, capsys) -> None:
+    assert main(options(numbers, tmp_path / "run", "--steps", "1")) == 0
+    last, other = tmp_path / "run" / LAST, tmp_path / "other.safetensors"
+    best = load_checkpoint(tmp_path / "run" / "best.safetensors")
+    letters = best.manifest.replace(charset=Charset(tuple("abcdefghij")))
+    capsys.readouterr()
+    for manifest, code in ((best.manifest, 0), (letters, 1)):
+        save_checkpoint(other, best.model, manifest)
+        assert average([str(other), str(last), "--out", str(tmp_path / "mean.safetensors")]) == code
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")  # and no remark on what a state does not say
+    assert "its charset is" in said
+
+
+def test_gradients_that_are_not_finite_are_not_applied(numbers, tmp_path) -> None:
+    trainer = Trainer(parse(options(numbers, tmp_path, "--steps", "2")))
+    batch, model = next(trainer.batches()), trainer.state.model
+    before = [weight.detach().clone() for weight in model.parameters()]
+    trainer.weights["loss"] = math.inf
+    trainer.train_step(batch)
+    assert trainer.state.step == 1
+    assert all(map(torch.equal, model.parameters(), before))
+    trainer.weights["loss"] = 1.0
+    trainer.train_step(batch)
+    assert not any(map(torch.equal, model.parameters(), before))
+    assert all(weight.isfinite().all() for weight in model.parameters())
+
+
+def test_gradients_are_clipped(numbers, tmp_path) -> None:
+    trainer = Trainer(parse(options(numbers, tmp_path, "--steps", "2", "--clip", "0.01")))
+    trainer.train_step(next(trainer.batches()))
+    gradients = [weight.grad for weight in trainer.state.model.parameters()]
+    assert torch.nn.utils.get_total_norm(gradients) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_words_to_measure_on_are_the_same_in_each_run_and_none_to_train_on(
+    tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr("model.setup.EVAL_COUNT", 4)
+    runs = [make_job(parse(["--out", str(tmp_path), "--seed", seed])) for seed in "12"]
+    for one, other in zip(runs[0].eval_set, runs[1].eval_set, strict=True):
+        assert np.array_equal(one[0], other[0])
+    for run in runs:
+        trained = [run.chunks.mixture.parts[0].source[index][0] for index in range(4)]
+        assert not any(map(np.array_equal, trained, (image for image, _ in run.eval_set)))
+
+
+def test_the_average_has_the_statistics_of_the_network() -> None:
+    model = CRNN(ModelConfig("small", (4,) * 7, 8, 1, DIGITS.num_classes))
+    ema, before = Ema(model, 0.9), [buffer.clone() for buffer in model.buffers()]
+    model.train()(torch.randn(2, 1, 32, 64) + 1)
+    ema.update(model, 1000)
+    assert all(map(torch.equal, ema.model.buffers(), model.buffers()))
+    assert not any(map(torch.equal, ema.model.buffers(), before))
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
