@@ -1,45 +1,18 @@
-"""The command line of `python -m model.train`, and what a resumed run may change of it."""
+"""The command line of `python -m model.train`."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from model.config import CONFIGS
 from model.schedule import SCHEDULES
-from model.state import read_settings
 
 MODEL = "crnn-lite"
 """The network that is trained when none is named."""
 
-LAST = "last.safetensors"
-"""The training state in a run's folder, which `--resume` reads."""
-
-CHANGEABLE = {"resume", "out", "workers", "threads", "device", "save_every"}
-"""What `--resume` may be given anew: nothing that changes what is computed."""
-
 FINITE = sys.float_info.max
-
-NUMBERS = (
-    ("must be at least 1", 1, FINITE, "steps batch max_width save_every eval_every threads"),
-    (
-        "cannot be negative, infinite or no number",
-        0,
-        FINITE,
-        "synth pieces lr weight_decay teacher_weight guide_weight workers",
-    ),
-    ("is a strength from 0 to 2", 0, 2, "augment"),
-    ("is a probability from 0 to 1", 0, 1, "look_again"),
-    ("is a decay from 0 to 1", 0, 1, "ema"),
-    ("is a factor from 0.05 to 4", 0.05, 4, "width"),
-    ("is a gradient's norm of at least 1e-6", 1e-6, FINITE, "clip"),
-    ("is a whole number from 0 to 2147483647", 0, 2**31 - 1, "seed"),
-)
-"""What holds of numbers: in words, from what, to what, and of which options."""
 
 EXAMPLES = """
 examples:
@@ -241,80 +214,6 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     add("--save-every", type=int, default=1000, metavar="STEPS", help="(default: %(default)s)")
 
 
-def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Settings from a command line, and from the run itself when it is resumed."""
-    return settle(build_parser(), argv)
-
-
-def settle(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
-    """What `parse` does, for the parser of any command that trains."""
-    processes = int(os.environ.get("WORLD_SIZE", 1))  # torchrun says
-    parser.set_defaults(command=parser.prog, processes=processes)
-    settings = parser.parse_args(argv)
-    if settings.resume:
-        return _resumed(parser, settings.out / LAST, argv)
-    if (settings.out / LAST).exists():
-        parser.error(f"{settings.out} holds a run already: --resume it, or choose another --out")
-    _check_numbers(parser, settings)
-    if settings.finetune and (settings.model, settings.width) != (None, None):
-        parser.error("--finetune brings its own network: leave --model and --width out")
-    starts = (settings.finetune, settings.grow, settings.shrink)
-    if sum(start is not None for start in starts) > 1:
-        parser.error("--finetune, --grow and --shrink each name a start: give one of them")
-    if settings.pieces and not settings.data:
-        parser.error("--pieces are cut out of --data crops: name some")
-    if settings.pieces and not any(starts):
-        parser.error(
-            "--pieces are cut by a network that reads already: --finetune, --grow or --shrink "
-            "names it"
-        )
-    return settings
-
-
-def _resumed(
-    parser: argparse.ArgumentParser, path: Path, argv: Sequence[str] | None
-) -> argparse.Namespace:
-    """The settings of the run in `path`, with what may be changed taken from `argv`."""
-    # What runs of earlier versions, which say neither, were.
-    saved = {"command": parser.prog, "augment_on": "workers"} | read_settings(path)
-    if saved["command"] != parser.prog:
-        parser.error(f"{path.parent} holds a run of `{saved['command']}`: resume it with that")
-    defaults: dict[str, Any] = dict(parser._defaults)
-    now = defaults["processes"]
-    if (then := saved.get("processes", now)) != now:
-        parser.error(
-            f"the run in {path.parent} has {then} process{'es' * (then > 1)}, not {now}: "
-            f"its batches would be others. Start it with torchrun --nproc-per-node {then}"
-        )
-    parser._defaults.clear()
-    for action in parser._actions:
-        defaults[action.dest], action.default = action.default, argparse.SUPPRESS
-    given = vars(parser.parse_args(argv))
-    # Where an optional positional is left out, argparse converts its default even if there is none.
-    explicit = {name: value for name, value in given.items() if str(value) != argparse.SUPPRESS}
-    for name, value in explicit.items():
-        if name not in CHANGEABLE and jsonable(value) != saved.get(name):
-            parser.error(
-                f"--{name.replace('_', '-')} {value} contradicts the run in {path.parent}, which "
-                f"has {saved.get(name)}: leave it out, or start a new run with --finetune"
-            )
-    merged = defaults | saved | explicit
-    for name in ("out", "finetune", "grow", "shrink", "teacher", "eval", "words"):
-        merged[name] = Path(merged[name]) if merged[name] is not None else None
-    merged["fonts"] = [Path(p) for p in merged["fonts"]]
-    settings = argparse.Namespace(**{k: v for k, v in merged.items() if k != "help"})
-    _check_numbers(parser, settings)
-    return settings
-
-
-def _check_numbers(parser: argparse.ArgumentParser, settings: argparse.Namespace) -> None:
-    for rule, least, most, names in NUMBERS:
-        for name in names.split():
-            value = getattr(settings, name)
-            if value is not None and not least <= value <= most:  # as nothing is to nan
-                parser.error(f"--{name.replace('_', '-')} {rule}, got {value}")
-
-
 def _weighted(item: str) -> str:
     """A `--data DIR[=WEIGHT]`, as it was given."""
     _, _, weight = item.partition("=")
@@ -325,10 +224,3 @@ def _weighted(item: str) -> str:
     if not good:
         raise argparse.ArgumentTypeError(f"{item}: {weight!r} is no weight, expected 0 or more")
     return item
-
-
-def jsonable(value: Any) -> Any:
-    """A setting as JSON can hold it."""
-    if isinstance(value, list):
-        return [jsonable(v) for v in value]
-    return str(value) if isinstance(value, Path) else value

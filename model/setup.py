@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,6 @@ import torch
 from torch import nn
 
 from model.backend import TorchBackend
-from model.branches import with_branches, without_branches
-from model.checkpoint import load_checkpoint
-from model.config import CONFIGS
 from model.crnn import CRNN
 from model.data.augment import Augment
 from model.data.datasets import Mixture, Part, Sample, Spellable, open_dataset
@@ -24,15 +20,12 @@ from model.data.sampling import Chunks
 from model.data.synth import Synth
 from model.data.text import TextSource, read_words
 from model.distill import Teacher
-from model.grow import grow
 from model.guide import Guide
 from model.losses import Losses
-from model.options import MODEL
-from model.shrink import shrink
+from model.start import first_network
 from runtime.charset import Charset
-from runtime.errors import CharsetError, EngineError, ImageError
+from runtime.errors import EngineError, ImageError
 from runtime.manifest import Manifest
-from runtime.preprocess import Preprocess
 from runtime.recognizer import Recognizer
 
 EVAL_SEED = 2**31  # beyond any `--seed`: words to measure on are never rendered to train on
@@ -93,29 +86,13 @@ def augment_place(name: str, device: torch.device) -> str:
     return name
 
 
-def parse_charset(text: str) -> Charset:
-    """The charset that `--charset` names: its characters, or `@FILE` with one token a line.
-
-    Raises:
-        CharsetError: If the file cannot be read, or the tokens contradict themselves.
-    """
-    if not text.startswith("@") or len(text) == 1:
-        return Charset(tuple(text))
-    try:
-        lines = Path(text[1:]).read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CharsetError(f"cannot read the charset {text[1:]}: {error}") from None
-    tokens = tuple(line for line in lines if line)
-    return Charset(tokens, separator="" if all(len(t) == 1 for t in tokens) else " ")
-
-
 def make_job(settings: argparse.Namespace) -> Job:
     """Network, manifest, batches and evaluation set of a run.
 
     Raises:
         CrnnError: If a file is missing or damaged, a label cannot be spelt, or nothing is left.
     """
-    model, manifest, reader = _network(settings)
+    model, manifest, reader = first_network(settings)
     if settings.look_again is not None:
         manifest = manifest.replace(look_again=settings.look_again)
     charset = manifest.charset
@@ -159,81 +136,6 @@ def make_optimizer(
     if settings.optimizer == "adadelta":
         return torch.optim.Adadelta(parameters, settings.lr)
     return torch.optim.AdamW(parameters, settings.lr, weight_decay=settings.weight_decay)
-
-
-def _network(settings: argparse.Namespace) -> tuple[CRNN, Manifest, CRNN]:
-    """What is to be trained, its manifest, and what reads best before that."""
-    wanted = parse_charset(settings.charset) if settings.charset else None
-    made = {"rendered words": settings.synth, "pieces of these": settings.pieces}
-    rendered, pieces = (f"{name} x {weight:g}" if weight else "" for name, weight in made.items())
-    provenance = {
-        "trained_on": ", ".join(filter(None, [rendered, *map(_told, settings.data), pieces])),
-        "seed": settings.seed,
-    }
-    if settings.finetune:
-        start, network = _start(settings.finetune, wanted)
-        if settings.branches is not None:
-            network = with_branches(network) if settings.branches else without_branches(network)
-        provenance["finetuned_from"] = start.provenance["checkpoint_sha256"]
-        return network, start.replace(provenance=provenance, metrics={}), network
-    config = CONFIGS[settings.model or MODEL].times(settings.width or 1.0)
-    if settings.grow or settings.shrink:
-        start, network = _start(settings.grow or settings.shrink, wanted)
-        origin = "grown_from" if settings.grow else "shrunk_from"
-        provenance[origin] = start.provenance["checkpoint_sha256"]
-        branches = bool(settings.branches) or (bool(settings.grow) and network.config.branches)
-        config = dataclasses.replace(
-            config, num_classes=start.charset.num_classes, branches=branches
-        )
-        reshaped = grow(network, config) if settings.grow else shrink(network, config)
-        manifest = start.replace(name=config.name, provenance=provenance, metrics={})
-        return reshaped, manifest, network
-    charset = wanted or Charset.ascii()
-    config = dataclasses.replace(
-        config, num_classes=charset.num_classes, branches=bool(settings.branches)
-    )
-    manifest = Manifest(
-        name=config.name,
-        charset=charset,
-        preprocess=Preprocess(height=config.height),
-        stride=config.stride,
-        provenance=provenance,
-    )
-    fresh = CRNN(config)
-    return fresh, manifest, fresh
-
-
-def _start(path: Path, wanted: Charset | None) -> tuple[Manifest, CRNN]:
-    """A checkpoint's manifest and network, with a last layer for the charset that is wanted."""
-    start = load_checkpoint(path)
-    charset = wanted or start.manifest.charset
-    network = _respell(start.model, start.manifest.charset, charset)
-    return start.manifest.replace(charset=charset), network
-
-
-def _told(item: str) -> str:
-    """A `--data DIR=WEIGHT` for the manifest, without the rest of the path: that is private."""
-    path, _, weight = item.partition("=")
-    return f"{Path(path).name} x {weight or 1}"
-
-
-def _respell(model: CRNN, old: Charset, new: Charset) -> CRNN:
-    """The same network with a last layer for `new`; tokens that both have keep their weights."""
-    if old == new:
-        return model
-    fresh = CRNN(dataclasses.replace(model.config, num_classes=new.num_classes))
-    weights = model.state_dict()
-    last = f"linears.{model.config.layers - 1}."
-    kept = [(0, 0)] + [
-        (k + 1, old.encode(token)[0]) for k, token in enumerate(new.tokens) if token in old.tokens
-    ]
-    rows_new, rows_old = (list(rows) for rows in zip(*kept, strict=True))
-    for name in (last + "weight", last + "bias"):
-        head = fresh.state_dict()[name].clone()
-        head[rows_new] = weights[name][rows_old]
-        weights[name] = head
-    fresh.load_state_dict(weights)
-    return fresh
 
 
 def _synth(settings: argparse.Namespace, charset: Charset, seed: int, strength: float) -> Synth:

@@ -32,9 +32,9 @@ from model.data.batch_augment import BatchAugment
 from model.data.loading import load_batches
 from model.data.sampling import Batch
 from model.evaluate import evaluate
-from model.options import LAST, jsonable, parse
 from model.plot import plot_history
 from model.schedule import lr_factor
+from model.settings import LAST, jsonable, parse
 from model.setup import (
     DTYPES,
     Job,

@@ -24,7 +24,8 @@ from model.branches import without_branches
 from model.checkpoint import DEFAULT, load_checkpoint
 from model.crnn import CRNN
 from model.evaluate import evaluate
-from model.options import add_training, settle
+from model.options import add_training
+from model.settings import settle
 from model.train import Trainer
 from model.train import main as train
 from quantize.tables import markdown, percent

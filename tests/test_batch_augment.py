@@ -16,7 +16,7 @@ from model.data.batch_augment import BatchAugment
 from model.data.batch_pictures import Fault, Pictures
 from model.data.datasets import Mixture, Part
 from model.data.sampling import Batch, Chunks
-from model.options import LAST, parse
+from model.settings import LAST, parse
 from model.setup import augment_place
 from model.train import Trainer, main
 from runtime.charset import Charset

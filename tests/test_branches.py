@@ -20,7 +20,7 @@ from model.config import ModelConfig
 from model.crnn import CRNN
 from model.data.sampling import Batch
 from model.grow import grow
-from model.options import LAST
+from model.settings import LAST
 from model.train import Trainer, main
 from quantize.qat import main as qat
 from runtime.backends import open_backend

@@ -13,7 +13,7 @@ from model.data.datasets import DatasetError, Lmdb, Mixture, Part, Sample, Spell
 from model.data.loading import load_batches
 from model.data.sampling import Chunks
 from model.data.text import TextSource
-from model.setup import parse_charset
+from model.start import parse_charset
 from runtime.charset import Charset
 from runtime.errors import CharsetError, CrnnError, ImageError
 from runtime.images import LabelledFolder

@@ -20,7 +20,7 @@ from model.data.datasets import Mixture, Part
 from model.data.sampling import Batch, Chunks
 from model.guide import REACH, SIZE, Guide
 from model.losses import Losses
-from model.options import LAST
+from model.settings import LAST
 from model.train import Trainer, main
 from quantize.qat import Rounded
 from runtime.charset import Charset

@@ -7,7 +7,7 @@ from tiny import tiny_manifest
 
 from model.data.datasets import DatasetError, Mixture, Part, Sample
 from model.data.pieces import Piece, Pieces, Word, _cut
-from model.options import parse
+from model.settings import parse
 from runtime.charset import Charset
 from runtime.recognizer import Recognizer
 

@@ -15,7 +15,7 @@ from torch import nn
 from export.onnx import convert
 from model.checkpoint import DEFAULT, load_checkpoint
 from model.crnn import CRNN
-from model.options import LAST
+from model.settings import LAST
 from model.train import main as train
 from quantize import qat
 from quantize.calibration import MIN_CROPS, Crops

@@ -3,185 +3,36 @@ from __future__ import annotations
 import json
 import math
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from training import options, weights
 
 from model.average import main as average
 from model.checkpoint import (
     load_checkpoint,
     read_safetensors,
     save_checkpoint,
-    write_safetensors,
 )
 from model.config import CONFIGS, ModelConfig
 from model.crnn import CRNN
-from model.data.sampling import Batch
 from model.distill import Teacher
-from model.options import LAST, parse
 from model.schedule import SCHEDULES, lr_factor
-from model.setup import make_job, pick_precision
-from model.state import Ema, read_settings
+from model.settings import LAST, parse
+from model.setup import make_job
+from model.state import Ema
 from model.train import Trainer, main
 from runtime.charset import Charset
-from runtime.errors import CrnnError, EngineError
 from runtime.manifest import Manifest
 from runtime.recognizer import Recognizer
 
 ROOT = Path(__file__).parent.parent
 DIGITS = Charset(tuple("0123456789"))
-
-
-def options(numbers: Path, out: Path, *more: str) -> list[str]:
-    base = f"--out {out} --data {numbers} --synth 0 --eval {numbers} --charset 0123456789 --batch 2"
-    return [*base.split(), *["--workers", "0", "--precision", "fp32", "--threads", "1"], *more]
-
-
-def weights(run: Path) -> dict[str, torch.Tensor]:
-    return read_safetensors(run / LAST)[0]
-
-
-def assert_the_same_run(one: Path, other: Path) -> None:
-    for name in (LAST, "best.safetensors", "final.safetensors"):
-        (tensors, _), (others, _) = (read_safetensors(run / name) for run in (one, other))
-        assert tensors.keys() == others.keys()
-        for key, value in tensors.items():
-            torch.testing.assert_close(others[key], value, rtol=0, atol=0, msg=f"{name}: {key}")
-    assert history(one) == history(other)
-
-
-def history(run: Path) -> list[dict[str, float]]:
-    """What a run's state and its log tell alike, times aside."""
-    told: list[dict[str, float]] = json.loads(read_safetensors(run / LAST)[1]["history"])
-    assert told == [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in entry.items() if k != "seconds"} for entry in told]
-
-
-def test_resumed_run_equals_the_run_that_never_stopped(numbers, tmp_path) -> None:
-    steps = ["--steps", "40", "--eval-every", "1000"]
-    assert main(options(numbers, tmp_path / "whole", *steps)) == 0
-    command = [
-        sys.executable,
-        "-m",
-        "model.train",
-        *options(numbers, tmp_path / "cut", *steps, "--save-every", "1"),
-    ]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "cut" / LAST).exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 130, said
-    assert "--resume" in said
-    assert main(["--out", str(tmp_path / "cut"), "--resume"]) == 0
-    assert_the_same_run(tmp_path / "whole", tmp_path / "cut")
-
-
-def interrupted(step: int) -> type[Trainer]:
-    """One that Ctrl-C reaches in that step."""
-
-    class Interrupted(Trainer):
-        def train_step(self, batch: Batch) -> dict[str, float]:
-            self.stopping = self.state.step == step - 1
-            return super().train_step(batch)
-
-    return Interrupted
-
-
-class FailsInStepSix(Trainer):
-    def train_step(self, batch: Batch) -> dict[str, float]:
-        if self.state.step == 5:
-            raise CrnnError("no memory left")
-        return super().train_step(batch)
-
-
-class FailsToEvaluate(Trainer):
-    def _evaluate(self, bar: object) -> None:
-        raise CrnnError("cannot read that")
-
-
-@pytest.mark.parametrize(
-    ("kind", "code"),
-    [
-        (interrupted(2), 130),
-        (interrupted(4), 130),  # where it would be measured
-        (interrupted(6), 130),  # the last
-        (FailsInStepSix, 1),
-        (FailsToEvaluate, 1),
-    ],
-    ids=["between", "measuring", "last", "step", "evaluation"],
-)
-def test_however_a_run_ends_its_log_goes_on_as_if_it_had_not(
-    kind: type[Trainer], code: int, numbers, tmp_path, monkeypatch
-) -> None:
-    monkeypatch.setattr("model.train.LOG_EVERY", 5)
-    steps = ["--steps", "6", "--eval-every", "4"]
-    assert main(options(numbers, tmp_path / "whole", *steps)) == 0
-    assert main(options(numbers, tmp_path / "cut", *steps), kind=kind) == code
-    assert main(["--out", str(tmp_path / "cut"), "--resume"]) == 0
-    assert_the_same_run(tmp_path / "whole", tmp_path / "cut")
-    assert [entry["step"] for entry in history(tmp_path / "cut")] == [4, 5, 6, 6]
-
-
-def test_a_state_of_before_losses_were_kept_goes_on(numbers, tmp_path) -> None:
-    arguments = options(numbers, tmp_path, "--steps", "3")
-    assert main(arguments, kind=interrupted(2)) == 130
-    tensors, metadata = read_safetensors(tmp_path / LAST)
-    settings = json.loads(metadata["settings"])
-    for new in ("pending", "manifest"):
-        del metadata[new]
-    del settings["processes"]
-    write_safetensors(tmp_path / LAST, tensors, metadata | {"settings": json.dumps(settings)})
-    assert main(["--out", str(tmp_path), "--resume"]) == 0
-    assert [entry["step"] for entry in history(tmp_path)] == [3, 3]
-
-
-@pytest.mark.parametrize(
-    ("name", "device", "native", "precision"),
-    [
-        ("auto", "cpu", True, "bf16"),
-        ("auto", "cpu", False, "fp32"),
-        ("fp32", "cpu", True, "fp32"),
-        ("bf16", "cpu", False, "bf16"),
-        ("fp16", "cuda", True, "fp16"),
-    ],
-)
-def test_auto_is_bf16_where_that_is_native(name, device, native, precision, monkeypatch) -> None:
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
-    assert pick_precision(name, torch.device(device)) == precision
-
-
-def test_fp16_needs_a_gpu() -> None:
-    with pytest.raises(EngineError, match="CUDA"):
-        pick_precision("fp16", torch.device("cpu"))
-
-
-def test_a_run_keeps_the_precision_that_it_began_with(numbers, tmp_path, monkeypatch) -> None:
-    for native, step in ((False, 1), (True, 2)):
-        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda now=native: now)
-        start = options(numbers, tmp_path, "--steps", "2", "--precision", "auto", "--device", "cpu")
-        again = ["--out", str(tmp_path), "--resume"]
-        main(again if native else start, kind=interrupted(step))
-        assert read_settings(tmp_path / LAST)["precision"] == "fp32"
-
-
-def test_a_run_of_one_process_is_not_resumed_by_two(
-    numbers, tmp_path, capsys, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert main(options(numbers, tmp_path, "--steps", "2"), kind=interrupted(1)) == 130
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(SystemExit):
-        main(["--out", str(tmp_path), "--resume"])
-    said = capsys.readouterr().err
-    assert f"the run in {tmp_path} has 1 process, not 2" in said
 
 
 def test_a_run_learns_and_leaves_its_files(numbers, tmp_path) -> None:
@@ -284,23 +135,6 @@ def test_a_network_of_another_width_is_trained(numbers, tmp_path) -> None:
     assert checkpoint.config.hidden == 32
 
 
-@pytest.mark.parametrize(
-    ("more", "reason"),
-    [
-        (["--finetune", "a", "--model", "crnn"], "brings its own network"),
-        (["--finetune", "a", "--width", "0.5"], "brings its own network"),
-        (["--width", "0"], "a factor from 0.05 to 4"),
-    ],
-)
-def test_a_network_is_named_once(
-    more: list[str], reason: str, tmp_path, capsys, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["train", "--out", str(tmp_path), *more])
-    with pytest.raises(SystemExit):
-        main()
-    assert reason in capsys.readouterr().err
-
-
 def small_checkpoint(path: Path, collapse: tuple[int, int] = (2, 1), **manifest: object) -> Path:
     config = ModelConfig("small", (4, 4, 8, 8, 8, 8, 8), 8, 1, DIGITS.num_classes, collapse)
     save_checkpoint(path, CRNN(config), Manifest(name="small", charset=DIGITS).replace(**manifest))
@@ -365,27 +199,6 @@ def test_two_processes_train_one_model(numbers, tmp_path, capsys) -> None:
     assert "has 2 processes, not 1" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (["--data", "/nowhere"], "labels.tsv"),
-        (["--charset", "abc"], "charset"),
-        (["--charset", "@/nowhere"], "/nowhere"),
-        (["--finetune", "/nowhere.safetensors"], "/nowhere"),
-        (["--device", "tpu"], "tpu"),
-        (["--precision", "fp16"], "CUDA"),
-        (["--eval", "/nowhere"], "labels.tsv"),
-    ],
-)
-def test_bad_settings_are_refused_in_one_line(numbers, tmp_path, capsys, change, says) -> None:
-    change = [c.format(numbers=numbers) for c in change]
-    assert main(options(numbers, tmp_path / "run", "--steps", "1", *change)) == 1
-    error = capsys.readouterr().err
-    assert error.startswith("error: ")
-    assert says in error
-    assert error.count("\n") == 1
-
-
 def test_an_eval_crop_that_is_too_long_ends_a_run_before_it_begins(
     numbers, tmp_path, capsys
 ) -> None:
@@ -399,84 +212,6 @@ def test_an_eval_crop_that_is_too_long_ends_a_run_before_it_begins(
         capsys.readouterr().err
     )
     assert not list(run.iterdir())
-
-
-@pytest.mark.parametrize(
-    ("option", "value", "says"),
-    [
-        ("--seed", "-1", "--seed is a whole number from 0 to 2147483647, got -1"),
-        ("--seed", str(2**31), "--seed is a whole number from 0 to 2147483647, got 2147483648"),
-        ("--lr", "-1", "--lr cannot be negative, infinite or no number, got -1"),
-        ("--lr", "nan", "--lr cannot be negative, infinite or no number, got nan"),
-        ("--lr", "inf", "--lr cannot be negative, infinite or no number, got inf"),
-        ("--weight-decay", "-1", "--weight-decay cannot be negative"),
-        ("--synth", "nan", "--synth cannot be negative"),
-        ("--synth", "inf", "--synth cannot be negative"),
-        ("--synth", "-0.1", "--synth cannot be negative"),
-        ("--pieces", "nan", "--pieces cannot be negative"),
-        ("--teacher-weight", "inf", "--teacher-weight cannot be negative"),
-        ("--guide-weight", "nan", "--guide-weight cannot be negative"),
-        ("--workers", "-1", "--workers cannot be negative"),
-        ("--clip", "-5", "--clip is a gradient's norm of at least 1e-6, got -5"),
-        ("--clip", "0", "--clip is a gradient's norm of at least 1e-6, got 0"),
-        ("--clip", "nan", "--clip is a gradient's norm"),
-        ("--ema", "3", "--ema is a decay from 0 to 1, got 3"),
-        ("--ema", "nan", "--ema is a decay from 0 to 1, got nan"),
-        ("--augment", "nan", "--augment is a strength from 0 to 2, got nan"),
-        ("--look-again", "1.5", "--look-again is a probability from 0 to 1, got 1.5"),
-        ("--width", "nan", "--width is a factor from 0.05 to 4, got nan"),
-        ("--threads", "-1", "--threads must be at least 1, got -1"),
-        ("--threads", "0", "--threads must be at least 1, got 0"),
-        ("--steps", "0", "--steps must be at least 1, got 0"),
-        ("--batch", "0", "--batch must be at least 1"),
-        ("--max-width", "-2", "--max-width must be at least 1"),
-        ("--save-every", "0", "--save-every must be at least 1"),
-        ("--eval-every", "0", "--eval-every must be at least 1"),
-        ("--data", "a=heavy", "a=heavy: 'heavy' is no weight"),
-        ("--data", "a=nan", "a=nan: 'nan' is no weight"),
-        ("--data", "a=inf", "a=inf: 'inf' is no weight"),
-        ("--data", "a=-1", "a=-1: '-1' is no weight"),
-    ],
-)
-def test_a_number_that_means_nothing_is_refused(option, value, says, tmp_path, capsys) -> None:
-    with pytest.raises(SystemExit):
-        parse(["--out", str(tmp_path), option, value])
-    assert says in capsys.readouterr().err
-
-
-def test_bounds_themselves_are_taken(tmp_path) -> None:
-    least = (
-        "--seed 0 --lr 0 --clip 1e-6 --ema 0 --augment 0 --look-again 0 --width 0.05 --workers 0"
-    )
-    most = "--seed 2147483647 --ema 1 --augment 2 --look-again 1 --width 4"
-    assert parse(["--out", str(tmp_path), *least.split(), "--data", "a=0"]).data == ["a=0"]
-    assert parse(["--out", str(tmp_path), *most.split(), "--data", "a"]).data == ["a"]
-
-
-def test_resume_refuses_numbers_that_mean_nothing(numbers, tmp_path, capsys) -> None:
-    assert main(options(numbers, tmp_path, "--steps", "1")) == 0
-    with pytest.raises(SystemExit):
-        main(["--out", str(tmp_path), "--resume", "--save-every", "0"])
-    assert "--save-every must be at least 1, got 0" in capsys.readouterr().err
-
-
-def test_a_finished_run_is_never_overwritten(numbers, tmp_path, capsys) -> None:
-    assert main(options(numbers, tmp_path / "run", "--steps", "1")) == 0
-    with pytest.raises(SystemExit):
-        main(options(numbers, tmp_path / "run", "--steps", "1"))
-    assert "--resume" in capsys.readouterr().err
-
-
-def test_resume_refuses_settings_that_contradict_the_run(numbers, tmp_path, capsys) -> None:
-    assert main(options(numbers, tmp_path / "run", "--steps", "1")) == 0
-    with pytest.raises(SystemExit):
-        main(["--out", str(tmp_path / "run"), "--resume", "--lr", "0.5"])
-    assert "contradicts" in capsys.readouterr().err
-
-
-def test_resume_without_a_run_says_so(tmp_path, capsys) -> None:
-    assert main(["--out", str(tmp_path), "--resume"]) == 1
-    assert "no checkpoint" in capsys.readouterr().err
 
 
 def test_a_run_is_not_averaged_with_a_network_of_another_charset(numbers, tmp_path, capsys) -> None:

@@ -1,0 +1,114 @@
+"""What a run starts from: a fresh network, or a checkpoint's, respelled, grown or shrunk."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from model.branches import with_branches, without_branches
+from model.checkpoint import load_checkpoint
+from model.config import CONFIGS
+from model.crnn import CRNN
+from model.grow import grow
+from model.options import MODEL
+from model.shrink import shrink
+from runtime.charset import Charset
+from runtime.errors import CharsetError
+from runtime.manifest import Manifest
+from runtime.preprocess import Preprocess
+
+
+def parse_charset(text: str) -> Charset:
+    """The charset that `--charset` names: its characters, or `@FILE` with one token a line.
+
+    Raises:
+        CharsetError: If the file cannot be read, or the tokens contradict themselves.
+    """
+    if not text.startswith("@") or len(text) == 1:
+        return Charset(tuple(text))
+    try:
+        lines = Path(text[1:]).read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CharsetError(f"cannot read the charset {text[1:]}: {error}") from None
+    tokens = tuple(line for line in lines if line)
+    return Charset(tokens, separator="" if all(len(t) == 1 for t in tokens) else " ")
+
+
+def first_network(settings: argparse.Namespace) -> tuple[CRNN, Manifest, CRNN]:
+    """What is to be trained, its manifest, and what reads best before that.
+
+    Raises:
+        CrnnError: If the checkpoint or the charset is missing or damaged, or does not fit.
+    """
+    wanted = parse_charset(settings.charset) if settings.charset else None
+    made = {"rendered words": settings.synth, "pieces of these": settings.pieces}
+    rendered, pieces = (f"{name} x {weight:g}" if weight else "" for name, weight in made.items())
+    provenance = {
+        "trained_on": ", ".join(filter(None, [rendered, *map(_told, settings.data), pieces])),
+        "seed": settings.seed,
+    }
+    if settings.finetune:
+        start, network = _start(settings.finetune, wanted)
+        if settings.branches is not None:
+            network = with_branches(network) if settings.branches else without_branches(network)
+        provenance["finetuned_from"] = start.provenance["checkpoint_sha256"]
+        return network, start.replace(provenance=provenance, metrics={}), network
+    config = CONFIGS[settings.model or MODEL].times(settings.width or 1.0)
+    if settings.grow or settings.shrink:
+        start, network = _start(settings.grow or settings.shrink, wanted)
+        origin = "grown_from" if settings.grow else "shrunk_from"
+        provenance[origin] = start.provenance["checkpoint_sha256"]
+        branches = bool(settings.branches) or (bool(settings.grow) and network.config.branches)
+        config = dataclasses.replace(
+            config, num_classes=start.charset.num_classes, branches=branches
+        )
+        reshaped = grow(network, config) if settings.grow else shrink(network, config)
+        manifest = start.replace(name=config.name, provenance=provenance, metrics={})
+        return reshaped, manifest, network
+    charset = wanted or Charset.ascii()
+    config = dataclasses.replace(
+        config, num_classes=charset.num_classes, branches=bool(settings.branches)
+    )
+    manifest = Manifest(
+        name=config.name,
+        charset=charset,
+        preprocess=Preprocess(height=config.height),
+        stride=config.stride,
+        provenance=provenance,
+    )
+    fresh = CRNN(config)
+    return fresh, manifest, fresh
+
+
+def _start(path: Path, wanted: Charset | None) -> tuple[Manifest, CRNN]:
+    """A checkpoint's manifest and network, with a last layer for the charset that is wanted."""
+    start = load_checkpoint(path)
+    charset = wanted or start.manifest.charset
+    network = _respell(start.model, start.manifest.charset, charset)
+    return start.manifest.replace(charset=charset), network
+
+
+def _told(item: str) -> str:
+    """A `--data DIR=WEIGHT` for the manifest, without the rest of the path: that is private."""
+    path, _, weight = item.partition("=")
+    return f"{Path(path).name} x {weight or 1}"
+
+
+def _respell(model: CRNN, old: Charset, new: Charset) -> CRNN:
+    """The same network with a last layer for `new`; tokens that both have keep their weights."""
+    if old == new:
+        return model
+    fresh = CRNN(dataclasses.replace(model.config, num_classes=new.num_classes))
+    weights = model.state_dict()
+    last = f"linears.{model.config.layers - 1}."
+    kept = [(0, 0)] + [
+        (k + 1, old.encode(token)[0]) for k, token in enumerate(new.tokens) if token in old.tokens
+    ]
+    rows_new, rows_old = (list(rows) for rows in zip(*kept, strict=True))
+    for name in (last + "weight", last + "bias"):
+        head = fresh.state_dict()[name].clone()
+        head[rows_new] = weights[name][rows_old]
+        weights[name] = head
+    fresh.load_state_dict(weights)
+    return fresh

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from training import options
+
+from model.checkpoint import (
+    read_safetensors,
+    write_safetensors,
+)
+from model.data.sampling import Batch
+from model.settings import LAST
+from model.setup import pick_precision
+from model.state import read_settings
+from model.train import Trainer, main
+from runtime.errors import CrnnError, EngineError
+
+
+def assert_the_same_run(one: Path, other: Path) -> None:
+    for name in (LAST, "best.safetensors", "final.safetensors"):
+        (tensors, _), (others, _) = (read_safetensors(run / name) for run in (one, other))
+        assert tensors.keys() == others.keys()
+        for key, value in tensors.items():
+            torch.testing.assert_close(others[key], value, rtol=0, atol=0, msg=f"{name}: {key}")
+    assert history(one) == history(other)
+
+
+def history(run: Path) -> list[dict[str, float]]:
+    """What a run's state and its log tell alike, times aside."""
+    told: list[dict[str, float]] = json.loads(read_safetensors(run / LAST)[1]["history"])
+    assert told == [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in entry.items() if k != "seconds"} for entry in told]
+
+
+def test_resumed_run_equals_the_run_that_never_stopped(numbers, tmp_path) -> None:
+    steps = ["--steps", "40", "--eval-every", "1000"]
+    assert main(options(numbers, tmp_path / "whole", *steps)) == 0
+    command = [
+        sys.executable,
+        "-m",
+        "model.train",
+        *options(numbers, tmp_path / "cut", *steps, "--save-every", "1"),
+    ]
+    process = subprocess.Popen(
+        command, cwd=Path(__file__).parent.parent, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "cut" / LAST).exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert "--resume" in said
+    assert main(["--out", str(tmp_path / "cut"), "--resume"]) == 0
+    assert_the_same_run(tmp_path / "whole", tmp_path / "cut")
+
+
+def interrupted(step: int) -> type[Trainer]:
+    """One that Ctrl-C reaches in that step."""
+
+    class Interrupted(Trainer):
+        def train_step(self, batch: Batch) -> dict[str, float]:
+            self.stopping = self.state.step == step - 1
+            return super().train_step(batch)
+
+    return Interrupted
+
+
+class FailsInStepSix(Trainer):
+    def train_step(self, batch: Batch) -> dict[str, float]:
+        if self.state.step == 5:
+            raise CrnnError("no memory left")
+        return super().train_step(batch)
+
+
+class FailsToEvaluate(Trainer):
+    def _evaluate(self, bar: object) -> None:
+        raise CrnnError("cannot read that")
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (interrupted(2), 130),
+        (interrupted(4), 130),  # where it would be measured
+        (interrupted(6), 130),  # the last
+        (FailsInStepSix, 1),
+        (FailsToEvaluate, 1),
+    ],
+    ids=["between", "measuring", "last", "step", "evaluation"],
+)
+def test_however_a_run_ends_its_log_goes_on_as_if_it_had_not(
+    kind: type[Trainer], code: int, numbers, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr("model.train.LOG_EVERY", 5)
+    steps = ["--steps", "6", "--eval-every", "4"]
+    assert main(options(numbers, tmp_path / "whole", *steps)) == 0
+    assert main(options(numbers, tmp_path / "cut", *steps), kind=kind) == code
+    assert main(["--out", str(tmp_path / "cut"), "--resume"]) == 0
+    assert_the_same_run(tmp_path / "whole", tmp_path / "cut")
+    assert [entry["step"] for entry in history(tmp_path / "cut")] == [4, 5, 6, 6]
+
+
+def test_a_state_of_before_losses_were_kept_goes_on(numbers, tmp_path) -> None:
+    arguments = options(numbers, tmp_path, "--steps", "3")
+    assert main(arguments, kind=interrupted(2)) == 130
+    tensors, metadata = read_safetensors(tmp_path / LAST)
+    settings = json.loads(metadata["settings"])
+    for new in ("pending", "manifest"):
+        del metadata[new]
+    del settings["processes"]
+    write_safetensors(tmp_path / LAST, tensors, metadata | {"settings": json.dumps(settings)})
+    assert main(["--out", str(tmp_path), "--resume"]) == 0
+    assert [entry["step"] for entry in history(tmp_path)] == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "native", "precision"),
+    [
+        ("auto", "cpu", True, "bf16"),
+        ("auto", "cpu", False, "fp32"),
+        ("fp32", "cpu", True, "fp32"),
+        ("bf16", "cpu", False, "bf16"),
+        ("fp16", "cuda", True, "fp16"),
+    ],
+)
+def test_auto_is_bf16_where_that_is_native(name, device, native, precision, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
+    assert pick_precision(name, torch.device(device)) == precision
+
+
+def test_fp16_needs_a_gpu() -> None:
+    with pytest.raises(EngineError, match="CUDA"):
+        pick_precision("fp16", torch.device("cpu"))
+
+
+def test_a_run_keeps_the_precision_that_it_began_with(numbers, tmp_path, monkeypatch) -> None:
+    for native, step in ((False, 1), (True, 2)):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda now=native: now)
+        start = options(numbers, tmp_path, "--steps", "2", "--precision", "auto", "--device", "cpu")
+        again = ["--out", str(tmp_path), "--resume"]
+        main(again if native else start, kind=interrupted(step))
+        assert read_settings(tmp_path / LAST)["precision"] == "fp32"
+
+
+def test_a_run_of_one_process_is_not_resumed_by_two(
+    numbers, tmp_path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(options(numbers, tmp_path, "--steps", "2"), kind=interrupted(1)) == 130
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(SystemExit):
+        main(["--out", str(tmp_path), "--resume"])
+    said = capsys.readouterr().err
+    assert f"the run in {tmp_path} has 1 process, not 2" in said

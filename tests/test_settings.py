@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+from training import options
+
+from model.settings import parse
+from model.train import main
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (["--finetune", "a", "--model", "crnn"], "brings its own network"),
+        (["--finetune", "a", "--width", "0.5"], "brings its own network"),
+        (["--width", "0"], "a factor from 0.05 to 4"),
+    ],
+)
+def test_a_network_is_named_once(
+    more: list[str], reason: str, tmp_path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["train", "--out", str(tmp_path), *more])
+    with pytest.raises(SystemExit):
+        main()
+    assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (["--data", "/nowhere"], "labels.tsv"),
+        (["--charset", "abc"], "charset"),
+        (["--charset", "@/nowhere"], "/nowhere"),
+        (["--finetune", "/nowhere.safetensors"], "/nowhere"),
+        (["--device", "tpu"], "tpu"),
+        (["--precision", "fp16"], "CUDA"),
+        (["--eval", "/nowhere"], "labels.tsv"),
+    ],
+)
+def test_bad_settings_are_refused_in_one_line(numbers, tmp_path, capsys, change, says) -> None:
+    change = [c.format(numbers=numbers) for c in change]
+    assert main(options(numbers, tmp_path / "run", "--steps", "1", *change)) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert says in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--seed", "-1", "--seed is a whole number from 0 to 2147483647, got -1"),
+        ("--seed", str(2**31), "--seed is a whole number from 0 to 2147483647, got 2147483648"),
+        ("--lr", "-1", "--lr cannot be negative, infinite or no number, got -1"),
+        ("--lr", "nan", "--lr cannot be negative, infinite or no number, got nan"),
+        ("--lr", "inf", "--lr cannot be negative, infinite or no number, got inf"),
+        ("--weight-decay", "-1", "--weight-decay cannot be negative"),
+        ("--synth", "nan", "--synth cannot be negative"),
+        ("--synth", "inf", "--synth cannot be negative"),
+        ("--synth", "-0.1", "--synth cannot be negative"),
+        ("--pieces", "nan", "--pieces cannot be negative"),
+        ("--teacher-weight", "inf", "--teacher-weight cannot be negative"),
+        ("--guide-weight", "nan", "--guide-weight cannot be negative"),
+        ("--workers", "-1", "--workers cannot be negative"),
+        ("--clip", "-5", "--clip is a gradient's norm of at least 1e-6, got -5"),
+        ("--clip", "0", "--clip is a gradient's norm of at least 1e-6, got 0"),
+        ("--clip", "nan", "--clip is a gradient's norm"),
+        ("--ema", "3", "--ema is a decay from 0 to 1, got 3"),
+        ("--ema", "nan", "--ema is a decay from 0 to 1, got nan"),
+        ("--augment", "nan", "--augment is a strength from 0 to 2, got nan"),
+        ("--look-again", "1.5", "--look-again is a probability from 0 to 1, got 1.5"),
+        ("--width", "nan", "--width is a factor from 0.05 to 4, got nan"),
+        ("--threads", "-1", "--threads must be at least 1, got -1"),
+        ("--threads", "0", "--threads must be at least 1, got 0"),
+        ("--steps", "0", "--steps must be at least 1, got 0"),
+        ("--batch", "0", "--batch must be at least 1"),
+        ("--max-width", "-2", "--max-width must be at least 1"),
+        ("--save-every", "0", "--save-every must be at least 1"),
+        ("--eval-every", "0", "--eval-every must be at least 1"),
+        ("--data", "a=heavy", "a=heavy: 'heavy' is no weight"),
+        ("--data", "a=nan", "a=nan: 'nan' is no weight"),
+        ("--data", "a=inf", "a=inf: 'inf' is no weight"),
+        ("--data", "a=-1", "a=-1: '-1' is no weight"),
+    ],
+)
+def test_a_number_that_means_nothing_is_refused(option, value, says, tmp_path, capsys) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--out", str(tmp_path), option, value])
+    assert says in capsys.readouterr().err
+
+
+def test_bounds_themselves_are_taken(tmp_path) -> None:
+    least = (
+        "--seed 0 --lr 0 --clip 1e-6 --ema 0 --augment 0 --look-again 0 --width 0.05 --workers 0"
+    )
+    most = "--seed 2147483647 --ema 1 --augment 2 --look-again 1 --width 4"
+    assert parse(["--out", str(tmp_path), *least.split(), "--data", "a=0"]).data == ["a=0"]
+    assert parse(["--out", str(tmp_path), *most.split(), "--data", "a"]).data == ["a"]
+
+
+def test_resume_refuses_numbers_that_mean_nothing(numbers, tmp_path, capsys) -> None:
+    assert main(options(numbers, tmp_path, "--steps", "1")) == 0
+    with pytest.raises(SystemExit):
+        main(["--out", str(tmp_path), "--resume", "--save-every", "0"])
+    assert "--save-every must be at least 1, got 0" in capsys.readouterr().err
+
+
+def test_a_finished_run_is_never_overwritten(numbers, tmp_path, capsys) -> None:
+    assert main(options(numbers, tmp_path / "run", "--steps", "1")) == 0
+    with pytest.raises(SystemExit):
+        main(options(numbers, tmp_path / "run", "--steps", "1"))
+    assert "--resume" in capsys.readouterr().err
+
+
+def test_resume_refuses_settings_that_contradict_the_run(numbers, tmp_path, capsys) -> None:
+    assert main(options(numbers, tmp_path / "run", "--steps", "1")) == 0
+    with pytest.raises(SystemExit):
+        main(["--out", str(tmp_path / "run"), "--resume", "--lr", "0.5"])
+    assert "contradicts" in capsys.readouterr().err
+
+
+def test_resume_without_a_run_says_so(tmp_path, capsys) -> None:
+    assert main(["--out", str(tmp_path), "--resume"]) == 1
+    assert "no checkpoint" in capsys.readouterr().err
