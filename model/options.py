@@ -22,7 +22,8 @@ examples:
     python -m model.train --out runs/mixed --data crops/train=0.25 --synth 0.75 --eval crops/dev
   your own crops alone, starting from the shipped model, another charset:
     python -m model.train --out runs/meter --finetune model/weights/crnn-lite.safetensors \\
-        --charset 0123456789. --data meters/train --synth 0 --eval meters/dev --steps 2000
+        --charset 0123456789. --data meters/train --synth 0 --eval meters/dev \\
+        --steps 2000 --eval-every 200
   a quarter of the shipped network for a smaller board, with the whole one as its teacher:
     python -m model.train --out runs/half --shrink model/weights/crnn-lite.safetensors \\
         --width 0.5 --teacher model/weights/crnn-lite.safetensors --fonts ~/fonts

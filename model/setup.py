@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import nn
+from tqdm import tqdm
 
 from model.backend import TorchBackend
 from model.crnn import CRNN
@@ -26,10 +28,12 @@ from model.start import first_network
 from runtime.charset import Charset
 from runtime.errors import EngineError, ImageError
 from runtime.manifest import Manifest
+from runtime.preprocess import Preprocess
 from runtime.recognizer import Recognizer
 
 EVAL_SEED = 2**31  # beyond any `--seed`: words to measure on are never rendered to train on
 EVAL_COUNT = 500
+_LOOKED_AT = 200  # crops of a dataset whose widths are looked at before training begins
 
 DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 """What a network computes in under autocast, by `--precision`; None for no autocast."""
@@ -159,6 +163,29 @@ def _eval_set(settings: argparse.Namespace, manifest: Manifest) -> list[Sample]:
     return samples
 
 
+def _tell_what_is_left_out(
+    path: str, dataset: Spellable, preprocess: Preprocess, max_width: int
+) -> None:
+    """Remark on crops that are never trained on.
+
+    Raises:
+        ImageError: If these are all.
+    """
+    if dataset.skipped:
+        tqdm.write(f"{path}: {dataset.skipped} crops cannot be spelt and are left out", sys.stderr)
+    looked_at = range(0, len(dataset), -(-len(dataset) // _LOOKED_AT))
+    shapes = [dataset[i][0].shape[:2] for i in looked_at]
+    wide = sum(preprocess.width(*shape) > max_width for shape in shapes)
+    if wide:
+        told = (
+            f"{path}: {wide} of {len(shapes)} crops looked at are wider than --max-width "
+            f"{max_width} px at height {preprocess.height}"
+        )
+        if wide == len(shapes):
+            raise ImageError(f"{told}: give a larger one")
+        tqdm.write(f"{told} and are left out", sys.stderr)
+
+
 def _mixture(settings: argparse.Namespace, reader: CRNN, manifest: Manifest) -> Mixture:
     charset, skip = manifest.charset, settings.unknown == "skip"
     parts = []
@@ -172,6 +199,7 @@ def _mixture(settings: argparse.Namespace, reader: CRNN, manifest: Manifest) -> 
     for item in settings.data:
         path, _, weight = item.partition("=")
         datasets.append(Spellable(open_dataset(Path(path)), charset, skip=skip))
+        _tell_what_is_left_out(path, datasets[-1], manifest.preprocess, settings.max_width)
         parts.append(Part(datasets[-1], float(weight or 1), augment, strength))
     if settings.pieces:
         recognizer = Recognizer(TorchBackend(reader, manifest))

@@ -52,7 +52,6 @@ class TrainState:
     scaler: torch.amp.GradScaler
     step: int = 0
     seconds: float = 0.0
-    best: float = -1.0
     history: list[dict[str, float]] = field(default_factory=list)
     pending: list[dict[str, float]] = field(default_factory=list)
     """Losses of the steps since the last that `history` has."""
@@ -69,7 +68,6 @@ class TrainState:
         metadata = {
             "step": self.step,
             "seconds": self.seconds,
-            "best": self.best,
             "history": self.history,
             "pending": self.pending,
             "settings": settings,
@@ -107,7 +105,6 @@ class TrainState:
             self.scaler.load_state_dict(json.loads(metadata["scaler"]))
             self.step = json.loads(metadata["step"])
             self.seconds = json.loads(metadata["seconds"])
-            self.best = json.loads(metadata["best"])
             self.history = json.loads(metadata["history"])
             self.pending = json.loads(metadata.get("pending", "[]"))  # earlier versions: lost
         except (RuntimeError, ValueError, KeyError) as error:

@@ -2,8 +2,8 @@
 
 Graves et al. (2006) for the loss, Shi, Bai & Yao (2015) for the network. A run is a folder:
 `last.safetensors` (go on with `--resume`), the checkpoints `best.safetensors` (the averaged
-weights that read `--eval` best) and `final.safetensors` (those of the last step, which no figure
-has picked), `log.jsonl` and `curve.png`.
+weights that read most of `--eval` exactly, or as much with fewer edits) and `final.safetensors`
+(those of the last step, which no figure has picked), `log.jsonl` and `curve.png`.
 """
 
 from __future__ import annotations
@@ -225,8 +225,9 @@ class Trainer:
                 }
             )
             bar.write(f"step {state.step}: {score}", file=sys.stderr)
-            if score.accuracy > state.best:
-                state.best = score.accuracy
+            # As written: what the scene-text protocol drops, a meter's decimal point is among.
+            *before, now = ((e["exact"], -e["cer"]) for e in state.history if "exact" in e)
+            if now > max(before, default=(-1.0, 0.0)):
                 self._save_checkpoint("best")
             if state.step == self.settings.steps:
                 self._save_checkpoint("final")

@@ -47,9 +47,10 @@ class Score:
 
     Attributes:
         n: Sample size.
-        accuracy: Fraction of words right under the scene-text protocol, `normalise`.
+        accuracy: Fraction of words right under the scene-text protocol, `normalise`; as written
+            where that leaves nothing of the truth, or every reading without a-z and 0-9 would do.
         exact: Fraction right as written, case and punctuation included.
-        ned: Mean of 1 - edit distance / longer length, under the protocol. More is better.
+        ned: Mean of 1 - edit distance / longer length, likewise. More is better.
         cer: Edits per true character, as written. Less is better, may exceed 1.
     """
 
@@ -81,8 +82,9 @@ def score(truths: Sequence[str], readings: Sequence[str]) -> Score:
     if len(truths) != len(readings) or not truths:
         raise ValueError(f"cannot score {len(readings)} readings of {len(truths)} truths")
     n = len(truths)
-    short = [(normalise(a), normalise(b)) for a, b in zip(truths, readings, strict=True)]
-    edits = [edit_distance(a, b) for a, b in zip(truths, readings, strict=True)]
+    pairs = list(zip(truths, readings, strict=True))
+    short = [(normalise(a), normalise(b)) if normalise(a) else (a, b) for a, b in pairs]
+    edits = [edit_distance(a, b) for a, b in pairs]
     likeness = [1 - edit_distance(a, b) / max(len(a), len(b), 1) for a, b in short]
     return Score(
         n=n,

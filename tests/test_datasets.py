@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -53,6 +54,13 @@ def test_batches_hold_what_the_device_would_see(numbers) -> None:
 def test_chunks_give_up_when_nothing_fits(numbers) -> None:
     with pytest.raises(ImageError, match="100 samples"):
         make_chunks(numbers, max_width=32)[0]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_error_is_told_alike_by_worker_processes(numbers, workers: int) -> None:
+    batches = load_batches(make_chunks(numbers, max_width=32), 0, 4, workers=workers)
+    with pytest.raises(ImageError, match=r"^100 samples in a row are wider than 32 px"):
+        next(batches)
 
 
 def test_mixture_draws_by_weight() -> None:
@@ -170,13 +178,14 @@ def test_an_lmdb_with_a_damaged_label_is_refused(numbers, tmp_path) -> None:
         Spellable(open_dataset(tmp_path), DIGITS)
 
 
-def test_empty_labels_are_told_as_such(numbers) -> None:
-    labels = numbers / "labels.tsv"
+def test_empty_labels_are_told_as_such(numbers, tmp_path) -> None:
+    folder = shutil.copytree(numbers, tmp_path / "some")
+    labels = folder / "labels.tsv"
     first, *others = labels.read_text().splitlines()
     labels.write_text("\n".join([first.split("\t")[0] + "\t", *others]))
     with pytest.raises(CharsetError, match="1 of 12 labels are empty"):
-        Spellable(LabelledFolder(numbers), DIGITS)
-    assert Spellable(LabelledFolder(numbers), DIGITS, skip=True).skipped == 1
+        Spellable(LabelledFolder(folder), DIGITS)
+    assert Spellable(LabelledFolder(folder), DIGITS, skip=True).skipped == 1
 
 
 def test_lmdb_of_the_benchmarks_is_read(numbers, tmp_path) -> None:

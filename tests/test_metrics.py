@@ -20,6 +20,12 @@ def test_the_protocol_ignores_case_and_punctuation() -> None:
     assert normalise("Don't STOP, 24/7 é") == "dontstop247"
 
 
+def test_what_the_protocol_leaves_nothing_of_is_compared_as_written() -> None:
+    wrong = score(["абв", "..."], ["где", "word"])
+    assert (wrong.accuracy, wrong.ned) == (0, 0)
+    assert score(["абв", "..."], ["абв", "..."]).accuracy == 1
+
+
 def test_known_scores() -> None:
     found = score(["Hello!", "World", "four"], ["hello", "World", "for"])
     assert found.n == 3

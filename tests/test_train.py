@@ -29,6 +29,7 @@ from model.state import Ema
 from model.train import Trainer, main
 from runtime.charset import Charset
 from runtime.manifest import Manifest
+from runtime.metrics import score
 from runtime.recognizer import Recognizer
 
 ROOT = Path(__file__).parent.parent
@@ -197,6 +198,34 @@ def test_two_processes_train_one_model(numbers, tmp_path, capsys) -> None:
     with pytest.raises(SystemExit):
         main(["--out", str(tmp_path / "two"), "--resume"])
     assert "has 2 processes, not 1" in capsys.readouterr().err
+
+
+def test_the_best_step_is_the_most_exact_one_not_what_the_protocol_makes_of_it(
+    numbers, tmp_path, monkeypatch
+) -> None:
+    readings = iter([["12", "0"], ["1.2", "9"], ["1.2", "0.3"], ["1.2", "0"]])
+    monkeypatch.setattr("model.train.evaluate", lambda *_: score(["1.2", "0.4"], next(readings)))
+    run = tmp_path / "run"
+    assert main(options(numbers, run, "--steps", "4", "--eval-every", "1")) == 0
+    best = load_checkpoint(run / "best.safetensors")
+    assert best.manifest.provenance["images_seen"] == 3 * 2  # as exact as the second, fewer edits
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_crops_too_wide_to_train_on_are_told_and_all_of_them_refused(
+    numbers, tmp_path, capfd, workers
+) -> None:
+    for name, width in (("short", 96), ("wide", 600)):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((32, width), 200, np.uint8))
+    (tmp_path / "labels.tsv").write_text("short.png\t12\nwide.png\t34\nshort.png\tx\n")
+    more = ["--data", str(tmp_path), "--steps", "1", "--unknown", "skip", "--workers", workers]
+    assert main([*options(numbers, tmp_path / "one", *more)]) == 0
+    told = capfd.readouterr().err
+    assert f"{tmp_path}: 1 crops cannot be spelt and are left out" in told
+    assert "1 of 2 crops looked at are wider than --max-width 256 px at height 32 and are" in told
+    (tmp_path / "labels.tsv").write_text("wide.png\t34\n")
+    assert main([*options(numbers, tmp_path / "all", *more)]) == 1
+    assert "1 of 1 crops looked at are wider than --max-width 256 px" in capfd.readouterr().err
 
 
 def test_an_eval_crop_that_is_too_long_ends_a_run_before_it_begins(

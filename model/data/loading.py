@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from model.data.sampling import Batch, Chunks
+from runtime.errors import CrnnError
 
 
 def load_batches(
@@ -44,7 +45,16 @@ def load_batches(
         worker_init_fn=_quiet_worker if workers else None,
         pin_memory=pin_memory,
     )
-    return islice((batch for chunk in loader for batch in chunk), skip, None)
+    return islice((batch for chunk in _chunks(loader) for batch in chunk), skip, None)
+
+
+def _chunks(loader: DataLoader[list[Batch]]) -> Iterator[list[Batch]]:
+    try:
+        yield from loader
+    except CrnnError as error:  # from a worker it comes with that one's traceback before it
+        reason = str(error).rstrip().rpartition("\n")[2]
+        kind = type(error)
+        raise kind(reason.removeprefix(f"{kind.__module__}.{kind.__name__}: ")) from None
 
 
 def _quiet_worker(_worker: int) -> None:

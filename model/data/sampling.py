@@ -89,8 +89,8 @@ class Chunks(Dataset[list[Batch]]):
             if tensor is not None and classes and needed < tensor.shape[-1] // self.stride:
                 return Usable(tensor, classes, self.preprocess.width(*image.shape[:2]), strength)
         raise ImageError(
-            f"100 samples in a row are wider than {self.max_width} px at height "
-            f"{self.preprocess.height}, or have more characters than time steps"
+            f"100 samples in a row are wider than {self.max_width} px (--max-width) at height "
+            f"{self.preprocess.height}, stand upright, or have more characters than time steps"
         )
 
     def _batch(self, samples: list[Usable]) -> Batch:
