@@ -7,6 +7,7 @@ python examples/camera.py rtsp://gate/stream --once --decoder lexicon --set word
 
 Hold the line of text into the box. In the window, `b` draws another box and `q` ends. Each line
 printed has the second (of a file: its own), the text, and its mean probability over the frames.
+A text that does not match the pattern, or is not among the words, is none.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Agreement:
     """What the last frames say together, each counting as much as it is sure.
 
     Frames of one scene differ in blur, glare and noise, so their mistakes do, too: the mean
-    probability of a text over a few frames is a far better judge than any one of them.
+    probability of a text over a few frames is a far better judge than any one of them. A frame
+    whose text is not as the decoder was told that it must be speaks for no text.
 
     Args:
         frames: How many frames count.
@@ -51,8 +53,9 @@ class Agreement:
         self._seen.append(reading)
         mean: dict[str, float] = defaultdict(float)
         for seen in self._seen:
-            mean[seen.text] += seen.confidence / (self._seen.maxlen or 1)
-        text = max(mean, key=lambda each: mean[each])
+            if seen.constrained is not False:
+                mean[seen.text] += seen.confidence / (self._seen.maxlen or 1)
+        text = max(mean, key=lambda each: mean[each], default="")
         return (text if mean[text] >= self._least else ""), mean[text]
 
 

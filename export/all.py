@@ -97,6 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _export(args: argparse.Namespace) -> None:
     checkpoint = load_checkpoint(args.checkpoint)
     calibrating, judging = cli.crops(args)
+    judging = cli.judges(judging, checkpoint.manifest.charset, int8=args.int8)
     missing = _Missing()
     files: list[tuple[cli.Format, Path]] = []
     candidates: list[Contender] = []

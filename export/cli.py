@@ -105,7 +105,10 @@ def _export(
     args: argparse.Namespace, form: cli.Format, convert: Callable[[Checkpoint, Path], None]
 ) -> None:
     checkpoint = load_checkpoint(args.checkpoint)
+    # Only formats that have files of a fixed width have the argument.
+    cli.check_width(getattr(args, "width", None), checkpoint.manifest.preprocess)
     calibrating, judging = cli.crops(args)
+    judging = cli.judges(judging, checkpoint.manifest.charset, int8=args.int8)
     comparisons: list[Comparison] = []
     with cli.scratch(args.out) as folder:
         finished = fp32 = folder / f"fp32{form.suffix}"

@@ -102,6 +102,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         candidates = [Contender.open(file) for file in models(args.files)]
         _, judging = cli.crops(args)
         checkpoint = load_checkpoint(args.checkpoint)
+        int8 = any(candidate.backend.manifest.precision == "int8" for candidate in candidates)
+        judging = cli.judges(judging, checkpoint.manifest.charset, int8=int8)
         cli.remark(f"comparing on {judging}")
         comparisons = compare_all(torch_contender(checkpoint), candidates, judging)
         if args.json:

@@ -7,7 +7,7 @@ device will see. A network's ranges depend on its padding, too; crops of all wid
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from runtime.charset import Charset
 from runtime.errors import CrnnError, ImageError
 from runtime.images import Image, LabelledFolder
 from runtime.preprocess import Preprocess
@@ -46,7 +47,7 @@ class Crops:
 
     name: str
     folder: LabelledFolder
-    indices: range
+    indices: Sequence[int]
 
     @classmethod
     def load(cls, path: str | Path) -> Crops:
@@ -68,6 +69,13 @@ class Crops:
         return even._enough(), Crops(
             f"{self.name} (held-out half)", odd.folder, odd.indices
         )._enough()
+
+    def spelt(self, charset: Charset) -> Crops:
+        """Those whose labels a charset can spell: the others are misread however good a file is."""
+        indices = tuple(i for i in self.indices if self.folder.texts[i] in charset)
+        if len(indices) == len(self):
+            return self
+        return Crops(f"{self.name} that can be spelt", self.folder, indices)
 
     def _enough(self) -> Crops:
         if len(self) < MIN_CROPS:

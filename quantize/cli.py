@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Protocol
 
 from quantize import auto, calibration, integer
-from quantize.calibration import Crops
+from quantize.calibration import MIN_CROPS, CalibrationError, Crops
 from quantize.comparison import Comparison
 from quantize.verify import MARGIN_POINTS, Contender, accept
-from runtime.backends import model_files, model_size
+from runtime.backends import model_files, model_size, open_backend
+from runtime.charset import Charset
 from runtime.console import exit_code
+from runtime.errors import ModelFileError
 from runtime.manifest import Manifest
+from runtime.preprocess import Preprocess
 
 
 class Quantizer(Protocol):
@@ -67,7 +70,8 @@ def add_crops(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=calibration.DEFAULT,
         help="labelled crops (labels.tsv): the 1st, 3rd, … choose the INT8 ranges, the 2nd, 4th, "
-        "… judge the result (default: the rendered crops in quantize/crops)",
+        "… judge the result, as far as the network's charset can spell their labels (default: the "
+        "rendered crops in quantize/crops)",
     )
     parser.add_argument(
         "--data",
@@ -119,6 +123,47 @@ def crops(args: argparse.Namespace) -> tuple[Crops, Crops]:
     """The crops that calibrate, and those that judge."""
     calibrating, held_out = Crops.load(args.calibration).halves()
     return calibrating, Crops.load(args.data) if args.data else held_out
+
+
+def judges(judging: Crops, charset: Charset, *, int8: bool) -> Crops:
+    """The crops that can tell a good file from a bad one: those with labels that it can spell.
+
+    An FP32 file's logits are compared, too, and for those any picture will do: where too few crops
+    are left, all of them are taken, and a remark says that accuracy is then no evidence.
+
+    Args:
+        judging: Labelled crops that were to judge.
+        charset: The network's.
+        int8: Whether an INT8 file is to be judged, by accuracy alone.
+
+    Raises:
+        CalibrationError: If fewer than `MIN_CROPS` are left to judge an INT8 file.
+    """
+    spelt = judging.spelt(charset)
+    if len(spelt) >= MIN_CROPS:
+        return spelt
+    told = f"the network's charset can spell {len(spelt) or 'none'} of the labels of {judging}"
+    if int8:
+        raise CalibrationError(
+            f"{told}, and at least {MIN_CROPS} are needed to judge an INT8 file: name labelled "
+            "crops of your own with --calibration or --data"
+        )
+    remark(f"{told}: accuracy says nothing here, logits alone are compared")
+    return judging
+
+
+def check_width(width_px: int | None, preprocess: Preprocess) -> None:
+    """Refuse a file for a width that its network never reads; None for one without a width.
+
+    Raises:
+        ModelFileError: If it is off the grid or beyond the longest bucket.
+    """
+    grid, most = preprocess.grid, preprocess.max_width
+    if width_px is not None and (width_px % grid or not 0 < width_px <= most):
+        raise ModelFileError(
+            f"--width {width_px} px: the network reads no such pictures: expected a multiple of "
+            f"{grid} from {grid} to {most}"
+        )
 
 
 def shrink(
@@ -216,6 +261,8 @@ def main(form: Format, argv: Sequence[str] | None = None) -> int:
 
     def work() -> None:
         calibrating, judging = crops(args)
+        charset = open_backend(args.model, threads=1).manifest.charset
+        judging = judges(judging, charset, int8=True)
         with scratch(args.out) as folder:
             target = folder / args.out.name
             comparison = shrink(form, args.model, target, calibrating, judging, args)

@@ -18,7 +18,7 @@ from typing import Any
 from quantize import auto, cli
 from quantize.comparison import Comparison
 from quantize.tables import markdown
-from runtime.backends import SUFFIXES
+from runtime.backends import SUFFIXES, open_backend
 from runtime.console import exit_code
 from runtime.errors import ModelFileError
 
@@ -50,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work() -> None:
         calibrating, judging = cli.crops(args)
+        charset = open_backend(args.model, threads=1).manifest.charset
+        judging = cli.judges(judging, charset, int8=True)
         cli.remark(f"quantising each layer with {calibrating}, comparing on {judging}")
         found = auto.costs(_format(args.model), args.model, calibrating, judging, CALLS)
         print(json.dumps(to_dict(found)) if args.json else table(found))

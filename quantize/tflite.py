@@ -60,20 +60,13 @@ def quantize(
         layers, height = lift(flatbuffer)
     except LoweringError as error:
         raise ModelFileError(f"cannot quantise {source}: {error}") from None
-    grid = manifest.preprocess.grid
-    if integer_width is not None and (
-        integer_width % grid or not 0 < integer_width <= manifest.preprocess.max_width
-    ):
-        raise ModelFileError(
-            f"{source} reads no pictures of {integer_width} px: expected a multiple of {grid} "
-            f"from {grid} to {manifest.preprocess.max_width}"
-        )
+    cli.check_width(integer_width, manifest.preprocess)
     places = _places(layers, first=integer_width is not None)
     shrunk = chosen(list(places), keep_float)
     layers = equalised(layers, crops.tensors(manifest.preprocess))
     ranges = ranges_of(layers, crops.tensors(manifest.preprocess))
     int8 = Int8(ranges, {places[name] for name in shrunk}, integer_width is not None)
-    small = lower(layers, height, integer_width or grid, int8)
+    small = lower(layers, height, integer_width or manifest.preprocess.grid, int8)
     provenance = {**manifest.provenance, "calibration": crops.provenance(), INT8: shrunk}
     write(small, manifest.replace(precision="int8", provenance=provenance), target)
 

@@ -65,7 +65,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a setting of the decoder, such as width=20; repeatable (`--set help=` lists them)",
+        help="a setting of the decoder, such as width=20; repeatable; an unknown one is refused "
+        "with a list of those that there are",
     )
     words.add_argument(
         "--look-again",

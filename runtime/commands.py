@@ -29,8 +29,10 @@ def read(options: argparse.Namespace) -> int:
     r"""Read pictures of one line of text each.
 
     Writes a line a picture: path, text and p(text | picture), separated by tabs; with --json an
-    object a line, with characters and their spans in pixels. A picture that cannot be read gives
-    a line on standard error, the others are still read, and the exit code is 1.
+    object a line, with characters and their spans in pixels. Where a decoder was told what a text
+    must be (a pattern, a word list) and this one is not, `not as asked` follows as a fourth field;
+    in JSON `constrained` is false. A picture that cannot be read gives a line on standard error,
+    the others are still read, and the exit code is 1.
 
     Examples:
       python -m runtime read word.png
@@ -51,7 +53,8 @@ def read(options: argparse.Namespace) -> int:
             if options.json:
                 print(json.dumps({"path": path} | reading.to_dict(), ensure_ascii=False))
             else:
-                print(f"{path}\t{reading.text}\t{reading.confidence:.4f}")
+                mark = "\tnot as asked" if reading.constrained is False else ""
+                print(f"{path}\t{reading.text}\t{reading.confidence:.4f}{mark}")
         sys.stdout.flush()
         code |= len(good) < len(some)
     return code

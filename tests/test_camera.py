@@ -44,8 +44,9 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return write_clip(path, [np.full_like(frame, 90)] * 3 + [frame] * 8), text
 
 
-def reading(text: str, confidence: float) -> Recognition:
-    made = Recognition(text, tuple(text), [], np.zeros((1, 1), np.float32))
+def reading(text: str, confidence: float, constrained: bool | None = None) -> Recognition:
+    scores = np.zeros((1, 1), np.float32)
+    made = Recognition(text, tuple(text), [], scores, constrained=constrained)
     made.__dict__["log_prob"] = float(np.log(confidence))
     return made
 
@@ -58,6 +59,20 @@ def test_frames_agree_when_one_text_has_most_of_the_probability() -> None:
     assert agree(reading("12", 0.5)) == ("12", pytest.approx(0.55))
     # The first of them has left; two lukewarm frames outweigh no sure one.
     assert agree(reading("17", 0.4)) == ("", pytest.approx(0.325))
+
+
+def test_a_text_that_is_not_as_asked_counts_for_none() -> None:
+    agree = camera.Agreement(frames=2, least=0.4)
+    assert agree(reading("BAKERY", 0.9, constrained=False)) == ("", 0)
+    told = agree(reading("12", 0.9, constrained=True))
+    assert told == ("12", pytest.approx(0.45))  # the other frame counts against it
+
+
+def test_once_fails_where_no_text_is_as_asked(clip, capsys, tmp_path) -> None:
+    (tmp_path / "words.txt").write_text("ABCDEFGHIJKLMNOPQRSTUVWXYZ" * 3 + "\n")
+    asked = ["--decoder", "lexicon", "--set", f"words={tmp_path / 'words.txt'}"]
+    assert camera.main([str(clip[0]), *BOX, "--no-window", "--once", *asked]) == 1
+    assert capsys.readouterr() == ("", "no 5 frames agreed on a text\n")
 
 
 def test_a_clip_is_read_once_its_frames_agree(clip, capsys) -> None:

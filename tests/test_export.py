@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +144,41 @@ def test_int8_is_judged_against_the_fp32_file_and_that_against_torch(
     assert printed["verified"][1]["max_difference"] > TOLERANCE
     assert printed["bytes"] == out.stat().st_size
     assert [path.name for path in out.parent.iterdir()] == ["tiny.onnx"]
+
+
+def unspeakable(home: Path, folder: Path) -> Path:
+    """The crops, all of them with a label that the network cannot spell."""
+    folder.mkdir()
+    for file in (home / "crops").iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    labels = (home / "crops" / "labels.tsv").read_text()
+    (folder / "labels.tsv").write_text(re.sub("\t.*", "\tZ9", labels))
+    return folder
+
+
+def test_int8_is_refused_at_once_where_no_label_can_be_spelt(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = unspeakable(home, tmp_path / "foreign"), tmp_path / "out" / "tiny.onnx"
+    assert run(home, "--calibration", folder, "--int8", "--out", out) == 1
+    error = capsys.readouterr().err
+    assert "can spell none of the labels" in error
+    assert "--calibration or --data" in error
+    assert "exporting" not in error
+    assert not out.parent.exists()
+
+
+def test_fp32_says_so_where_no_label_can_be_spelt_and_compares_logits(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = unspeakable(home, tmp_path / "foreign"), tmp_path / "tiny.onnx"
+    assert run(home, "--calibration", folder, "--out", out) == 0
+    (told,) = [line for line in capsys.readouterr().err.splitlines() if "spell" in line]
+    assert "can spell none of the labels" in told
+    assert "accuracy says nothing here" in told
+    out.unlink()
+    assert run(home, "--calibration", folder, "--out", out, convert=slightly_off) == 1
+    assert "logits differ" in capsys.readouterr().err
 
 
 def slightly_off(checkpoint: Checkpoint, target: Path) -> None:

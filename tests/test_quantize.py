@@ -43,6 +43,18 @@ def model(tmp_path: Path) -> Path:
     return build_tiny(tmp_path / "tiny.onnx")
 
 
+def relabelled(crops_folder: Path, folder: Path, spelt: int) -> Path:
+    """The crops anew, only the last `spelt` with labels that the network can spell."""
+    folder.mkdir()
+    lines = (crops_folder / "labels.tsv").read_text().splitlines()
+    for index, line in enumerate(lines):
+        name, _, text = line.partition("\t")
+        (folder / name).write_bytes((crops_folder / name).read_bytes())
+        lines[index] = f"{name}\t{text if index >= len(lines) - spelt else 'Ω'}\n"
+    (folder / "labels.tsv").write_text("".join(lines))
+    return folder
+
+
 def run(*argv: object) -> int:
     return cli.main(FORMAT, [str(value) for value in argv])
 
@@ -181,6 +193,36 @@ def test_the_table_has_its_columns_in_line(model: Path, crops_folder: Path) -> N
     lines = table.splitlines()
     assert len({len(line) for line in lines}) == 1
     assert all(line.count(" | ") == 3 for line in lines if not line.startswith("|-"))
+
+
+@pytest.mark.parametrize("judge", ["--calibration", "--data"])
+def test_crops_that_no_network_of_this_charset_could_read_judge_nothing(
+    judge: str, model: Path, crops_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spelt = 2 * MIN_CROPS if judge == "--calibration" else MIN_CROPS  # of those, a half judges
+    folder = relabelled(crops_folder, tmp_path / "some", spelt)
+    assert run(model, "--calibration", crops_folder, judge, folder, "--margin", 100) == 0
+    told = f"{MIN_CROPS} crops of some"
+    assert told in capsys.readouterr().err
+    after = open_backend(model.with_name("tiny-int8.onnx")).manifest
+    assert after.metrics["int8"]["n"] == MIN_CROPS
+    assert after.metrics["int8"]["set"].endswith("that can be spelt")
+    assert after.metrics["int8"]["reference"]["exact"][0] == 1
+    assert after.provenance["calibration"]["n"] == 2 * MIN_CROPS
+
+
+@pytest.mark.parametrize("judge", ["--calibration", "--data"])
+def test_without_crops_that_can_judge_no_int8_file_is_written(
+    judge: str, model: Path, crops_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = relabelled(crops_folder, tmp_path / "few", MIN_CROPS - 1)
+    before = sorted(model.parent.iterdir())
+    assert run(model, "--calibration", crops_folder, judge, folder) == 1
+    error = capsys.readouterr().err
+    few = MIN_CROPS // 2 if judge == "--calibration" else MIN_CROPS - 1
+    assert f"can spell {few} of the labels" in error
+    assert "--calibration or --data" in error
+    assert sorted(model.parent.iterdir()) == before
 
 
 def test_an_int8_file_is_not_quantised_again(tmp_path: Path, crops_folder: Path) -> None:

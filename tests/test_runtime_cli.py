@@ -50,6 +50,17 @@ def test_read_writes_path_text_and_confidence(
         assert float(confidence) == pytest.approx(reading.confidence, abs=1e-4)
 
 
+def test_a_text_that_is_not_as_asked_is_marked(
+    tiny_model: Path, crops: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("read", "--model", tiny_model, crops / "a.png", "--decoder", "beam", "--set")
+    _, out, _ = run(capsys, *asked, "pattern=[a-j]*")
+    assert out.count("\t") == 2
+    code, out, err = run(capsys, *asked, "pattern=a{400}")  # more than there are time steps
+    assert (code, err) == (0, "")
+    assert out.rstrip("\n").split("\t")[3:] == ["not as asked"]
+
+
 @pytest.mark.parametrize("batch", [1, 2, 16])
 def test_readings_do_not_depend_on_the_batch(
     tiny_model: Path, crops: Path, capsys: pytest.CaptureFixture[str], batch: int
@@ -223,6 +234,7 @@ def test_bench_prints_a_table_without_labels(
         (("check", "none.onnx"), "there is no such file"),
         (("bench", "none.onnx"), "there is no such file"),
         (("info", "x.bin"), "suffix '.bin'"),
+        (("info", "x.safetensors"), "export it first: python -m export.onnx x.safetensors"),
     ],
 )
 def test_errors_are_one_line_and_exit_code_1(
@@ -242,6 +254,21 @@ def test_unknown_decoders_and_devices_are_errors(
         code, _, err = run(capsys, "read", "--model", tiny_model, option, value, crops)
         assert code == 1
         assert repr(value) in err
+
+
+def test_an_unknown_setting_lists_those_that_there_are_as_the_help_says(
+    tiny_model: Path, crops: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(
+        capsys, "read", "--model", tiny_model, crops, "--decoder", "beam", "--set", "x="
+    )
+    assert code == 1
+    for setting in ("width=", "pattern=", "alternatives="):
+        assert setting in err
+    with pytest.raises(SystemExit):
+        main(["read", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "an unknown one is refused with a list of those that there are" in told
 
 
 @pytest.mark.parametrize(

@@ -272,9 +272,21 @@ def test_arguments_that_would_be_of_no_use_are_refused(
     assert message in capsys.readouterr().err
 
 
+def test_export_refuses_a_width_that_is_never_read_before_any_work(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = [home / "tiny.safetensors", "--calibration", home / "crops", "--int8", "--io", "int8"]
+    argv += ["--width", 100, "--out", tmp_path / "out" / "x.tflite"]
+    assert export_cli.main(FORMAT, convert, [str(value) for value in argv]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: --width 100")
+    assert "expected a multiple of 16 from 16 to 2048" in error
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("width", [0, -32, 33, 1 << 20])
 def test_a_width_that_is_never_read_is_refused(home: Path, width: int) -> None:
-    with pytest.raises(ModelFileError, match=rf"no pictures of {width} px: expected a multiple of"):
+    with pytest.raises(ModelFileError, match=rf"--width {width} px: .* expected a multiple of"):
         quantize(
             home / "tiny.tflite", home / "no.tflite", Crops.load(home / "crops"),
             integer_width=width,

@@ -26,6 +26,9 @@ SUFFIXES = {".onnx": "onnx", ".xml": "openvino", ".tflite": "tflite", ".npz": "n
 COMPANIONS = {".xml": (".bin",)}
 """Files that belong to a model file, by suffix."""
 
+CHECKPOINT = ".safetensors"
+"""What training writes and exporters read: weights for torch, which no engine here opens."""
+
 
 class Backend(Protocol):
     """A network that can be called, and everything there is to know about it."""
@@ -62,6 +65,10 @@ def open_backend(
         UnknownNameError: If there is no such backend.
     """
     path = Path(path)
+    if name is None and path.suffix.lower() == CHECKPOINT:
+        raise ModelFileError(
+            f"{path} is a checkpoint, no model file: export it first: python -m export.onnx {path}"
+        )
     if name is None:
         name = SUFFIXES.get(path.suffix.lower())
         if name is None:
