@@ -49,11 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     def work() -> None:
+        form = _format(args.model)
         calibrating, judging = cli.crops(args)
         charset = open_backend(args.model, threads=1).manifest.charset
         judging = cli.judges(judging, charset, int8=True)
         cli.remark(f"quantising each layer with {calibrating}, comparing on {judging}")
-        found = auto.costs(_format(args.model), args.model, calibrating, judging, CALLS)
+        found = auto.costs(form, args.model, calibrating, judging, CALLS)
         print(json.dumps(to_dict(found)) if args.json else table(found))
 
     return exit_code(work)
