@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -167,8 +170,13 @@ def one_of_two(rank: int, folder: Path) -> None:
 
 
 def test_two_processes_join_their_gradients(batch, tmp_path) -> None:
-    torch.save(batch, tmp_path / "batch.pt")  # not as arguments, which would share its memory
-    torch.multiprocessing.spawn(one_of_two, (tmp_path,), nprocs=2)
+    torch.save(batch, tmp_path / "batch.pt")
+    # From a process of its own: all engines' libraries are loaded in this one.
+    spawn = "import sys, pathlib, torch, test_guide as t; "
+    spawn += "torch.multiprocessing.spawn(t.one_of_two, (pathlib.Path(sys.argv[1]),), nprocs=2)"
+    here = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    command = [sys.executable, "-c", spawn, str(tmp_path)]
+    subprocess.run(command, env=os.environ | here, check=True, timeout=240)
     both = [gradients(make_losses(), half) for half in halves(batch)]
     for rank in range(2):
         for found, one, other in zip(torch.load(tmp_path / f"{rank}.pt"), *both, strict=True):
