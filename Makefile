@@ -30,9 +30,7 @@ readme-tables: $(STAMP) ## Measure again what the README's tables say (takes min
 
 .PHONY: test
 test: lint ## Lint, check types, run every test
-	# In two processes: one process for all of them crashed in test_guide, without a trace.
-	$(PY) -m pytest tests/test_[a-f]*.py
-	$(PY) -m pytest tests/test_[g-z]*.py
+	$(PY) -m pytest
 
 .PHONY: test-arm64
 test-arm64: $(STAMP) ## Test the runtime on emulated Arm boards (ARM=--help tells more)

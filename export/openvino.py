@@ -11,6 +11,7 @@ import torch
 from export import cli, onnx
 from model.checkpoint import Checkpoint
 from quantize.openvino import FORMAT, load_engine, write
+from runtime.backends.openvino import shared_core
 
 
 def convert(checkpoint: Checkpoint, target: Path) -> None:
@@ -29,7 +30,7 @@ def convert(checkpoint: Checkpoint, target: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         halfway = Path(scratch, "model.onnx")
         onnx.convert(checkpoint, halfway)
-        model = openvino.Core().read_model(halfway)
+        model = shared_core().read_model(halfway)
         manager = Manager()
         manager.register_pass(ConstantFolding())
         manager.run_passes(model)  # which makes LSTM weights plain constants

@@ -27,7 +27,7 @@ from quantize import cli
 from quantize.calibration import Crops
 from quantize.layers import INT8, chosen, named
 from quantize.numpy import round_weights
-from runtime.backends.openvino import read_manifest, read_model, seal
+from runtime.backends.openvino import read_manifest, read_model, seal, shared_core
 from runtime.errors import EngineError, ModelFileError
 from runtime.manifest import KEY, Manifest
 
@@ -69,7 +69,7 @@ def quantize(source: Path, target: Path, crops: Crops, keep_float: Collection[st
         LayerNameError: If a layer to keep is none that would be quantised.
     """
     openvino = load_engine()
-    model = read_model(openvino.Core(), source)
+    model = read_model(source)
     manifest = read_manifest(model, source)
     if manifest.precision != "fp32":
         raise ModelFileError(f"{source} is {manifest.precision} already: start from the FP32 file")
@@ -126,7 +126,7 @@ def write(model: Any, manifest: Manifest, path: Path) -> None:
 
 def restamp(path: Path, manifest: Manifest) -> None:
     """Give a model file another manifest."""
-    write(read_model(load_engine().Core(), path).clone(), manifest, path)
+    write(read_model(path).clone(), manifest, path)
 
 
 def _key(output: Any) -> tuple[str, int]:
@@ -145,7 +145,7 @@ def _ranges(
 ) -> list[Range]:
     """The smallest and the largest value that each output takes on any crop."""
     watched = openvino.Model(outputs, model.get_parameters(), "watched")
-    request = openvino.Core().compile_model(watched, "CPU").create_infer_request()
+    request = shared_core().compile_model(watched, "CPU").create_infer_request()
     found: list[list[Range]] = [[] for _ in outputs]
     for tensor in crops.tensors(manifest.preprocess):
         request.infer({0: tensor})

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
-import openvino
 import pytest
 
 from export.openvino import convert
@@ -15,6 +15,7 @@ from quantize.cli import deliver
 from quantize.openvino import CONV_LEVELS, quantize, restamp, write
 from quantize.verify import Contender
 from runtime.backends import model_files, model_size, open_backend
+from runtime.backends import openvino as engine
 from runtime.backends.openvino import read_model, seal
 from runtime.charset import Charset
 from runtime.errors import EngineError, ModelFileError
@@ -51,12 +52,12 @@ def body(path: Path) -> bytes:
 
 def test_batch_and_width_are_free(home: Path) -> None:
     for name in ("tiny.xml", "int8.xml"):
-        shape = openvino.Core().read_model(home / name).inputs[0].get_partial_shape()
+        shape = read_model(home / name).inputs[0].get_partial_shape()
         assert str(shape) == "[?,1,32,?]"
 
 
 def test_int8_keeps_weights_in_one_byte_and_lstms_in_float(home: Path) -> None:
-    model = openvino.Core().read_model(home / "int8.xml")
+    model = read_model(home / "int8.xml")
     nodes = model.get_ordered_ops()
     limits = [node for node in nodes if node.get_type_name() == "FakeQuantize"]
     assert len(limits) == 6  # what six of seven convolutions give to the next
@@ -129,7 +130,7 @@ def test_a_model_file_never_lies_there_before_its_weights(
     with monkeypatch.context() as context:
         context.setattr(Path, "replace", once)
         with pytest.raises(OSError, match="no power"):
-            write(read_model(openvino.Core(), file).clone(), backend.manifest, new)
+            write(read_model(file).clone(), backend.manifest, new)
     assert done == [new.with_suffix(".bin")]
     assert {path.name for path in file.parent.iterdir()} == {"tiny.xml", "tiny.bin", "new.bin"}
 
@@ -188,7 +189,25 @@ def test_a_missing_engine_names_what_to_install(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setattr(engine, "shared_core", engine.shared_core.__wrapped__)  # as if never called
     with pytest.raises(EngineError, match=r"pip install openvino.*`openvino` extra"):
         open_backend(home / "tiny.xml")
     with pytest.raises(EngineError, match=r"pip install openvino.*`openvino` extra"):
         restamp(home / "tiny.xml", None)
+
+
+REPLACED = """
+import os, signal, sys
+from runtime.backends import open_backend
+signal.signal(signal.SIGTERM, lambda *_: print("heard"))
+backend = open_backend(sys.argv[1])
+backend = open_backend(sys.argv[1])  # the new one comes before the old one goes
+del backend
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_signal_is_heard_after_a_model_was_replaced(home: Path) -> None:
+    command = [sys.executable, "-c", REPLACED, str(home / "tiny.xml")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr

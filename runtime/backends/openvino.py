@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +34,8 @@ def load(path: Path, *, threads: int | None, device: str) -> OpenvinoBackend:
         EngineError: If OpenVINO, or its support for the device, is missing.
         ModelFileError: If the file is damaged, foreign, or at odds with its manifest.
     """
-    try:
-        import openvino
-    except ImportError as error:
-        raise EngineError(
-            f"OpenVINO cannot be imported ({error}): `pip install openvino` (the `openvino` extra)"
-        ) from None
-    core = openvino.Core()
-    model = read_model(core, path)
+    core = shared_core()
+    model = read_model(path)
     manifest = read_manifest(model, path)
     if device.upper() not in core.available_devices:
         raise EngineError(
@@ -98,20 +93,42 @@ class OpenvinoBackend:
         return logits
 
 
+@cache
+def shared_core() -> Any:
+    """The one `openvino.Core` of this process.
+
+    Each core gives signals a stack to be handled on and, when it goes, brings back what it found.
+    So of two that do not go in the reverse order of their coming, as when a model replaces
+    another, the second brings back the stack that the first has freed, and the next signal, such
+    as Ctrl-C, is a segmentation fault. One that stays does no harm.
+
+    Raises:
+        EngineError: If OpenVINO is not installed; the message names the extra.
+    """
+    try:
+        import openvino
+    except ImportError as error:
+        raise EngineError(
+            f"OpenVINO cannot be imported ({error}): `pip install openvino` (the `openvino` extra)"
+        ) from None
+    return openvino.Core()
+
+
 def seal(xml: bytes, weights: bytes) -> bytes:
     """The last line of an `.xml`."""
     facts = {"xml": _sha256(xml), "bin": _sha256(weights), "bin_bytes": len(weights)}
     return f"<!-- crnn_seal {json.dumps(facts)} -->\n".encode()
 
 
-def read_model(core: Any, path: Path) -> Any:
+def read_model(path: Path) -> Any:
     """An `openvino.Model`, if the file and its weights are whole.
 
     Raises:
+        EngineError: If OpenVINO is not installed.
         ModelFileError: If one of the two is missing, damaged or foreign, or they do not belong
             together.
     """
-    weights = path.with_suffix(".bin")
+    core, weights = shared_core(), path.with_suffix(".bin")
     try:
         xml = path.read_bytes()
         found = _SEAL.search(xml)
