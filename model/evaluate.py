@@ -13,10 +13,12 @@ from tqdm import tqdm
 
 from model import breakdown
 from model.data.datasets import Sample, open_dataset
+from model.data.margins import add_room
 from model.data.sheet import contact_sheet
 from runtime.backends import Backend, open_backend
 from runtime.console import exit_code
 from runtime.decoders import parse_settings
+from runtime.errors import CrnnError
 from runtime.metrics import Score, edit_distance, score
 from runtime.recognizer import Recognizer
 
@@ -25,6 +27,7 @@ examples:
   python -m model.evaluate model/weights/crnn-lite.safetensors crops/dev
   python -m model.evaluate runtime/models/crnn-lite.onnx crops/dev --errors errors.png
   python -m model.evaluate runtime/models/crnn-lite.onnx crops/dev --breakdown
+  python -m model.evaluate runtime/models/crnn-lite.onnx crops/dev --room 0.5 0.2
   python -m model.evaluate meter.onnx meters/dev --decoder beam --set 'pattern=\\d{6}'
 """
 
@@ -86,6 +89,15 @@ def build_parser() -> argparse.ArgumentParser:
     add("--threads", type=int, help="(default: the engine's own)")
     add("--device", default="cpu", help="(default: %(default)s)")
     add(
+        "--room",
+        type=_heights,
+        nargs="+",
+        default=[0.0],
+        metavar="HEIGHTS",
+        help="add room to the crops, as of a looser box: so many heights of the crop at either end "
+        "of the line and, with a second number, above and below",
+    )
+    add(
         "--breakdown",
         action="store_true",
         help="also by length, by room for a character and by kind of text, and what is most often "
@@ -102,7 +114,19 @@ def main(argv: list[str] | None = None) -> int:
     return exit_code(lambda: _evaluate(args))
 
 
+def _heights(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 10:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 10, got {text}")
+    return value
+
+
 def _evaluate(args: argparse.Namespace) -> None:
+    if len(args.room) > 2:
+        raise CrnnError(
+            f"--room takes one number or two, beside the line and above it, got {args.room}: name "
+            "the model and the data before it"
+        )
     settings = parse_settings(args.decoder, args.settings)
     backend = open_any(args.model, threads=args.threads, device=args.device)
     recognizer = Recognizer(backend, args.decoder, look_again=args.look_again, **settings)
@@ -110,6 +134,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     for path in args.data:
         dataset = open_dataset(path)
         samples = [dataset[i] for i in tqdm(range(len(dataset)), desc=str(path), leave=False)]
+        samples = [(add_room(image, *args.room), text) for image, text in samples]
         readings = read_all(recognizer, samples, progress=True)
         result = score([text for _, text in samples], readings)
         cases = [

@@ -145,7 +145,8 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=1.0,
         metavar="STRENGTH",
-        help="degradation of the --data crops, 0 for none (default: %(default)s)",
+        help="degradation of the --data crops and, for some, room around them, 0 for neither "
+        "(default: %(default)s)",
     )
     add(
         "--augment-on",

@@ -17,6 +17,7 @@ from model.crnn import CRNN
 from model.data.augment import Augment
 from model.data.datasets import Mixture, Part, Sample, Spellable, open_dataset
 from model.data.fonts import find_faces
+from model.data.margins import Margins
 from model.data.pieces import Pieces
 from model.data.sampling import Chunks
 from model.data.synth import Synth
@@ -193,7 +194,8 @@ def _mixture(settings: argparse.Namespace, reader: CRNN, manifest: Manifest) -> 
     if settings.synth:
         synth = _synth(settings, charset, settings.seed, 0.0 if later else 1.0)
         parts.append(Part(synth, settings.synth, strength=1.0 if later else 0.0))
-    augment = Augment(settings.augment) if settings.augment and not later else None
+    faults = () if later else (Augment(settings.augment),)
+    augment = (Margins(settings.augment), *faults) if settings.augment else ()
     strength = settings.augment if later else 0.0
     datasets = []
     for item in settings.data:

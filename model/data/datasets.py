@@ -157,13 +157,13 @@ class Part:
     Attributes:
         source: Where samples come from.
         weight: Its share, relative to the other parts.
-        augment: Applied to each image with the sample's own generator.
+        augment: Applied to each image in turn, with the sample's own generator.
         strength: Of the degradation that `BatchAugment` is to add later, on the device; 0 for none.
     """
 
     source: Source
     weight: float = 1.0
-    augment: Callable[[Image, np.random.Generator], Image] | None = None
+    augment: Sequence[Callable[[Image, np.random.Generator], Image]] = ()
     strength: float = 0.0
 
 
@@ -200,4 +200,6 @@ class Mixture:
             image, text = part.source[int(rng.integers(len(part.source)))]
         else:
             image, text = part.source[index]
-        return (part.augment(image, rng) if part.augment else image), text, part.strength
+        for change in part.augment:
+            image = change(image, rng)
+        return image, text, part.strength

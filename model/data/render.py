@@ -29,7 +29,7 @@ def _margins(rng: np.random.Generator) -> tuple[float, float, float, float]:
     kind = rng.random()
     low, high = (-0.04, 0.08) if kind < 0.25 else (0.02, 0.28) if kind < 0.75 else (0.1, 0.6)
     left, top, right, bottom = (low + (high - low) * rng.random(4)).tolist()
-    if kind > 0.92:
+    if kind > 0.86:
         left, right = (np.array([left, right]) + 2 * rng.random(2)).tolist()
     return left, top, right, bottom
 
