@@ -106,7 +106,7 @@ def _export(
 ) -> None:
     checkpoint = load_checkpoint(args.checkpoint)
     # Only formats that have files of a fixed width have the argument.
-    cli.check_width(getattr(args, "width", None), checkpoint.manifest.preprocess)
+    integer.check_width(getattr(args, "width", None), checkpoint.manifest.preprocess)
     calibrating, judging = cli.crops(args)
     judging = cli.judges(judging, checkpoint.manifest.charset, int8=args.int8)
     comparisons: list[Comparison] = []

@@ -13,7 +13,13 @@ from pathlib import Path
 
 import torch
 
-from model.checkpoint import Checkpoint, load_checkpoint, read_safetensors, save_checkpoint
+from model.checkpoint import (
+    Checkpoint,
+    difference,
+    load_checkpoint,
+    read_safetensors,
+    save_checkpoint,
+)
 from runtime.console import exit_code
 from runtime.errors import CrnnError
 from runtime.manifest import Manifest
@@ -41,7 +47,9 @@ def average(first: Checkpoint, others: Sequence[Path]) -> None:
     for path in others:
         tensors, metadata = read_safetensors(path)
         if "manifest" in metadata:
-            _check(first, path, Manifest.from_json(metadata["manifest"], str(path)))
+            manifest = Manifest.from_json(metadata["manifest"], str(path))
+            if told := difference(manifest, first.manifest):
+                raise CrnnError(f"{path} holds another network than {first.path}: {told}")
         else:
             print(f"{path} does not say what it reads: taken as the same", file=sys.stderr)
         state = {k.removeprefix("ema/"): v for k, v in tensors.items() if k.startswith("ema/")}
@@ -52,16 +60,6 @@ def average(first: Checkpoint, others: Sequence[Path]) -> None:
             sums[name] += weights[name].double()
     count = 1 + len(others)
     first.model.load_state_dict({k: (v / count).to(torch.float32) for k, v in sums.items()})
-
-
-def _check(first: Checkpoint, path: Path, manifest: Manifest) -> None:
-    for name in ("charset", "stride", "preprocess"):
-        theirs, ours = getattr(manifest, name), getattr(first.manifest, name)
-        if theirs != ours:
-            raise CrnnError(
-                f"{path} holds another network than {first.path}: its {name} is {theirs}, not "
-                f"{ours}"
-            )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

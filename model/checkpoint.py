@@ -40,6 +40,15 @@ class Checkpoint:
         return self.model.config
 
 
+def difference(theirs: Manifest, ours: Manifest) -> str:
+    """What two networks see or say otherwise: `its stride is 8, not 4`; empty if nothing."""
+    for name in ("charset", "stride", "preprocess"):
+        one, other = getattr(theirs, name), getattr(ours, name)
+        if one != other:
+            return f"its {name} is {one}, not {other}"
+    return ""
+
+
 def write_safetensors(
     path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]
 ) -> None:

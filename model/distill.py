@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from model.checkpoint import load_checkpoint
+from model.checkpoint import difference, load_checkpoint
 from runtime.errors import CrnnError
 from runtime.manifest import Manifest
 
@@ -35,13 +35,8 @@ class Teacher:
             CrnnError: If the checkpoint is damaged, or the two do not see or say the same.
         """
         checkpoint = load_checkpoint(path)
-        for name in ("charset", "stride", "preprocess"):
-            theirs, ours = getattr(checkpoint.manifest, name), getattr(student, name)
-            if theirs != ours:
-                raise CrnnError(
-                    f"--teacher {path} cannot teach {student.name}: its {name} is {theirs}, the "
-                    f"student's {ours}"
-                )
+        if told := difference(checkpoint.manifest, student):
+            raise CrnnError(f"--teacher {path} cannot teach {student.name}: {told}")
         self.device, self.dtype = device, dtype
         self.model = checkpoint.model.folded().requires_grad_(False).to(device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -19,9 +19,7 @@ from quantize.verify import MARGIN_POINTS, Contender, accept
 from runtime.backends import model_files, model_size, open_backend
 from runtime.charset import Charset
 from runtime.console import exit_code
-from runtime.errors import ModelFileError
 from runtime.manifest import Manifest
-from runtime.preprocess import Preprocess
 
 
 class Quantizer(Protocol):
@@ -150,20 +148,6 @@ def judges(judging: Crops, charset: Charset, *, int8: bool) -> Crops:
         )
     remark(f"{told}: accuracy says nothing here, logits alone are compared")
     return judging
-
-
-def check_width(width_px: int | None, preprocess: Preprocess) -> None:
-    """Refuse a file for a width that its network never reads; None for one without a width.
-
-    Raises:
-        ModelFileError: If it is off the grid or beyond the longest bucket.
-    """
-    grid, most = preprocess.grid, preprocess.max_width
-    if width_px is not None and (width_px % grid or not 0 < width_px <= most):
-        raise ModelFileError(
-            f"--width {width_px} px: the network reads no such pictures: expected a multiple of "
-            f"{grid} from {grid} to {most}"
-        )
 
 
 def shrink(

@@ -6,6 +6,9 @@ import argparse
 import dataclasses
 from typing import TYPE_CHECKING
 
+from runtime.errors import ModelFileError
+from runtime.preprocess import Preprocess
+
 if TYPE_CHECKING:
     from quantize.cli import Format
 
@@ -43,3 +46,17 @@ def as_asked(parser: argparse.ArgumentParser, args: argparse.Namespace, form: Fo
         return form
     width_px = WIDTH_PX if args.width is None else args.width
     return dataclasses.replace(form, quantize=form.integer(width_px), ending="-int8-io")
+
+
+def check_width(width_px: int | None, preprocess: Preprocess) -> None:
+    """Refuse a file for a width that its network never reads; None for one without a width.
+
+    Raises:
+        ModelFileError: If it is off the grid or beyond the longest bucket.
+    """
+    grid, most = preprocess.grid, preprocess.max_width
+    if width_px is not None and (width_px % grid or not 0 < width_px <= most):
+        raise ModelFileError(
+            f"--width {width_px} px: the network reads no such pictures: expected a multiple of "
+            f"{grid} from {grid} to {most}"
+        )

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from quantize import cli
 from quantize.calibration import Crops
+from quantize.integer import check_width
 from quantize.layers import INT8, chosen, named
 from quantize.tflite_graph import LoweringError
 from quantize.tflite_lift import lift
@@ -60,7 +61,7 @@ def quantize(
         layers, height = lift(flatbuffer)
     except LoweringError as error:
         raise ModelFileError(f"cannot quantise {source}: {error}") from None
-    cli.check_width(integer_width, manifest.preprocess)
+    check_width(integer_width, manifest.preprocess)
     places = _places(layers, first=integer_width is not None)
     shrunk = chosen(list(places), keep_float)
     layers = equalised(layers, crops.tensors(manifest.preprocess))

@@ -173,7 +173,7 @@ def test_a_teacher_changes_what_is_learnt(numbers, tmp_path) -> None:
 def test_a_teacher_that_spells_otherwise_is_refused(numbers, tmp_path, capsys) -> None:
     teacher = small_checkpoint(tmp_path / "t.safetensors", stride=8)
     assert main(options(numbers, tmp_path / "r", "--steps", "1", "--teacher", str(teacher))) == 1
-    assert "its stride is 8, the student's 4" in capsys.readouterr().err
+    assert "its stride is 8, not 4" in capsys.readouterr().err
 
 
 def test_two_processes_train_one_model(numbers, tmp_path, capsys) -> None:
