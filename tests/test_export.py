@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from export import cli, verify
+from export import cli
 from export.onnx import convert
 from model.backend import TorchBackend
 from model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -279,38 +279,3 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert "examples:" in printed
     assert "--int8" in printed
-
-
-def verify_file(home: Path, file: Path, *argv: object) -> int:
-    fixed = [file, "--checkpoint", home / "tiny.safetensors", "--calibration", home / "crops"]
-    return verify.main([str(value) for value in (*fixed, *argv)])
-
-
-def test_verify_passes_what_export_wrote(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    convert(load_checkpoint(home / "tiny.safetensors"), tmp_path / "tiny.onnx")
-    assert verify_file(home, tmp_path / "tiny.onnx", "--data", home / "crops", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["n"] == 2 * MIN_CROPS
-
-
-def test_verify_says_so_where_the_file_is_another_networks(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    other = tiny_checkpoint(tmp_path / "other.safetensors", collapse=(2, 2))  # a time step less
-    convert(other, tmp_path / "other.onnx")
-    assert verify_file(home, tmp_path / "other.onnx") == 1
-    said = capsys.readouterr().err
-    assert "other.onnx gives logits (1, 15, 11), torch (1, 16, 11)" in said
-    assert "do not come from the same checkpoint" in said
-    assert "--checkpoint" in said
-
-
-def test_verify_fails_what_is_off_and_shows_the_table(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    slightly_off(load_checkpoint(home / "tiny.safetensors"), tmp_path / "tiny.onnx")
-    assert verify_file(home, tmp_path / "tiny.onnx") == 1
-    printed = capsys.readouterr()
-    assert "max |Δ logit|" in printed.out
-    assert "logits differ by 0.01" in printed.err

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from training import options, weights
+from training import DIGITS, options, small_checkpoint
 
 from model.average import main as average
 from model.checkpoint import (
@@ -21,7 +21,6 @@ from model.checkpoint import (
 )
 from model.config import CONFIGS, ModelConfig
 from model.crnn import CRNN
-from model.distill import Teacher
 from model.schedule import SCHEDULES, lr_factor
 from model.settings import LAST, parse
 from model.setup import make_job
@@ -33,7 +32,6 @@ from runtime.metrics import score
 from runtime.recognizer import Recognizer
 
 ROOT = Path(__file__).parent.parent
-DIGITS = Charset(tuple("0123456789"))
 
 
 def test_a_run_learns_and_leaves_its_files(numbers, tmp_path) -> None:
@@ -134,46 +132,6 @@ def test_a_network_of_another_width_is_trained(numbers, tmp_path) -> None:
     checkpoint = load_checkpoint(tmp_path / "run" / "final.safetensors")
     assert checkpoint.manifest.name == "crnn-medium-x0.25"
     assert checkpoint.config.hidden == 32
-
-
-def small_checkpoint(path: Path, collapse: tuple[int, int] = (2, 1), **manifest: object) -> Path:
-    config = ModelConfig("small", (4, 4, 8, 8, 8, 8, 8), 8, 1, DIGITS.num_classes, collapse)
-    save_checkpoint(path, CRNN(config), Manifest(name="small", charset=DIGITS).replace(**manifest))
-    return path
-
-
-@pytest.mark.parametrize("collapse", [(2, 1), (2, 2)])
-def test_a_student_comes_to_say_what_its_teacher_says(collapse, tmp_path) -> None:
-    torch.manual_seed(0)
-    path = small_checkpoint(tmp_path / "teacher.safetensors", collapse)
-    manifest = load_checkpoint(path).manifest
-    teacher = Teacher(path, manifest, torch.device("cpu"), None)
-    tensor = torch.randn(4, 1, 32, 64)
-    told = teacher.model(tensor).log_softmax(-1)
-    expected = torch.cat([told, told[:, -1:]], dim=1)[:, :16]  # the last step stands in
-    assert teacher.loss(tensor, expected) == pytest.approx(0, abs=1e-4)
-    student = torch.zeros(4, 16, DIGITS.num_classes, requires_grad=True)
-    optimizer = torch.optim.Adam([student], 0.1)
-    for _ in range(200):
-        optimizer.zero_grad()
-        teacher.loss(tensor, student.log_softmax(-1)).backward()
-        optimizer.step()
-    torch.testing.assert_close(student.log_softmax(-1), expected, atol=0.02, rtol=0)
-
-
-def test_a_teacher_changes_what_is_learnt(numbers, tmp_path) -> None:
-    teacher = small_checkpoint(tmp_path / "teacher.safetensors")
-    steps = ["--steps", "2"]
-    assert main(options(numbers, tmp_path / "alone", *steps)) == 0
-    assert main(options(numbers, tmp_path / "taught", *steps, "--teacher", str(teacher))) == 0
-    alone, taught = weights(tmp_path / "alone"), weights(tmp_path / "taught")
-    assert not torch.equal(alone["model/linears.0.bias"], taught["model/linears.0.bias"])
-
-
-def test_a_teacher_that_spells_otherwise_is_refused(numbers, tmp_path, capsys) -> None:
-    teacher = small_checkpoint(tmp_path / "t.safetensors", stride=8)
-    assert main(options(numbers, tmp_path / "r", "--steps", "1", "--teacher", str(teacher))) == 1
-    assert "its stride is 8, not 4" in capsys.readouterr().err
 
 
 def test_two_processes_train_one_model(numbers, tmp_path, capsys) -> None:

@@ -6,8 +6,14 @@ from pathlib import Path
 
 import torch
 
-from model.checkpoint import read_safetensors
+from model.checkpoint import read_safetensors, save_checkpoint
+from model.config import ModelConfig
+from model.crnn import CRNN
 from model.settings import LAST
+from runtime.charset import Charset
+from runtime.manifest import Manifest
+
+DIGITS = Charset(tuple("0123456789"))
 
 
 def options(numbers: Path, out: Path, *more: str) -> list[str]:
@@ -18,3 +24,9 @@ def options(numbers: Path, out: Path, *more: str) -> list[str]:
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
     return read_safetensors(run / LAST)[0]
+
+
+def small_checkpoint(path: Path, collapse: tuple[int, int] = (2, 1), **manifest: object) -> Path:
+    config = ModelConfig("small", (4, 4, 8, 8, 8, 8, 8), 8, 1, DIGITS.num_classes, collapse)
+    save_checkpoint(path, CRNN(config), Manifest(name="small", charset=DIGITS).replace(**manifest))
+    return path
