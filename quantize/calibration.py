@@ -71,8 +71,12 @@ class Crops:
         )._enough()
 
     def spelt(self, charset: Charset) -> Crops:
-        """Those whose labels a charset can spell: the others are misread however good a file is."""
-        indices = tuple(i for i in self.indices if self.folder.texts[i] in charset)
+        """Those whose labels a charset can spell: the others are misread however good a file is.
+
+        An empty label is left out as well: a file that reads nothing at all would be right.
+        """
+        texts = self.folder.texts
+        indices = tuple(i for i in self.indices if texts[i] and texts[i] in charset)
         if len(indices) == len(self):
             return self
         return Crops(f"{self.name} that can be spelt", self.folder, indices)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fontTools import fontBuilder as fontbuilder
 
-from model.data import fontsource
+from model.data import fonts, fontsource
 from model.data.fonts import PRINTABLE, SYSTEM_FOLDERS, Face, covered, find_faces, main
 from model.data.synth import Synth
 from model.data.text import TextSource
@@ -48,6 +48,10 @@ def bars(characters: str) -> dict[str, int]:
     return {char: 0 if char == " " else 50 + 40 * at % 900 for at, char in enumerate(characters)}
 
 
+def ordinary() -> Path:
+    return next(face.path for face in find_faces() if face.covers == set(PRINTABLE))
+
+
 def test_an_ordinary_face_covers_printable_ascii() -> None:
     assert any(face.covers == set(PRINTABLE) for face in find_faces())
 
@@ -68,6 +72,23 @@ def test_capitals_for_lower_case_are_not_covered(tmp_path: Path) -> None:
     face = Face(tmp_path / "caps.ttf", frozenset("ABC"), "caps")
     assert face.spell("cab") == "CAB"
     assert face.spell("dab") is None
+
+
+def test_known_faces_of_small_capitals_have_no_lower_case(tmp_path: Path) -> None:
+    named = tmp_path / "Amatic-SC-700.ttf"
+    named.write_bytes(ordinary().read_bytes())
+    assert not covered(named) & set("az")
+    assert covered(named) >= set("AZ09")
+
+
+def test_a_mark_that_looks_like_another_character_is_not_covered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path, glyph = ordinary(), fonts._glyph
+    monkeypatch.setattr(fonts, "_glyph", lambda font, c: glyph(font, "=" if c == "^" else c))
+    found = covered(path)
+    assert not found & {"^", "="}
+    assert found >= set("-+azAZ09")
 
 
 def test_a_font_that_draws_one_form_for_all_letters_is_refused(tmp_path: Path) -> None:
@@ -127,3 +148,10 @@ def test_the_curated_families_are_npm_names() -> None:
 
 def test_system_folders_are_absolute_where_they_exist() -> None:
     assert any(folder.is_dir() for folder in SYSTEM_FOLDERS)
+
+
+def test_fonts_are_not_fetched_into_a_file(tmp_path: Path, capsys) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit):
+        fonts.main(["--fetch", str(tmp_path / "file")])
+    assert f"--fetch {tmp_path / 'file'} is a file: name a folder" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import pytest
 from tiny import tiny_manifest
 
 from model.data.datasets import DatasetError, Mixture, Part, Sample
-from model.data.pieces import Piece, Pieces, Word, _cut
+from model.data.pieces import Piece, Pieces, Word, _cut, _gaps
 from model.settings import parse
 from runtime.charset import Charset
 from runtime.recognizer import Recognizer
@@ -53,6 +53,46 @@ def test_a_piece_shows_just_the_characters_of_its_text() -> None:
         assert image.dtype == np.uint8
         assert image.ndim == 2
         assert count_bars(image) == len(text)
+
+
+def test_the_room_behind_a_word_is_not_taken_for_a_gap() -> None:
+    image = bars(4, 64)[..., 0]
+    image[20:44][image[20:44] == 40] = 60  # gaps are not as clean as what is behind the word
+    roomy = np.pad(image, ((0, 0), (0, 40)), constant_values=40)
+    middles = (np.arange(4) + 0.5) * (BAR + GAP)
+    for late in (-4, 0, 7, 14):  # what the network says is never quite right
+        gaps = list(_gaps(roomy, middles + late))
+        assert [before for before, _ in gaps] == [1, 2, 3]
+        assert [count_bars(roomy[:, :column]) for _, column in gaps] == [1, 2, 3]
+
+
+def test_pieces_are_parts_and_cut_where_they_are_wanted_so() -> None:
+    samples: list[Sample] = [(bars(n), "a" * n) for n in range(1, 6)]
+    pieces, rng = Pieces([samples], Recognizer(Counter()), seed=1), np.random.default_rng(1)
+    assert len(pieces.words) == 4  # a single character cannot be cut
+    for _ in range(100):
+        piece = pieces._piece(rng)
+        assert piece.cut_left or piece.cut_right
+        for side in (True, False):
+            assert pieces._piece(rng, right=side).cut_right is side
+            assert pieces._piece(rng, left=side).cut_left is side
+
+
+def test_most_joined_pieces_are_one_word() -> None:
+    samples: list[Sample] = [(bars(n), "a" * n) for n in range(3, 6)]
+    pieces = Pieces([samples], Recognizer(Counter("abcdefghi ")), seed=2)
+    joined: list[str] = []
+    join = pieces._joined
+
+    def watched(*arguments) -> Piece:
+        piece = join(*arguments)
+        joined.append("".join(piece.tokens))
+        return piece
+
+    pieces._joined = watched
+    spaced = sum(" " in pieces[i][1] for i in range(1000))
+    assert len(joined) == pytest.approx(400, abs=60)
+    assert spaced == pytest.approx(120, abs=40)
 
 
 def test_every_crop_is_cut_as_often_as_any_other_in_a_mixture() -> None:
@@ -131,7 +171,7 @@ def test_slivers_of_a_neighbour_are_not_left_at_an_edge() -> None:
     touching = bars(4)
     touching[10:14] = 220  # a stroke through all letters, as in script
     pieces = Pieces([[(touching, "aaaa"), (bars(4), "aaaa")]], Recognizer(Counter()), seed=1)
-    assert [len(word.cuts) for word in pieces.words] == [2, 5]
+    assert [len(word.cuts) for word in pieces.words] == [5]
 
 
 def test_the_right_piece_takes_the_height_and_the_light_of_the_left_one() -> None:

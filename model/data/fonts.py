@@ -2,14 +2,16 @@
 
 A face is trusted only as far as it was looked at: glyphs that are blank, or that equal the box a
 font draws for what it lacks, do not count; lower case that is drawn as (small) capitals does not
-count either, because no reader could tell its case.
+count either, because no reader could tell its case, nor do marks that look like another character.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+import string
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -39,6 +41,8 @@ _MISSING = "\uffff\U000e0fff"  # never assigned: draw as .notdef
 _STYLE = re.compile(r"-?(?:[1-9]00|regular|bold|italic|oblique|light)")
 # Segment displays have no form for most letters and draw look-alikes of others.
 _ONLY = {"dseg": "0123456789:.- "}
+# Their lower case is too unlike their capitals for a threshold: one that finds them finds others.
+_SMALL_CAPITALS = ("amatic", "cinzel-decorative", "creepster", "monoton", "syncopate")
 # Faces of pictures, bars and bent text that would be mistaken for letters.
 _NEVER = (
     "symbol",
@@ -120,8 +124,11 @@ def covered(path: Path, characters: str = PRINTABLE) -> frozenset[str]:
         for c in "abdefghmnqrt"
         if {c, c.upper()} <= seen
     ]
-    if alike and np.mean(alike) > 0.8:
-        seen -= set("abcdefghijklmnopqrstuvwxyz")
+    named = any(name in path.name.lower() for name in _SMALL_CAPITALS)
+    if named or (alike and np.mean(alike) > 0.8):
+        seen -= set(string.ascii_lowercase)
+    forms = Counter(glyphs[c].tobytes() for c in seen)
+    seen -= {c for c in string.punctuation if c in seen and forms[glyphs[c].tobytes()] > 1}
     for name, only in _ONLY.items():
         if name in path.name.lower():
             seen &= set(only)
@@ -177,6 +184,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.fetch and args.folders:
         parser.error("--fetch takes its one folder and no others")
+    if args.fetch and args.fetch.exists() and not args.fetch.is_dir():
+        parser.error(f"--fetch {args.fetch} is a file: name a folder, there already or new")
     return exit_code(lambda: _fetch_or_list(args))
 
 

@@ -93,7 +93,8 @@ def random_warp(
         rng: The source of chance.
         text: The text's box in the drawing.
         scale: Pixels of the crop per pixel of the drawing.
-        margins: Room left, above, right and below, in heights of the text; negative cuts.
+        margins: Room left, above, right and below, in heights of the text; negative cuts. Beside
+            the text these are squeezed as it is, and so is what was drawn there.
     """
     stretch = math.exp(0.24 * rng.standard_normal() - 0.15)
     chances = rng.random(4)
@@ -130,13 +131,15 @@ def random_warp(
     seen = seen[:2] / seen[2]
     (left, top), (right, bottom) = seen.min(axis=1).tolist(), seen.max(axis=1).tolist()
     unit = scale * text.height
-    left, right = left - margins[0] * unit, right + margins[2] * unit
-    top, bottom = top - margins[1] * unit, bottom + margins[3] * unit
+    beside = unit * stretch
+    room = [m * per for m, per in zip(margins, (beside, unit, beside, unit), strict=True)]
+    left, right = left - room[0], right + room[2]
+    top, bottom = top - room[1], bottom + room[3]
     shrink = min(1.0, math.sqrt(_LARGEST / ((right - left) * (bottom - top))))
     width, height = max(4, round((right - left) * shrink)), max(8, round((bottom - top) * shrink))
     matrix[0] = (matrix[0] - left * matrix[2]) * shrink
     matrix[1] = (matrix[1] - top * matrix[2]) * shrink
-    room = [margin * unit * shrink for margin in margins]
+    room = [pixels * shrink for pixels in room]
     inner = Box(room[0], room[1], width - room[2], height - room[3])
     return Warp(matrix, bend, inner, height, width, text)
 

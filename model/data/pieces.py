@@ -26,7 +26,9 @@ _SURE = -0.7  # log p of a label, a token, below which its alignment is not trus
 _NARROW = 0.22  # heights a token; a narrower one stands in a turned or condensed word
 _REACH = 0.2  # heights; a gap that far from where it is expected must be free of ink
 _CLEAN = 0.55  # share of a crop's mean ink; a gap with more would leave slivers
-_JOINED = 0.3  # how often a word is made of two pieces
+_BEFORE = 0.12  # heights before a token's middle; a gap nearer would cut it, or lie beyond it
+_JOINED = 0.4  # how often a sample is made of two pieces
+_IN_WORD = 0.7  # how often these become one word, rather than two
 _SPACE = (0.2, 0.5)  # heights between two words
 _LONGEST = 14  # tokens of a joined word
 
@@ -76,7 +78,8 @@ class Pieces:
         self._separator = charset.separator
         self._space = (" ",) if " " in charset.tokens else None
         found = [pair for dataset in datasets for pair in _aligned(dataset, recognizer)]
-        self.words = tuple(_cut(found))
+        # What cannot be cut inside would only be seen whole, which the crops are anyway.
+        self.words = tuple(word for word in _cut(found) if len(word.cuts) > 2)
         self.seed = seed
         if not self.words:
             raise DatasetError(
@@ -87,34 +90,45 @@ class Pieces:
     def __getitem__(self, index: int) -> Sample:
         """A picture `(H, W) uint8` and its text; any index from 0 on."""
         rng = np.random.default_rng((self.seed, index, 3))  # rendered words have the stream without
-        piece = self._piece(rng)
-        if rng.random() < _JOINED:
-            piece = self._joined(piece, self._piece(rng), rng)
+        if rng.random() >= _JOINED:
+            # The longer of two: of single characters, which say little, there would be too many.
+            piece = max(self._piece(rng), self._piece(rng), key=lambda piece: len(piece.tokens))
+        elif self._space is None or rng.random() < _IN_WORD:
+            piece = self._joined(self._piece(rng, right=True), self._piece(rng, left=True), rng)
+        else:
+            piece = self._joined(self._piece(rng, right=False), self._piece(rng, left=False), rng)
         return piece.image, self._separator.join(piece.tokens)
 
-    def _piece(self, rng: np.random.Generator) -> Piece:
+    def _piece(
+        self, rng: np.random.Generator, left: bool | None = None, right: bool | None = None
+    ) -> Piece:
+        """A piece of a word, never all of it, either side cut or not, or either if none is said."""
         word = self.words[int(rng.random() * len(self.words))]
-        count = len(word.cuts)
-        reach = 1 + int(rng.random() ** 0.7 * (count - 1))
-        first = int(rng.random() * (count - reach))
-        (start, left), (stop, right) = word.cuts[first], word.cuts[first + reach]
+        last = len(word.cuts) - 1
+        reach = 1 + int(rng.random() ** 0.7 * (last - 1))
+        starts = range(last - reach + 1)
+        if left is not None:
+            starts = starts[1:] if left else starts[:1]
+        if right is not None:
+            starts = starts[:-1] if right else starts[-1:]
+        first = starts[int(rng.random() * len(starts))]
+        (start, begin), (stop, end) = word.cuts[first], word.cuts[first + reach]
         tokens = word.tokens[start:stop]
-        return Piece(word.image[:, left:right], tokens, start > 0, stop < len(word.tokens))
+        return Piece(word.image[:, begin:end], tokens, start > 0, stop < len(word.tokens))
 
     def _joined(self, left: Piece, right: Piece, rng: np.random.Generator) -> Piece:
-        """Both in one word, or as two words if one of them was not cut where they meet.
+        """Both in one word where both were cut, as two words where neither was.
 
-        They stay apart if that makes a text too long, or the charset has no space, or small
-        letters would meet large ones: few words are written so.
+        The left one alone if that makes a text too long, or small letters would meet large ones:
+        few words are written so.
         """
-        between: tuple[str, ...] | None = ()
+        between: tuple[str, ...] = ()
         gap = 0.0
-        if left.cut_right and right.cut_left:
-            if left.tokens[-1].islower() != right.tokens[0].islower():
-                return left
-        else:
+        if not left.cut_right and self._space is not None:
             between, gap = self._space, _SPACE[0] + (_SPACE[1] - _SPACE[0]) * rng.random()
-        if between is None or len(left.tokens) + len(right.tokens) > _LONGEST:
+        elif left.tokens[-1].islower() != right.tokens[0].islower():
+            return left
+        if len(left.tokens) + len(right.tokens) > _LONGEST:
             return left
         image = _side_by_side(left.image, right.image, gap)
         tokens = left.tokens + between + right.tokens
@@ -129,8 +143,7 @@ def _cut(found: Sequence[tuple[Word, npt.NDArray[np.float64]]]) -> Iterator[Word
     late = float(np.median(room)) / 2 if found else 0.0
     for word, at in found:
         height, width = word.image.shape
-        between = (at[1:] + at[:-1]) / 2 + late * height
-        gaps = _gaps(word.image, between)
+        gaps = _gaps(word.image, at + late * height)
         # Beside a space, a text would begin or end with it, which teaches that margins are spaces.
         clean = (gap for gap in gaps if " " not in word.tokens[gap[0] - 1 : gap[0] + 1])
         cuts = ((0, 0), *clean, (len(at), width))
@@ -164,17 +177,24 @@ def _aligned(
 
 
 def _gaps(
-    image: npt.NDArray[np.uint8], between: npt.NDArray[np.float64]
+    image: npt.NDArray[np.uint8], middles: npt.NDArray[np.float64]
 ) -> Iterator[tuple[int, int]]:
-    """The clean gaps nearest to the places given, `(L - 1,)`: number of tokens before, column."""
+    """The clean gaps between tokens with their middles there: number of tokens before, column.
+
+    Without bounds, the gap before the last token would often be found in the margin behind it.
+    """
     height, width = image.shape
     ink = cv2.blur(image.std(axis=0, dtype=np.float32)[None], (3, 1))[0]
     ink /= ink.mean() + 1
-    far = (np.arange(width) - between[:, None]) / (_REACH * height)
-    columns = np.maximum.accumulate((ink + far * far).argmin(axis=1))
-    for before, column in enumerate(columns.tolist(), start=1):
-        if ink[column] < _CLEAN:
-            yield before, column
+    column = np.arange(width)
+    between = (middles[1:] + middles[:-1])[:, None] / 2
+    cost = ink + ((column - between) / (_REACH * height)) ** 2
+    behind = column > middles[1:, None] - _BEFORE * height
+    cost[behind | (column < middles[:-1, None])] = np.inf
+    found = np.maximum.accumulate(cost.argmin(axis=1))
+    for before, (at, row) in enumerate(zip(found.tolist(), cost, strict=True), start=1):
+        if ink[at] < _CLEAN and row[at] < np.inf:
+            yield before, at
 
 
 def _side_by_side(
