@@ -211,12 +211,10 @@ def watch(args: argparse.Namespace) -> int:
             if text and text != last:
                 print(f"{second:.1f}\t{text}\t{sure:.4f}", flush=True)
                 found = True
-                if args.once:
-                    break
             last = text
             told = f"{text}  {sure:.2f}  {took_ms:.1f} ms" if text else f"?  {took_ms:.1f} ms"
             key = screen.show(annotate(frame, box, told, bool(text)))
-            if key == "q":
+            if key == "q" or (found and args.once):
                 break
             if key == "b" and (drawn := _cv2().selectROI("crnn-edge", frame))[2]:
                 box = drawn
@@ -260,6 +258,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if not 1 <= args.frames <= 1000 or not 0 < args.least <= 1:
         parser.error("expected --frames from 1 to 1000, and --least above 0, at most 1")
+    if args.record and args.record.resolve() == Path(args.source).resolve():
+        parser.error(f"--record {args.record} is the source itself, which would be lost")
     return exit_code(lambda: watch(args))
 
 

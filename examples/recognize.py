@@ -48,6 +48,8 @@ def main() -> int:
     parser.add_argument("--model", type=Path, help="a model file (default: the one that ships)")
     parser.add_argument("--draw", type=Path, metavar="PNG", help="save where each character is")
     args = parser.parse_args()
+    if args.draw and args.draw.resolve() == args.image.resolve():
+        parser.error(f"--draw {args.draw} is the picture itself, which would be lost")
 
     def read() -> None:
         recognizer = Recognizer.load(args.model)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import io
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,9 +19,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code, as of `exit_code`.
     """
-    options = _parser().parse_args(arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # any charset, any file name, on any system
-        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.run is commands.lexicon and options.out.resolve() == options.words.resolve():
+        parser.error(f"--out {options.out} is the word list itself, which would be lost")
     return exit_code(lambda: options.run(options))
 
 
@@ -118,7 +118,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     option(
         "--images",
-        type=Path,
         metavar="FOLDER",
         help="pictures to read, with labels.tsv or labels.csv to score (default: a built-in one)",
     )

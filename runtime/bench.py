@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from runtime.backends import model_size
 from runtime.decoders.recognition import Recognition
-from runtime.errors import EngineError
+from runtime.errors import EngineError, ImageError
 from runtime.metrics import Score, score
 from runtime.recognizer import Recognizer
 
@@ -92,6 +92,7 @@ def bench(
     images: Sequence[npt.NDArray[np.uint8]],
     texts: Sequence[str] | None = None,
     *,
+    names: Sequence[object] = (),
     runs: int = 200,
     **options: Any,
 ) -> list[Report]:
@@ -101,10 +102,16 @@ def bench(
         paths: The model files.
         images: What is read, in rotation.
         texts: Their true texts, to score the readings.
+        names: What to call them where one is refused, such as their paths.
         runs: Timed reads a model.
         **options: Of `Recognizer.load`: backend, decoder and its settings, threads, device.
+
+    Raises:
+        ImageError: If an image is none, or too long a line for one of the models.
     """
     readers = [Recognizer.load(path, **options) for path in paths]
+    for reader in readers:
+        _check_widths(reader, names, images)
     staged = [StagedReader(reader) for reader in readers]
     times = np.empty((len(readers), _WARM_UP + runs, len(STAGES) - 1))
     for run in range(_WARM_UP + runs):
@@ -132,6 +139,16 @@ def bench(
             )
         )
     return reports
+
+
+def _check_widths(
+    reader: Recognizer, names: Sequence[object], images: Sequence[npt.NDArray[np.uint8]]
+) -> None:
+    for name, image in zip(names, images, strict=False):
+        try:
+            reader.manifest.preprocess.bucket(*image.shape[:2])
+        except ImageError as error:
+            raise ImageError(f"{name}: {error}") from None
 
 
 class StagedReader:

@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from runtime import bench as benchmark
@@ -29,7 +30,8 @@ def read(options: argparse.Namespace) -> int:
     r"""Read pictures of one line of text each.
 
     Writes a line a picture: path, text and p(text | picture), separated by tabs; with --json an
-    object a line, with characters and their spans in pixels. Where a decoder was told what a text
+    object a line, with characters, their spans in pixels, and the alternatives that a decoder was
+    asked for, which no line without --json has room for. Where a decoder was told what a text
     must be (a pattern, a word list) and this one is not, `not as asked` follows as a fourth field;
     in JSON `constrained` is false. A picture that cannot be read gives a line on standard error,
     the others are still read, and the exit code is 1.
@@ -51,7 +53,9 @@ def read(options: argparse.Namespace) -> int:
         readings = reader.batch([image for _, image in good])
         for (path, _), reading in zip(good, readings, strict=True):
             if options.json:
-                print(json.dumps({"path": path} | reading.to_dict(), ensure_ascii=False))
+                told = json.dumps({"path": path} | reading.to_dict(), ensure_ascii=False)
+                # Bytes of a file name that are no UTF-8 would be none in JSON either.
+                print(told.encode(errors="backslashreplace").decode())
             else:
                 mark = "\tnot as asked" if reading.constrained is False else ""
                 print(f"{path}\t{reading.text}\t{reading.confidence:.4f}{mark}")
@@ -159,12 +163,18 @@ def bench(options: argparse.Namespace) -> int:
       python -m runtime bench fp32.onnx int8.onnx --images crops/ --json
     """
     images: Sequence[Image] = [selftest.selftest_image()]
+    names: Sequence[Path] = ()
     texts = None
-    if options.images and any(options.images.glob("labels.[ct]sv")):
-        images, texts = zip(*LabelledFolder(options.images), strict=True)
-    elif options.images:
-        images = [read_image(path) for path in list_images(options.images)]
-    reports = benchmark.bench(options.models, images, texts, runs=options.runs, **_wanted(options))
+    if options.images is not None and any(Path(options.images).glob("labels.[ct]sv")):
+        folder = LabelledFolder(options.images)
+        names = folder.paths
+        images, texts = zip(*folder, strict=True)
+    elif options.images is not None:
+        names = list_images(options.images)
+        images = [read_image(path) for path in names]
+    reports = benchmark.bench(
+        options.models, images, texts, names=names, runs=options.runs, **_wanted(options)
+    )
     machine, threads = benchmark.machine(), options.threads or physical_cores()
     if options.json:
         found = [report.to_dict() for report in reports]

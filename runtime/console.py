@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -13,9 +14,18 @@ def exit_code(work: Callable[[], int | None]) -> int:
     """Do a command's work; what is refused becomes a message, not a traceback.
 
     Returns:
-        What `work` returns, 0 for nothing; 1 after `error: …` on standard error, or if whoever
-        read the output has gone; 130 if a person interrupted it.
+        What `work` returns, 0 for nothing; 1 after `error: …` on standard error, such as where
+        standard output is closed, or if whoever read the output has gone; 130 if a person
+        interrupted it.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # any charset, any file name, on any system
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+    if sys.stdout is None:  # closed, as by `>&-`
+        print(
+            "error: standard output is closed: send it to a file, or to /dev/null", file=sys.stderr
+        )
+        return 1
     try:
         code = work() or 0
         sys.stdout.flush()

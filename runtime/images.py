@@ -26,7 +26,7 @@ SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", "
 """What `list_images` takes for a picture in a folder."""
 
 
-def read_image(source: str | os.PathLike[str] | bytes) -> Image:
+def read_image(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> Image:
     """One picture, upright, as `uint8 (H, W)` grey or `(H, W, 3)` RGB.
 
     The camera's orientation note is obeyed, transparency is blended on white, 16-bit levels are
@@ -36,10 +36,16 @@ def read_image(source: str | os.PathLike[str] | bytes) -> Image:
         source: A path, or the bytes of a picture file.
 
     Raises:
-        ImageError: If it is missing, empty, truncated or no picture.
+        ImageError: If it is missing, empty, truncated or no picture; or an array, which is an image
+            already.
         EngineError: If neither Pillow nor OpenCV is installed.
     """
     decode = _decoder()
+    if isinstance(source, bytes | bytearray | memoryview):
+        source = bytes(source)
+    elif not isinstance(source, str | os.PathLike):
+        told = "expected a path or the bytes of a picture file (an array is an image already)"
+        raise ImageError(f"{told}, got {type(source).__name__}")
     name = f"a picture of {len(source):,} bytes" if isinstance(source, bytes) else str(source)
     try:
         data = source if isinstance(source, bytes) else Path(source).read_bytes()
@@ -121,11 +127,11 @@ def list_images(path: str | os.PathLike[str]) -> list[Path]:
     Raises:
         ImageError: If there is no such path, or no picture in the folder.
     """
-    path = Path(path)
     try:
-        path.stat()
+        os.stat(path)  # noqa: PTH116  # a Path makes the current folder of ""
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise ImageError(f"no such picture or folder: {path} ({_reason(error)})") from None
+        raise ImageError(f"no such picture or folder: {str(path)!r} ({_reason(error)})") from None
+    path = Path(path)
     if not path.is_dir():
         return [path]
     found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
@@ -154,10 +160,10 @@ class LabelledFolder(Sequence[tuple[Image, str]]):
         """Read and check the label file."""
         folder = Path(path)
         found = [p for p in (folder / "labels.tsv", folder / "labels.csv") if p.is_file()]
-        if len(found) != 1:
+        if len(found) != 1 or not os.fspath(path):  # such as a shell makes of an unset variable
             raise ImageError(
-                f"{folder} needs one labels.tsv (`file TAB text`) or labels.csv (`file,text`), "
-                f"it has {'both' if found else 'neither'}"
+                f"{path or 'an empty path'} needs one labels.tsv (`file TAB text`) or labels.csv "
+                f"(`file,text`), it has {'both' if len(found) > 1 else 'neither'}"
             )
         self.paths: list[Path] = []
         self.texts: list[str] = []

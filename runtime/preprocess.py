@@ -111,8 +111,10 @@ def check_image(image: npt.NDArray[np.uint8]) -> None:
     Raises:
         ImageError: With what to do about it.
     """
-    if not isinstance(image, np.ndarray):
-        raise ImageError(f"expected an image as a NumPy array, got {type(image).__name__}")
+    if not isinstance(image, np.ndarray) or hasattr(image, "mask"):  # np.ma is slow to import
+        raise ImageError(
+            f"expected an image as an unmasked NumPy array, got {type(image).__name__}"
+        )
     if image.dtype != np.uint8:
         raise ImageError(
             f"expected a uint8 image, got {image.dtype}: scale it to 0…255 first, for example "

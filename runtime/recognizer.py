@@ -34,6 +34,7 @@ Letters that ran into each other come apart, and those that the network took for
 
 _TURNS = (1, 3)  # quarters against the clock
 _SURE = 0.9  # a tall picture that is so surely read as it stands, such as a digit, is not turned
+_CHANNELS = (), (1,), (3,), (4,)  # of an array that is an image, or was before it was converted
 _BATCH = 64  # images a run at most; bounds memory, and throughput is flat long before
 
 
@@ -49,6 +50,8 @@ class Recognizer:
       and if that is not probable enough, 1.4 times. This takes time for unsure pictures alone.
 
     The best of several probabilities is somewhat more than the text deserves.
+
+    Several threads may share one recognizer.
 
     Args:
         backend: The network; see `runtime.backends.open_backend`.
@@ -139,7 +142,7 @@ class Recognizer:
             if not path.is_file():
                 raise ModelFileError(
                     f"the default model {path} is not there: export one with `python -m "
-                    "export.onnx`, or name a model file (--model)"
+                    "export.onnx`, or name a model file"
                 )
         opened = open_backend(path, backend, threads=threads, device=device)
         return cls(opened, decoder, look_again=look_again, **settings)
@@ -162,13 +165,23 @@ class Recognizer:
         INT8 models of ONNX and all of TFLite give the very same numbers, others the same within
         rounding.
 
+        Args:
+            images: A list; or an array `(N, H, W)` or `(N, H, W, 3)`, if they are of one size. With
+                three axes, the last of 1, 3 or 4, it is taken for an image with channels, and
+                refused: no line of text is so few pixels wide.
+
         Raises:
-            ImageError: If one is no image or too long a line; the message has its number.
+            ImageError: If one is no image or too long a line, in which case the message has its
+                number; or if `images` is a single image.
         """
         return self._looked_again(images, self._look(images))
 
     def log_probs(self, images: Sequence[Image]) -> list[FloatArray]:
-        """The `(T, C) float32` log-probabilities of each image as it stands, T by its width."""
+        """The `(T, C) float32` log-probabilities of each image as it stands, T by its width.
+
+        Raises:
+            ImageError: As `batch` does.
+        """
         found: list[Any] = [None] * len(images)
         for members, logits in self._groups(images):
             self._check(logits)
@@ -240,6 +253,9 @@ class Recognizer:
         self, images: Sequence[Image], stretch: float = 1.0
     ) -> Iterator[tuple[list[int], FloatArray]]:
         """Indices and logits of images that share a tensor width."""
+        # Rows of a single image would pass for images.
+        if isinstance(images, np.ndarray) and images.ndim > 1 and images.shape[2:] in _CHANNELS:
+            raise ImageError(f"expected a list of images, got one image of shape {images.shape}")
         buckets: dict[int, list[tuple[int, FloatArray]]] = {}
         for i, image in enumerate(images):
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,18 @@ def test_the_answer_is_the_same_alone_in_company_and_on_two_threads(
     np.testing.assert_array_equal(first, kept)
     np.testing.assert_allclose(first, together[:1], atol=1e-3)
     first[:] = 0  # writable
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_several_threads_may_call_one_backend(files, name: str, precision: str) -> None:
+    backend = open_backend(files[name, precision], threads=1)
+    given = [tensors(4, width)[i : i + 1] for i in range(4) for width in (64, 160, 416)]
+    alone = [backend(tensor) for tensor in given]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(backend, given * 25))
+    for found, expected in zip(together, alone * 25, strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("name", NAMES)

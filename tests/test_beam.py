@@ -162,7 +162,7 @@ def test_where_no_text_matches_the_reading_is_free_and_says_so() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"width": 0}, {"token_prob": 1.0}, {"token_prob": -0.1}, {"blank_prob": 0.0},
+    [{"width": 0}, {"width": 10**9}, {"token_prob": 1.0}, {"token_prob": -0.1}, {"blank_prob": 0.0},
      {"alternatives": -1}],
 )  # fmt: skip
 def test_impossible_settings_are_refused(wrong: dict[str, float]) -> None:

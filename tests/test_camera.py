@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from examples import camera
+from examples import camera, recognize
 from runtime import Recognizer, read_image
 from runtime.decoders.recognition import Recognition
 from runtime.images import LabelledFolder
@@ -112,6 +112,31 @@ def test_what_is_recorded_shows_the_box(clip, tmp_path) -> None:
     height, width = recorded[-1].shape[:2]
     blue, green, red = recorded[-1][height // 2, width // 4].astype(int)  # the box's left edge
     assert green > max(blue, red) + 50
+
+
+def test_the_frame_that_ends_it_is_recorded(tmp_path) -> None:
+    out = tmp_path / "read.mp4"
+    asked = [str(IMAGES / "meter.jpg"), "--box", "0", "0", "1", "1", "--frames", "1", "--once"]
+    assert camera.main([*asked, "--no-window", "--record", str(out)]) == 0
+    assert len(list(camera.Film(str(out)))) == 1
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments"),
+    [(camera, ["{path}", "--record"]), (recognize, ["{path}", "--draw"])],
+)
+def test_no_example_overwrites_what_it_reads(
+    program, arguments, tmp_path, monkeypatch, capsys
+) -> None:
+    path, link = tmp_path / "meter.jpg", tmp_path / "link.jpg"
+    path.write_bytes((IMAGES / "meter.jpg").read_bytes())
+    link.symlink_to(path)
+    monkeypatch.setattr(sys, "argv", [*(a.format(path=path) for a in ("", *arguments)), str(link)])
+    with pytest.raises(SystemExit) as caught:
+        program.main()
+    assert caught.value.code == 2
+    assert "itself, which would be lost" in capsys.readouterr().err
+    assert path.read_bytes() == (IMAGES / "meter.jpg").read_bytes()
 
 
 def test_the_decoder_is_the_callers_choice(clip, capsys) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,9 +36,31 @@ def test_what_is_refused_becomes_one_line(
     assert capsys.readouterr() == ("", told)
 
 
+def test_any_character_can_be_told_wherever_the_output_goes() -> None:
+    program = "import sys; from runtime.console import exit_code\n"
+    program += "exit_code(lambda: print('Δ', file=sys.stderr) or print('Δ'))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+    )
+    assert (done.stdout.decode(), done.stderr.decode()) == ("Δ" + os.linesep,) * 2
+
+
 def test_a_mistake_of_ours_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
         exit_code(lambda: 1 // 0)
+
+
+def test_closed_output_is_told_before_any_work() -> None:
+    program = "import sys; from runtime.console import exit_code\n"
+    program += "sys.exit(exit_code(lambda: print(1, file=sys.stderr)))"
+    command = ["bash", "-c", '"$0" -c "$1" >&-', sys.executable, program]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: standard output is closed")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_reader_who_has_gone_is_no_error() -> None:

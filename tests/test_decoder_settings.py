@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tiny import CHARSET
 
 from runtime.__main__ import main
-from runtime.decoders import beam, parse_settings
+from runtime.decoders import beam, make_decoder, parse_settings
 from runtime.errors import DecodeError
 from runtime.recognizer import Recognizer
 from runtime.selftest import selftest_image
@@ -58,6 +60,36 @@ def test_a_recognizer_takes_a_decoder_or_its_name_and_settings(tiny_model: Path)
         Recognizer.load(tiny_model, decoder=made, width=3)
 
 
+@pytest.mark.parametrize(
+    ("decoder", "settings", "told"),
+    [
+        ("beam", {"width": "3"}, "whole number for a decoder's setting 'width', got str '3'"),
+        ("beam", {"width": 3.5}, "'width', got float '3.5'"),
+        ("beam", {"width": True}, "'width', got bool 'True'"),
+        ("beam", {"alternatives": 2.5}, "'alternatives', got float"),
+        ("beam", {"token_prob": "x"}, "number for a decoder's setting 'token_prob', got str"),
+        ("beam", {"pattern": re.compile("a")}, "expression as text .* 'pattern', got Pattern"),
+        ("exhaustive", {"budget": "9"}, "'budget', got str"),
+        ("exhaustive", {"pattern": b"a"}, "'pattern', got bytes"),
+        ("lexicon", {"words": [b"a"]}, "text as each word .* 'words', got bytes"),
+        ("lexicon", {"words": 7}, "a file or a sequence of words for a lexicon, got int"),
+        ("lexicon", {"words": ["a"], "prior": "x"}, "'prior', got str"),
+        ("lexicon", {"words": ["a"], "ignore_case": "no"}, "'ignore_case', got str 'no'"),
+    ],
+)
+def test_settings_of_another_kind_are_refused(
+    decoder: str, settings: dict[str, object], told: str
+) -> None:
+    with pytest.raises(DecodeError, match=told):
+        make_decoder(decoder, CHARSET, **settings)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    wide = make_decoder("beam", CHARSET, width=np.int64(3), token_prob=np.float32(0.5))
+    log_probs = np.log(np.full((1, 4, CHARSET.num_classes), 1 / 11, np.float32))
+    assert wide(log_probs) == make_decoder("beam", CHARSET, width=3, token_prob=0.5)(log_probs)
+
+
 def test_read_with_a_pattern(
     tiny_model: Path, picture: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -91,7 +123,7 @@ def test_read_with_a_lexicon_and_its_index(
     [
         (["--set", "help="], "'greedy' has no setting ['help']: it has none"),
         (["--decoder", "beam", "--set", "help="], "it has width=10, token_prob=0.02"),
-        (["--decoder", "beam", "--set", "width=0"], "width >= 1"),
+        (["--decoder", "beam", "--set", "width=0"], "a width from 1 to 10,000"),
         (["--decoder", "beam", "--set", "pattern=(a"], "missing )"),
         (["--decoder", "lexicon"], "needs ['words']"),
         (["--decoder", "lexicon", "--set", "words=none.txt"], "cannot read the lexicon none.txt"),
@@ -108,6 +140,21 @@ def test_mistakes_are_told_without_a_traceback(
     assert (code, out) == (1, "")
     assert err.startswith("error: ")
     assert told in err
+
+
+def test_bench_names_the_picture_that_is_too_wide(
+    tiny_model: Path, picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("L", (9000, 40)).save(picture.with_name("wide.png"))
+    wide = picture.with_name("wide.png")
+    asked = "bench", tiny_model, "--runs", 1, "--images"
+    for labels in ("", "word.png\ta\nwide.png\tb\n"):
+        if labels:
+            (picture.parent / "labels.tsv").write_text(labels)
+        code, out, err = run(capsys, *asked, picture.parent)
+        assert (code, out) == (1, "")
+        assert err.startswith(f"error: {wide}: an image of 9000×40 px")
+    assert "no such picture or folder: ''" in run(capsys, *asked, "")[2]
 
 
 def test_bench_times_any_decoder(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:

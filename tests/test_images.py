@@ -117,6 +117,23 @@ def test_garbage_is_refused_in_one_line(read: Read, data: bytes) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_the_bytes_of_a_picture_may_lie_in_any_buffer(kind: Callable[[bytes], bytes]) -> None:
+    np.testing.assert_array_equal(read_image(kind(encode(Image.fromarray(RGB)))), RGB)
+    with pytest.raises(ImageError, match="cannot read a picture of 9 bytes: it is no picture"):
+        read_image(kind(b"\xff" * 9))
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"), [(RGB, "ndarray"), (list(b"\xff\xd8"), "list"), (None, "NoneType")]
+)
+def test_what_is_neither_a_path_nor_bytes_is_refused(source: object, kind: str) -> None:
+    with pytest.raises(
+        ImageError, match=rf"expected .*an array is an image already\), got {kind}$"
+    ):
+        read_image(source)
+
+
 def test_missing_empty_and_folder_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "empty.png").touch()
     with pytest.raises(ImageError, match=r"empty\.png: it is empty"):
@@ -159,6 +176,16 @@ def test_nothing_to_list_is_an_error(tmp_path: Path) -> None:
         list_images(tmp_path)
     with pytest.raises(ImageError, match="no such picture or folder"):
         list_images(tmp_path / "none")
+
+
+@pytest.mark.parametrize("find", [list_images, LabelledFolder])
+def test_the_empty_path_is_not_the_current_folder(
+    find: Callable[[str], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(labelled(tmp_path, "labels.tsv", b"0.png\ta\n"))
+    assert len(find(".")) > 0
+    with pytest.raises(ImageError, match=r"(an empty path needs|no such picture or folder: '')"):
+        find("")
 
 
 def labelled(folder: Path, name: str, labels: bytes) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,11 @@ import pytest
 from export.openvino import convert
 from quantize.calibration import Crops
 from quantize.cli import deliver
-from quantize.openvino import CONV_LEVELS, quantize, restamp, write
+from quantize.openvino import CONV_LEVELS, _ranges, load_engine, quantize, restamp, write
 from quantize.verify import Contender
 from runtime.backends import model_files, model_size, open_backend
 from runtime.backends import openvino as engine
-from runtime.backends.openvino import read_model, seal
+from runtime.backends.openvino import read_manifest, read_model, seal
 from runtime.charset import Charset
 from runtime.errors import EngineError, ModelFileError
 from runtime.manifest import KEY
@@ -48,6 +49,28 @@ def sealed(path: Path, xml: bytes, weights: bytes | None = None) -> None:
 
 def body(path: Path) -> bytes:
     return path.read_bytes()[: path.read_bytes().index(b"<!-- crnn_seal")]
+
+
+def test_ranges_are_those_of_all_crops(home: Path) -> None:
+    class Pictures:
+        def __init__(self, *scales: float) -> None:
+            self.scales = scales
+
+        def tensors(self, _preprocess: object) -> Iterator[np.ndarray]:
+            noise = np.random.default_rng(1).normal(size=(1, 1, 32, 64)).astype(np.float32)
+            return (noise * np.float32(scale) for scale in self.scales)
+
+    model = read_model(home / "tiny.xml")
+    manifest = read_manifest(model, home / "tiny.xml")
+    relus = [n.output(0) for n in model.get_ordered_ops() if n.get_type_name() == "Relu"]
+
+    def ranges(*scales: float) -> list[tuple[float, float]]:
+        return _ranges(load_engine(), model, relus, Pictures(*scales), manifest)
+
+    each = [ranges(scale) for scale in (1.0, 3.0, 0.2)]
+    expected = [(min(r[0] for r in of), max(r[1] for r in of)) for of in zip(*each, strict=True)]
+    assert ranges(1.0, 3.0, 0.2) == expected
+    assert expected != each[2]
 
 
 def test_batch_and_width_are_free(home: Path) -> None:

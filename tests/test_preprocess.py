@@ -180,6 +180,10 @@ def test_chunks_of_a_huge_picture_leave_no_seams() -> None:
         (np.zeros((8, 0, 3), np.uint8), "the image is empty"),
         ("word.png", "got str"),
         (None, "got NoneType"),
+        (
+            np.ma.masked_array(np.zeros((8, 8), np.uint8), True),
+            "an unmasked NumPy array, got MaskedArray",
+        ),
     ],
 )
 def test_what_is_no_image_is_refused(image: object, message: str) -> None:

@@ -11,6 +11,7 @@ import onnx
 import pytest
 import torch
 from torch import nn
+from training import copy_of
 
 from export.onnx import convert
 from model.checkpoint import DEFAULT, load_checkpoint
@@ -45,8 +46,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def common(home: Path, out: Path) -> list[str]:
     """What every run here has in common."""
-    crops = f"--data {home / 'crops'} --eval {home / 'crops'} --synth 0 --augment 0 --batch 8"
-    more = f"--out {out} --workers 0 --precision fp32 --threads 1 --ema 0.9"
+    crops = f"--data {home / 'crops'} --eval {copy_of(home / 'crops')} --synth 0"
+    more = f"--augment 0 --batch 8 --out {out} --workers 0 --precision fp32 --threads 1 --ema 0.9"
     return f"{crops} {more}".split()
 
 
@@ -92,6 +93,19 @@ def test_rounding_before_batch_norm_is_rounding_after_folding(tmp_path: Path) ->
         view._relus = []  # activations are not in question
         torch.testing.assert_close(view(tensor), folded(tensor), atol=1e-4, rtol=1e-4)
         assert (view(tensor) - model(tensor)).abs().max() > 1e-2
+
+
+def test_what_every_relu_gives_is_rounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, rounded = tiny_checkpoint(tmp_path / "tiny.safetensors").model, []
+
+    def watched(x: torch.Tensor) -> torch.Tensor:
+        rounded.append(x.shape[1])
+        return round_activation(x)
+
+    monkeypatch.setattr(qat, "round_activation", watched)
+    Rounded(model)(torch.randn(1, 1, 32, 64))
+    convolutions = [m for m in model.backbone.modules() if isinstance(m, nn.Conv2d)]
+    assert rounded == [m.out_channels for m in convolutions]
 
 
 def test_a_view_leaves_the_network_as_it_is(tmp_path: Path) -> None:

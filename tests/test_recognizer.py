@@ -111,8 +111,23 @@ def test_a_bad_image_in_a_batch_is_told_by_number(tiny_model: Path) -> None:
     recognizer = Recognizer.load(tiny_model)
     with pytest.raises(ImageError, match="image 1 of 2: expected a uint8 image, got float64"):
         recognizer.batch([np.zeros((9, 9), np.uint8), np.zeros((9, 9))])
-    with pytest.raises(ImageError, match="expected an image as a NumPy array, got str"):
+    with pytest.raises(ImageError, match="expected an image as an unmasked NumPy array, got str"):
         recognizer("word.png")
+
+
+@pytest.mark.parametrize("shape", [(32, 64), (32, 64, 1), (32, 64, 3), (32, 64, 4)])
+def test_a_single_image_is_no_batch(tiny_model: Path, shape: tuple[int, ...]) -> None:
+    recognizer = Recognizer.load(tiny_model, threads=1)
+    for read in (recognizer.batch, recognizer.log_probs):
+        with pytest.raises(ImageError, match=r"a list of images, got one image of shape \(32, 64"):
+            read(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize("shape", [(2, 32, 64), (2, 32, 64, 3), (0, 32, 64)])
+def test_a_stack_of_images_is_a_batch(tiny_model: Path, shape: tuple[int, ...]) -> None:
+    recognizer = Recognizer.load(tiny_model, threads=1)
+    stack = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    assert recognizer.batch(stack) == [recognizer(image) for image in stack]
 
 
 def test_without_a_path_the_default_model_is_read(

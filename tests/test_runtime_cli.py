@@ -121,13 +121,15 @@ def test_bad_pictures_are_told_and_the_others_read(
 def test_any_file_name_can_be_told(tiny_model: Path, crops: Path) -> None:
     odd = os.fsencode(crops) + b"/odd \xff \xe6\x97\xa5.png"
     (crops / "b.png").rename(os.fsdecode(odd))
-    done = subprocess.run(
-        [sys.executable, "-m", "runtime", "read", "--model", tiny_model, odd, b"\xfe.png"],
-        cwd=ROOT, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "ascii"},
-    )  # fmt: skip
+    command = [sys.executable, "-m", "runtime", "read", "--model", tiny_model, odd]
+    asked = {"cwd": ROOT, "capture_output": True, "env": os.environ | {"PYTHONIOENCODING": "ascii"}}
+    done = subprocess.run([*command, b"\xfe.png"], **asked)
     assert done.stdout.startswith(odd + b"\t")
     assert done.stderr.startswith(b"error: no such picture or folder: ")
     assert done.stderr.count(b"\n") == 1
+    told = subprocess.run([*command, "--json"], **asked).stdout.decode()
+    assert "日" in told
+    assert os.fsencode(json.loads(told)["path"]) == odd
 
 
 def test_impossible_names_are_refused(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -273,8 +275,9 @@ def test_an_unknown_setting_lists_those_that_there_are_as_the_help_says(
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("read",), ("read", "x.png", "--batch", "0"), ("bench", "--runs", "x"), ("sing",)],
-)
+    [(), ("read",), ("read", "x.png", "--batch", "0"), ("bench", "--runs", "x"), ("sing",),
+     ("lexicon", "x/../words.txt", "--out", "words.txt")],
+)  # fmt: skip
 def test_misuse_exits_with_2(arguments: tuple[str, ...]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)

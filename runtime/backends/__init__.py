@@ -31,7 +31,11 @@ CHECKPOINT = ".safetensors"
 
 
 class Backend(Protocol):
-    """A network that can be called, and everything there is to know about it."""
+    """A network that can be called, and everything there is to know about it.
+
+    Several threads may call one backend at a time. An engine that cannot do that by itself is
+    locked while it runs.
+    """
 
     @property
     def manifest(self) -> Manifest:
@@ -61,7 +65,8 @@ def open_backend(
 
     Raises:
         ModelFileError: If the file is missing, damaged, foreign, or at odds with its manifest.
-        EngineError: If the engine or the device is not installed here, or `threads` is below 1.
+        EngineError: If the engine or the device is not installed here, or `threads` is no whole
+            number from 1 on.
         UnknownNameError: If there is no such backend.
     """
     path = Path(path)
@@ -74,13 +79,13 @@ def open_backend(
         if name is None:
             raise ModelFileError(
                 f"cannot tell the backend of {path} by its suffix {path.suffix!r} (known: "
-                f"{', '.join(SUFFIXES)}): name one, for example --backend onnx"
+                f"{', '.join(SUFFIXES)}): name one, such as onnx"
             )
     load = names.find(__name__, name, "load")
     if reason := _unusable(path):
         raise ModelFileError(f"cannot open the model file {path}: {reason}")
-    if threads is not None and threads < 1:
-        raise EngineError(f"cannot open {path} with {threads} threads: expected 1 or more")
+    if threads is not None and not (isinstance(threads, int | np.integer) and threads >= 1):
+        raise EngineError(f"cannot open {path} with {threads!r} threads: expected 1 or more")
     backend: Backend = load(path, threads=threads, device=device)
     return backend
 

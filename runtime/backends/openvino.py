@@ -11,6 +11,7 @@ import json
 import re
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,7 @@ class OpenvinoBackend:
         self.manifest = manifest
         self._path = path
         self._request = request
+        self._lock = Lock()  # a request runs one tensor at a time, and keeps one output
 
     def __call__(self, tensor: FloatArray) -> FloatArray:
         """A tensor `(N, 1, H, W) float32` into logits `(N, T, C) float32`.
@@ -82,14 +84,16 @@ class OpenvinoBackend:
         try:
             if tensor.dtype != np.float32 or tensor.size == 0:  # OpenVINO would convert and run
                 raise ValueError("expected float32 (N, 1, H, W)")
-            self._request.infer({0: np.ascontiguousarray(tensor)})
+            given = {0: np.ascontiguousarray(tensor)}
+            with self._lock:
+                self._request.infer(given)
+                # The next call overwrites the request's own output.
+                logits: FloatArray = self._request.get_output_tensor(0).data.copy()
         except (RuntimeError, ValueError, TypeError) as error:
             raise EngineError(
                 f"OpenVINO cannot run {self._path} on a tensor {tensor.dtype} {tensor.shape}: "
                 f"{_line(error)}"
             ) from None
-        # The next call overwrites the request's own output.
-        logits: FloatArray = self._request.get_output_tensor(0).data.copy()
         return logits
 
 

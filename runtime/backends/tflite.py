@@ -15,6 +15,7 @@ import json
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,7 @@ class TfliteBackend:
         self._flatbuffer = flatbuffer
         self._threads = threads
         self._interpreters: OrderedDict[int, Any] = OrderedDict()
+        self._lock = Lock()  # an interpreter runs one picture at a time, in its own memory
         preprocess = manifest.preprocess
         try:
             interpreter = self._interpreter(preprocess.grid)
@@ -113,8 +115,9 @@ class TfliteBackend:
                 f"expected float32 (N, 1, {height}, W), W at least {narrowest}"
             )
         try:
-            interpreter = self._interpreter(tensor.shape[3])
-            return np.stack([self._run(interpreter, picture) for picture in tensor])
+            with self._lock:
+                interpreter = self._interpreter(tensor.shape[3])
+                return np.stack([self._run(interpreter, picture) for picture in tensor])
         except (RuntimeError, ValueError) as error:
             raise EngineError(
                 f"TFLite cannot run {self._path} on a tensor {tensor.dtype} {tensor.shape}: "

@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from runtime.decoders.beam_search import Text
 from runtime.decoders.checks import check_log_probs
 from runtime.decoders.ctc import FloatArray
 from runtime.decoders.greedy import best_paths
+from runtime.decoders.kinds import check_kind
 from runtime.decoders.pattern import compile_pattern
 from runtime.decoders.recognition import Recognition
 from runtime.errors import DecodeError
@@ -37,6 +39,7 @@ _MARGIN = 1e-4  # float32 log-softmax sums to 1 within 1e-6 a step
 _FEW = 8  # images: to look for clear readings first pays in a batch
 _MUCH = 100  # tokens to try at a step of all images: from here on NumPy is quicker
 _WIDE = 64  # and up to here
+_WIDEST = 10_000  # with a pattern, this many prefixes of an unclear line take a minute
 
 
 class Decoder:
@@ -44,7 +47,7 @@ class Decoder:
 
     Args:
         charset: What the classes stand for.
-        width: Prefixes kept at a time step.
+        width: Prefixes kept at a time step, at most 10,000.
         token_prob: Tokens less probable than this at a step are not tried there, and prefixes
             are dropped that have less than this share of the best. 0 tries everything.
         blank_prob: A step where the blank is at least this probable is taken for a blank.
@@ -64,11 +67,14 @@ class Decoder:
         pattern: str | None = None,
     ) -> None:
         """Check the settings."""
-        if width < 1 or alternatives < 0 or not 0 <= token_prob < 1 or not 0 < blank_prob <= 1:
+        check_kind(Integral, "a whole number", width=width, alternatives=alternatives)
+        check_kind(Real, "a number", token_prob=token_prob, blank_prob=blank_prob)
+        probable = 0 <= token_prob < 1 and 0 < blank_prob <= 1
+        if not (1 <= width <= _WIDEST and alternatives >= 0 and probable):
             raise DecodeError(
-                "a beam takes width >= 1, 0 <= token_prob < 1, 0 < blank_prob <= 1 and "
-                f"alternatives >= 0, got width={width}, token_prob={token_prob}, "
-                f"blank_prob={blank_prob}, alternatives={alternatives}"
+                f"a beam takes a width from 1 to {_WIDEST:,}, 0 <= token_prob < 1, "
+                f"0 < blank_prob <= 1 and alternatives >= 0, got width={width}, "
+                f"token_prob={token_prob}, blank_prob={blank_prob}, alternatives={alternatives}"
             )
         self.charset = charset
         self.width = width

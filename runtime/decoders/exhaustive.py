@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 
 from runtime.charset import Charset
 from runtime.decoders import ctc
@@ -16,6 +17,7 @@ from runtime.decoders.automaton import Automaton
 from runtime.decoders.checks import check_log_probs
 from runtime.decoders.ctc import FloatArray
 from runtime.decoders.greedy import best_paths
+from runtime.decoders.kinds import check_kind
 from runtime.decoders.pattern import compile_pattern
 from runtime.decoders.prefix_search import search
 from runtime.decoders.recognition import Recognition
@@ -37,7 +39,8 @@ class Decoder:
 
     def __init__(self, charset: Charset, budget: int = 10_000, pattern: str | None = None) -> None:
         """Check the settings."""
-        if budget < 1:
+        check_kind(Real, "a number", budget=budget)  # or math.inf
+        if not budget >= 1:
             raise DecodeError(f"a search takes a budget >= 1, got {budget}")
         self.charset = charset
         self.budget = budget

@@ -16,6 +16,7 @@ import dataclasses
 import math
 import os
 from collections.abc import Sequence
+from numbers import Real
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from runtime.decoders import ctc
 from runtime.decoders.checks import check_log_probs
 from runtime.decoders.ctc import FloatArray
 from runtime.decoders.greedy import best_paths
+from runtime.decoders.kinds import check_kind
 from runtime.decoders.lexicon_index import Index
 from runtime.decoders.prefix_search import LEAST, search
 from runtime.decoders.recognition import Recognition
@@ -65,6 +67,8 @@ class Decoder:
         prior: float = 1.0,
     ) -> None:
         """Index the words."""
+        check_kind(Real, "a number", prior=prior)
+        check_kind(bool, "true or false", ignore_case=ignore_case)
         if not 0 < prior <= 1:
             raise DecodeError(f"a lexicon takes 0 < prior <= 1, got {prior}")
         self.charset = charset

@@ -18,6 +18,7 @@ import numpy as np
 from runtime.charset import Charset
 from runtime.decoders.automaton import Automaton
 from runtime.decoders.ctc import FloatArray, IntArray
+from runtime.decoders.kinds import check_kind
 from runtime.errors import DecodeError
 
 _FORMAT = "crnn-edge lexicon 1"
@@ -46,11 +47,16 @@ class Index:
         """The index of some words; empty ones and repetitions are dropped.
 
         Raises:
-            DecodeError: If there is no word, or the charset cannot spell one.
+            DecodeError: If there is no word, one is no text, or the charset cannot spell one.
         """
+        if not isinstance(words, Iterable):
+            raise DecodeError(
+                f"expected a file or a sequence of words for a lexicon, got {type(words).__name__}"
+            )
         class_of = _class_of(charset, ignore_case)
         spelled, unknown = set(), []
         for word in words:
+            check_kind(str, "text as each word", words=word)
             classes = [class_of.get(_key(t, ignore_case), 0) for t in charset.split(word)]
             unknown += [word] if 0 in classes else []
             spelled.add(tuple(classes))

@@ -18,6 +18,7 @@ import numpy as np
 
 from runtime.charset import Charset
 from runtime.decoders.automaton import Automaton
+from runtime.decoders.kinds import check_kind
 from runtime.errors import DecodeError
 
 _MAX_STATES = 10_000
@@ -37,6 +38,7 @@ def compile_pattern(pattern: str, charset: Charset) -> Automaton:
         DecodeError: If the pattern is wrong (the message says where), matches no text that the
             charset can write, or the charset's tokens are not characters.
     """
+    check_kind(str, "a regular expression as text", pattern=pattern)
     if charset.separator:
         raise DecodeError("patterns are for charsets of characters, not of symbols")
     try:
@@ -65,9 +67,10 @@ class _Compiler:
             raise self._wrong("unmatched )")
         return self._deterministic(start, end)
 
-    def _wrong(self, reason: str) -> DecodeError:
+    def _wrong(self, reason: str, at: int | None = None) -> DecodeError:
+        at = self.position if at is None else at
         return DecodeError(
-            f"pattern {self.pattern!r}, character {self.position + 1}: {reason}; known are "
+            f"pattern {self.pattern!r}, character {at + 1}: {reason}; known are "
             r"literals, . \d \w \s [A-Z] [^A-Z] (a|b) ? * + {2} {2,} {2,4}"
         )
 
@@ -138,6 +141,7 @@ class _Compiler:
         return least, most
 
     def _atom(self, start: int) -> int:
+        at = self.position
         character = self._take()
         if character == "(":
             if self.pattern.startswith("?:", self.position):
@@ -148,9 +152,9 @@ class _Compiler:
             self.position += 1
             return end
         if character in "?*+{":
-            raise self._wrong("nothing to repeat")
+            raise self._wrong("nothing to repeat", at)
         if character in "^$":
-            raise self._wrong("a pattern always matches the whole text: leave out ^ and $")
+            raise self._wrong("a pattern always matches the whole text: leave out ^ and $", at)
         end = self._state()
         self.moves[start].append((self._set(character), end))
         return end
@@ -160,7 +164,8 @@ class _Compiler:
         if character == ".":
             return frozenset(self.class_of.values())
         if character != "[":
-            return self._classes(self._single(character))
+            at = self.position - 1
+            return self._classes(self._single(character), at)
         negated = self._next() == "^"
         self.position += negated
         members: frozenset[int] = frozenset()
@@ -172,7 +177,7 @@ class _Compiler:
                 self.position += 1
                 members |= self._range(single, self._single(self._take()), here)
             else:
-                members |= self._classes(single)
+                members |= self._classes(single, here)
         return frozenset(self.class_of.values()) - members if negated else members
 
     def _single(self, character: str) -> _Single:
@@ -182,7 +187,7 @@ class _Compiler:
         kind = _KINDS.get(escaped.lower())
         if kind is None:
             if escaped.isalnum():
-                raise self._wrong(f"unknown \\{escaped}")
+                raise self._wrong(f"unknown \\{escaped}", self.position - 2)
             return escaped
         return frozenset(k for c, k in self.class_of.items() if kind(c) == escaped.islower())
 
@@ -190,16 +195,17 @@ class _Compiler:
         """The classes from one character to another, whose range is written from `here` on."""
         written = self.pattern[here : self.position]
         if not (isinstance(low, str) and isinstance(high, str)):
-            raise self._wrong(f"bad character range {written}: it needs a character at either end")
+            reason = f"bad character range {written}: it needs a character at either end"
+            raise self._wrong(reason, here)
         if high < low:
-            raise self._wrong(f"the range {written} runs backwards")
+            raise self._wrong(f"the range {written} runs backwards", here)
         return frozenset(k for c, k in self.class_of.items() if low <= c <= high)
 
-    def _classes(self, single: _Single) -> frozenset[int]:
+    def _classes(self, single: _Single, at: int) -> frozenset[int]:
         if not isinstance(single, str):
             return single
         if single not in self.class_of:
-            raise self._wrong(f"{single!r} is not in the charset")
+            raise self._wrong(f"{single!r} is not in the charset", at)
         return frozenset([self.class_of[single]])
 
     def _deterministic(self, start: int, end: int) -> Automaton:

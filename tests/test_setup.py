@@ -1,0 +1,113 @@
+"""What a training command asks for is what its run is made of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from training import options, small_checkpoint
+
+from model.data.augment import Augment
+from model.data.margins import Margins
+from model.data.pieces import Pieces
+from model.data.synth import Synth
+from model.losses import ctc_loss
+from model.schedule import lr_factor
+from model.settings import parse
+from model.setup import EVAL_SEED, make_job
+from model.train import Trainer
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.5, 1.3])
+def test_crops_are_degraded_as_much_as_asked(numbers, tmp_path, strength) -> None:
+    job = make_job(parse(options(numbers, tmp_path, "--augment", str(strength))))
+    (part,) = job.chunks.mixture.parts
+    assert [type(change) for change in part.augment] == ([Margins, Augment] if strength else [])
+    assert [a.strength for a in part.augment if isinstance(a, Augment)] == [strength][
+        : len(part.augment)
+    ]
+    assert part.strength == 0
+
+
+def test_where_a_device_degrades_workers_give_room_alone(numbers, tmp_path) -> None:
+    job = make_job(parse(options(numbers, tmp_path, "--augment", "1.3", "--augment-on", "device")))
+    (part,) = job.chunks.mixture.parts
+    assert [type(change) for change in part.augment] == [Margins]
+    assert part.strength == 1.3
+
+
+def test_pieces_are_degraded_like_crops_and_other_seeds_cut_others(
+    numbers, tmp_path, monkeypatch
+) -> None:
+    start, seeds = small_checkpoint(tmp_path / "small.safetensors"), []
+
+    def cut(self: Pieces, datasets, recognizer, seed) -> None:
+        seeds.append(seed)
+
+    monkeypatch.setattr(Pieces, "__init__", cut)
+    more = ["--finetune", str(start), "--pieces", "1", "--augment", "1.3"]
+    arguments = [
+        a for a in options(numbers, tmp_path, *more) if a not in ("--charset", "0123456789")
+    ]
+    for seed in (3, 4):
+        job = make_job(parse([*arguments, "--seed", str(seed)]))
+        crops, pieces = job.chunks.mixture.parts
+        assert [type(change) for change in pieces.augment] == [Margins, Augment]
+        assert pieces.augment[1].strength == crops.augment[1].strength == 1.3
+        assert job.chunks.mixture.seed == seed
+    assert seeds == [3, 4]
+
+
+def test_words_to_measure_on_are_as_hard_as_those_to_train_on(
+    numbers, tmp_path, monkeypatch
+) -> None:
+    made = []
+
+    def set_up(self: Synth, faces, text_source, seed, strength=1.0) -> None:
+        made.append((seed, strength))
+
+    monkeypatch.setattr(Synth, "__init__", set_up)
+    monkeypatch.setattr(Synth, "__getitem__", lambda self, index: (np.zeros((8, 8), np.uint8), "1"))
+    base = ["--out", str(tmp_path), "--data", str(numbers), "--synth", "0.5", "--workers", "0"]
+    make_job(parse([*base, "--charset", "0123456789", "--seed", "7"]))
+    assert made == [(7, 1.0), (EVAL_SEED, 1.0)]
+
+
+def test_the_optimizer_gets_its_settings(numbers, tmp_path) -> None:
+    asked = ["--weight-decay", "0.3", "--lr", "0.004", "--schedule", "cosine", "--steps", "4"]
+    trainer = Trainer(parse(options(numbers, tmp_path, *asked)))
+    rates = []
+    for batch, _ in zip(trainer.batches(), range(4), strict=False):
+        trainer.train_step(batch)
+        (group,) = trainer.state.optimizer.param_groups
+        rates.append(group["lr"])
+    assert rates == [0.004 * lr_factor(step, 4, "cosine") for step in range(4)]
+    assert group["weight_decay"] == 0.3
+
+
+@pytest.mark.parametrize("weight", ["0", "2.5"])
+def test_a_teacher_counts_as_much_as_asked(numbers, tmp_path, weight) -> None:
+    teacher = small_checkpoint(tmp_path / "teacher.safetensors")
+    asked = ["--steps", "1", "--teacher", str(teacher), "--teacher-weight", weight, "--clip", "1e9"]
+    trainer = Trainer(parse(options(numbers, tmp_path, *asked)))
+    batch = next(trainer.batches())
+    bias = trainer.state.model.linears[-1].bias
+    trainer.losses.train()
+    losses = trainer.losses(trainer.pictures(batch), batch.targets, batch.lengths)
+    one, other = (
+        torch.autograd.grad(losses[name], bias, retain_graph=True)[0]
+        for name in ("loss", "teacher")
+    )
+    trainer.train_step(batch)
+    torch.testing.assert_close(bias.grad, one + float(weight) * other, atol=1e-5, rtol=1e-4)
+
+
+def test_the_loss_is_a_mean_over_texts_of_any_length() -> None:
+    log_probs = torch.randn(2, 12, 4, generator=torch.Generator().manual_seed(1)).log_softmax(-1)
+    texts = [torch.tensor([1]), torch.tensor([1, 2, 3, 1])]
+    alone = [
+        ctc_loss(log_probs[i : i + 1], text, torch.tensor([len(text)]))
+        for i, text in enumerate(texts)
+    ]
+    together = ctc_loss(log_probs, torch.cat(texts), torch.tensor([1, 4]))
+    torch.testing.assert_close(together, sum(alone) / 2)
