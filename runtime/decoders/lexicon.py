@@ -39,7 +39,8 @@ class Decoder:
 
     With `ignore_case` the cases of a letter count as one while the word is sought (their
     probabilities are added), and the text is then written in the case that the image shows: with
-    `Exit` in the lexicon, `EXIT` is read as `EXIT`.
+    `Exit` in the lexicon, `EXIT` is read as `EXIT`. (Where a letter comes twice in a row, that sum
+    has only alignments with a blank between, though `Aa` of `Aaron` could do without.)
 
     A reading is `constrained` if it is a word of the lexicon. If no word is, or none with a
     probability of 1e-300, it is the greedy reading.
