@@ -76,6 +76,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the average")
     args = parser.parse_args(argv)
+    if args.out.suffix != ".safetensors":
+        parser.error(
+            f"--out {args.out}: an average is a checkpoint, so name a .safetensors; "
+            "`python -m export.all` makes the other formats of one"
+        )
     return exit_code(lambda: _average(args))
 
 

@@ -18,6 +18,7 @@ from safetensors.torch import save
 
 from model.config import ModelConfig
 from model.crnn import CRNN
+from runtime.charset import Charset
 from runtime.errors import ModelFileError
 from runtime.manifest import Manifest
 
@@ -45,8 +46,22 @@ def difference(theirs: Manifest, ours: Manifest) -> str:
     for name in ("charset", "stride", "preprocess"):
         one, other = getattr(theirs, name), getattr(ours, name)
         if one != other:
-            return f"its {name} is {one}, not {other}"
+            told = _charsets(one, other) if name == "charset" else f"{one}, not {other}"
+            return f"its {name} is {told}"
     return ""
+
+
+def _charsets(one: Charset, other: Charset) -> str:
+    """How two charsets differ, in short: one may have thousands of tokens."""
+    has, lacks = (
+        [t for t in a.tokens if t not in b.tokens] for a, b in ((one, other), (other, one))
+    )
+    told = f"of {len(one.tokens)} tokens, not the other's {len(other.tokens)}"
+    if not has and not lacks:
+        kind = "another separator" if one.tokens == other.tokens else "another order"
+        return f"{told}: the same with {kind}"
+    parts = (f"{verb} {some[:5]}" for verb, some in (("has", has), ("lacks", lacks)) if some)
+    return f"{told}: it {' and '.join(parts)}"
 
 
 def write_safetensors(
@@ -105,6 +120,11 @@ def load_checkpoint(path: Path = DEFAULT) -> Checkpoint:
     """
     path = Path(path)
     tensors, metadata = read_safetensors(path)
+    if "settings" in metadata:
+        raise ModelFileError(
+            f"{path} is the state of a run, no checkpoint: name best.safetensors or "
+            "final.safetensors beside it, or go on with that run, --resume"
+        )
     if "config" not in metadata or "manifest" not in metadata:
         raise ModelFileError(f"{path} has no config or manifest: no checkpoint of this toolkit")
     try:

@@ -12,14 +12,17 @@ from typing import Any
 from tqdm import tqdm
 
 from model import breakdown
-from model.data.datasets import Sample, open_dataset
+from model.data.datasets import Image, Lmdb, Sample, open_dataset
 from model.data.margins import add_room
 from model.data.sheet import contact_sheet
 from runtime.backends import Backend, open_backend
+from runtime.charset import Charset
 from runtime.console import exit_code
 from runtime.decoders import parse_settings
-from runtime.errors import CrnnError
+from runtime.errors import CrnnError, ImageError
+from runtime.images import LabelledFolder
 from runtime.metrics import Score, edit_distance, score
+from runtime.preprocess import Preprocess
 from runtime.recognizer import Recognizer
 
 EXAMPLES = """
@@ -35,14 +38,47 @@ _BATCH = 256
 
 
 def read_all(
-    recognizer: Recognizer, samples: Sequence[Sample], *, progress: bool = False
+    recognizer: Recognizer,
+    samples: Sequence[Sample],
+    *,
+    names: Sequence[str] = (),
+    progress: bool = False,
 ) -> list[str]:
-    """What a recognizer reads in each sample's image."""
+    """What a recognizer reads in each sample's image.
+
+    Args:
+        recognizer: Who reads.
+        samples: Images with their texts.
+        names: What to call each sample where it cannot be read; its number, from 1, if not given.
+        progress: Show a bar.
+
+    Raises:
+        ImageError: If an image cannot be read, because it is too wide, say.
+    """
     readings: list[str] = []
     for start in tqdm(range(0, len(samples), _BATCH), unit="batch", disable=not progress):
         members = range(start, min(start + _BATCH, len(samples)))
-        readings += [r.text for r in recognizer.batch([samples[i][0] for i in members])]
+        images = [samples[i][0] for i in members]
+        try:
+            readings += [r.text for r in recognizer.batch(images)]
+        except ImageError:
+            called = names[start:] or [f"number {i + 1}" for i in members]
+            _refuse_first(recognizer.manifest.preprocess, images, called)
+            raise
     return readings
+
+
+def _refuse_first(preprocess: Preprocess, images: Sequence[Image], names: Sequence[str]) -> None:
+    """Tell which image it is that cannot be read: the recognizer knows only its batch.
+
+    Raises:
+        ImageError: If there is one.
+    """
+    for image, name in zip(images, names, strict=False):
+        try:
+            preprocess(image)
+        except ImageError as error:
+            raise ImageError(f"{name}: {error}") from None
 
 
 def evaluate(backend: Backend, samples: Sequence[Sample]) -> Score:
@@ -135,7 +171,8 @@ def _evaluate(args: argparse.Namespace) -> None:
         dataset = open_dataset(path)
         samples = [dataset[i] for i in tqdm(range(len(dataset)), desc=str(path), leave=False)]
         samples = [(add_room(image, *args.room), text) for image, text in samples]
-        readings = read_all(recognizer, samples, progress=True)
+        _remark(path, [text for _, text in samples], recognizer.manifest.charset)
+        readings = read_all(recognizer, samples, names=_names(dataset), progress=True)
         result = score([text for _, text in samples], readings)
         cases = [
             breakdown.Case(image.shape[0], image.shape[1], text, reading)
@@ -149,6 +186,27 @@ def _evaluate(args: argparse.Namespace) -> None:
         ]
     if args.errors:
         _draw_errors(misread, args.errors)
+
+
+def _names(dataset: LabelledFolder | Lmdb) -> list[str]:
+    """What to call each sample: by its file, if it has one of its own."""
+    if isinstance(dataset, LabelledFolder):
+        return [str(path) for path in dataset.paths]
+    return [f"{dataset.path}, number {i + 1}" for i in range(len(dataset))]
+
+
+def _remark(path: Path, texts: Sequence[str], charset: Charset) -> None:
+    """Say how many labels there are that hardly any reading can equal: these count, too."""
+    foreign = [text for text in texts if text not in charset]
+    empty = sum(not text for text in texts)
+    told = [f"{empty} are empty"] if empty else []
+    if foreign:
+        told.append(f"{len(foreign)} have characters that the model does not read ({foreign[0]!r})")
+    if told:
+        print(
+            f"{path}: of {len(texts)} labels {' and '.join(told)}: these count, too",
+            file=sys.stderr,
+        )
 
 
 def _print(

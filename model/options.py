@@ -123,7 +123,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         "--eval",
         type=Path,
         metavar="DIR",
-        help="labelled crops to measure on, never trained on (default: 500 rendered words)",
+        help="labelled crops to measure on, none of --data (default: 500 rendered words)",
     )
     add(
         "--unknown",
@@ -209,20 +209,39 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     )
     running = parser.add_argument_group("running")
     add = running.add_argument
-    add("--device", default="auto", help="cpu, cuda, … (default: cuda if there is one)")
+    add("--device", default="auto", help="such as cuda:1 (default: cuda if there is one)")
     add("--threads", type=int, help="torch's threads on a CPU (default: torch's own)")
     add("--workers", type=int, default=1, help="rendering processes (default: %(default)s)")
     add("--eval-every", type=int, default=2000, metavar="STEPS", help="(default: %(default)s)")
     add("--save-every", type=int, default=1000, metavar="STEPS", help="(default: %(default)s)")
 
 
+def split_weight(item: str) -> tuple[Path, float]:
+    """The folder and the weight of a `--data DIR[=WEIGHT]`.
+
+    A folder's own name may have a `=`: what is there under the whole name is meant.
+
+    Raises:
+        ValueError: If the weight is none.
+    """
+    path, equals, weight = item.rpartition("=")
+    if not equals or Path(item).exists():
+        return Path(item), 1.0
+    try:
+        number = float(weight or 1)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= FINITE:
+        raise ValueError(
+            f"{item}: {weight!r} is no weight, expected 0 or more, and no folder has the whole name"
+        )
+    return Path(path), number
+
+
 def _weighted(item: str) -> str:
     """A `--data DIR[=WEIGHT]`, as it was given."""
-    _, _, weight = item.partition("=")
     try:
-        good = 0 <= float(weight or 1) <= FINITE
-    except ValueError:
-        good = False
-    if not good:
-        raise argparse.ArgumentTypeError(f"{item}: {weight!r} is no weight, expected 0 or more")
+        split_weight(item)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     return item

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from model.options import FINITE, build_parser
+from model.options import FINITE, build_parser, split_weight
 from model.state import read_settings
 
 LAST = "last.safetensors"
@@ -45,11 +45,20 @@ def settle(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
     processes = int(os.environ.get("WORLD_SIZE", 1))  # torchrun says
     parser.set_defaults(command=parser.prog, processes=processes)
     settings = parser.parse_args(argv)
+    if settings.out.exists() and not settings.out.is_dir():
+        parser.error(f"--out {settings.out} is a file: name a folder, there already or new")
     if settings.resume:
         return _resumed(parser, settings.out / LAST, argv)
     if (settings.out / LAST).exists():
         parser.error(f"{settings.out} holds a run already: --resume it, or choose another --out")
     _check_numbers(parser, settings)
+    for path, _ in map(split_weight, settings.data):
+        # Not of runs that are resumed: one of before this was refused goes on.
+        if settings.eval and path.resolve() == settings.eval.resolve():
+            parser.error(
+                f"--eval {settings.eval} is a folder of --data: crops that are trained on tell "
+                "nothing about others. Divide them into two folders, or leave --eval out"
+            )
     if settings.finetune and (settings.model, settings.width) != (None, None):
         parser.error("--finetune brings its own network: leave --model and --width out")
     starts = (settings.finetune, settings.grow, settings.shrink)

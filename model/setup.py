@@ -25,6 +25,7 @@ from model.data.text import TextSource, read_words
 from model.distill import Teacher
 from model.guide import Guide
 from model.losses import Losses
+from model.options import split_weight
 from model.start import first_network
 from runtime.charset import Charset
 from runtime.errors import EngineError, ImageError
@@ -165,7 +166,7 @@ def _eval_set(settings: argparse.Namespace, manifest: Manifest) -> list[Sample]:
 
 
 def _tell_what_is_left_out(
-    path: str, dataset: Spellable, preprocess: Preprocess, max_width: int
+    path: Path, dataset: Spellable, preprocess: Preprocess, max_width: int
 ) -> None:
     """Remark on crops that are never trained on.
 
@@ -199,10 +200,10 @@ def _mixture(settings: argparse.Namespace, reader: CRNN, manifest: Manifest) -> 
     strength = settings.augment if later else 0.0
     datasets = []
     for item in settings.data:
-        path, _, weight = item.partition("=")
-        datasets.append(Spellable(open_dataset(Path(path)), charset, skip=skip))
+        path, weight = split_weight(item)
+        datasets.append(Spellable(open_dataset(path), charset, skip=skip))
         _tell_what_is_left_out(path, datasets[-1], manifest.preprocess, settings.max_width)
-        parts.append(Part(datasets[-1], float(weight or 1), augment, strength))
+        parts.append(Part(datasets[-1], weight, augment, strength))
     if settings.pieces:
         recognizer = Recognizer(TorchBackend(reader, manifest))
         pieces = Pieces(datasets, recognizer, settings.seed)

@@ -11,7 +11,7 @@ from model.checkpoint import load_checkpoint
 from model.config import CONFIGS
 from model.crnn import CRNN
 from model.grow import grow
-from model.options import MODEL
+from model.options import MODEL, split_weight
 from model.shrink import shrink
 from runtime.charset import Charset
 from runtime.errors import CharsetError
@@ -23,15 +23,21 @@ def parse_charset(text: str) -> Charset:
     """The charset that `--charset` names: its characters, or `@FILE` with one token a line.
 
     Raises:
-        CharsetError: If the file cannot be read, or the tokens contradict themselves.
+        CharsetError: If there is no token, the file cannot be read, or the tokens contradict
+            themselves.
     """
+    if not text:
+        raise CharsetError("an empty charset reads nothing: give its characters, or name none")
     if not text.startswith("@") or len(text) == 1:
         return Charset(tuple(text))
     try:
-        lines = Path(text[1:]).read_text(encoding="utf-8").split("\n")
+        # With a byte order mark or without: it is no token.
+        lines = Path(text[1:]).read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise CharsetError(f"cannot read the charset {text[1:]}: {error}") from None
     tokens = tuple(line for line in lines if line)
+    if not tokens:
+        raise CharsetError(f"no token in {text[1:]}: expected one a line")
     return Charset(tokens, separator="" if all(len(t) == 1 for t in tokens) else " ")
 
 
@@ -41,7 +47,7 @@ def first_network(settings: argparse.Namespace) -> tuple[CRNN, Manifest, CRNN]:
     Raises:
         CrnnError: If the checkpoint or the charset is missing or damaged, or does not fit.
     """
-    wanted = parse_charset(settings.charset) if settings.charset else None
+    wanted = parse_charset(settings.charset) if settings.charset is not None else None
     made = {"rendered words": settings.synth, "pieces of these": settings.pieces}
     rendered, pieces = (f"{name} x {weight:g}" if weight else "" for name, weight in made.items())
     provenance = {
@@ -49,14 +55,14 @@ def first_network(settings: argparse.Namespace) -> tuple[CRNN, Manifest, CRNN]:
         "seed": settings.seed,
     }
     if settings.finetune:
-        start, network = _start(settings.finetune, wanted)
+        start, network = _start(settings, settings.finetune, wanted)
         if settings.branches is not None:
             network = with_branches(network) if settings.branches else without_branches(network)
         provenance["finetuned_from"] = start.provenance["checkpoint_sha256"]
         return network, start.replace(provenance=provenance, metrics={}), network
     config = CONFIGS[settings.model or MODEL].times(settings.width or 1.0)
     if settings.grow or settings.shrink:
-        start, network = _start(settings.grow or settings.shrink, wanted)
+        start, network = _start(settings, settings.grow or settings.shrink, wanted)
         origin = "grown_from" if settings.grow else "shrunk_from"
         provenance[origin] = start.provenance["checkpoint_sha256"]
         branches = bool(settings.branches) or (bool(settings.grow) and network.config.branches)
@@ -81,18 +87,27 @@ def first_network(settings: argparse.Namespace) -> tuple[CRNN, Manifest, CRNN]:
     return fresh, manifest, fresh
 
 
-def _start(path: Path, wanted: Charset | None) -> tuple[Manifest, CRNN]:
-    """A checkpoint's manifest and network, with a last layer for the charset that is wanted."""
+def _start(
+    settings: argparse.Namespace, path: Path, wanted: Charset | None
+) -> tuple[Manifest, CRNN]:
+    """A checkpoint's manifest and network, with a last layer for the charset that is wanted.
+
+    What comes of it is another version, and where it reads something else, no rendered words or
+    another charset, another model: it is called as its run is.
+    """
     start = load_checkpoint(path)
-    charset = wanted or start.manifest.charset
-    network = _respell(start.model, start.manifest.charset, charset)
-    return start.manifest.replace(charset=charset), network
+    old = start.manifest
+    charset = wanted or old.charset
+    other = charset != old.charset or not settings.synth
+    name = settings.out.resolve().name if other else old.name
+    manifest = old.replace(name=name, version=Manifest.version, charset=charset)
+    return manifest, _respell(start.model, old.charset, charset)
 
 
 def _told(item: str) -> str:
     """A `--data DIR=WEIGHT` for the manifest, without the rest of the path: that is private."""
-    path, _, weight = item.partition("=")
-    return f"{Path(path).name} x {weight or 1}"
+    path, weight = split_weight(item)
+    return f"{path.name} x {weight:g}"
 
 
 def _respell(model: CRNN, old: Charset, new: Charset) -> CRNN:

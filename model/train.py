@@ -31,6 +31,7 @@ from model.crnn import CRNN
 from model.data.batch_augment import BatchAugment
 from model.data.loading import load_batches
 from model.data.sampling import Batch
+from model.endings import finished, go_on
 from model.evaluate import evaluate
 from model.plot import plot_history
 from model.schedule import lr_factor
@@ -47,6 +48,7 @@ from model.setup import (
 )
 from model.state import Ema, TrainState
 from runtime.console import exit_code
+from runtime.errors import CrnnError
 
 LOG_EVERY = 50
 
@@ -145,7 +147,9 @@ class Trainer:
         started = time.monotonic() - state.seconds
         if self._evaluation_due():  # ended before that was done
             self._evaluate(bar)
-        for batch in self.batches() if state.step < settings.steps else ():
+        elif state.step == settings.steps and self.rank == 0:
+            print(finished(settings), file=sys.stderr)
+        for batch in self._fed() if state.step < settings.steps else ():
             state.pending.append(self.train_step(batch))
             state.seconds = time.monotonic() - started
             bar.update()
@@ -168,13 +172,23 @@ class Trainer:
                 break
         bar.close()
         if self.stopping:
-            print(
-                f"stopped at step {state.step}: go on with "
-                f"`{settings.command} --out {settings.out} --resume`",
-                file=sys.stderr,
-            )
+            print(f"stopped at step {state.step}: {go_on(settings)}", file=sys.stderr)
             return 130
         return 0
+
+    def _fed(self) -> Iterator[Batch]:
+        """The batches; when no more can be made, what was learnt is saved before that is told."""
+        begun = self.state.step
+        try:
+            yield from self.batches()
+        except CrnnError as error:
+            if self.state.step == begun:
+                raise
+            self._save()
+            if self.stopping:  # whoever ends a run may well end its workers, too
+                return
+            told = f"{error}. Step {self.state.step} is saved: {go_on(self.settings)}"
+            raise type(error)(told) from None
 
     def _stop(self, _signal: int, _frame: FrameType | None) -> None:
         self.stopping = True
@@ -215,15 +229,8 @@ class Trainer:
                 ),
                 self.job.eval_set,
             )
-            self._log(
-                {
-                    "accuracy": score.accuracy,
-                    "exact": score.exact,
-                    "ned": score.ned,
-                    "cer": score.cer,
-                    "n": score.n,
-                }
-            )
+            told = ("accuracy", "exact", "ned", "cer", "n")
+            self._log({name: getattr(score, name) for name in told})
             bar.write(f"step {state.step}: {score}", file=sys.stderr)
             # As written: what the scene-text protocol drops, a meter's decimal point is among.
             *before, now = ((e["exact"], -e["cer"]) for e in state.history if "exact" in e)

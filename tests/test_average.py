@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from model.average import main
-from model.checkpoint import load_checkpoint, save_checkpoint, write_safetensors
+from model.checkpoint import difference, load_checkpoint, save_checkpoint, write_safetensors
 from model.config import ModelConfig
 from model.crnn import CRNN
 from runtime.charset import Charset
+from runtime.errors import ModelFileError
 from runtime.manifest import Manifest
 from runtime.preprocess import Preprocess
 
@@ -80,8 +81,33 @@ def test_networks_that_do_not_see_or_say_the_same_are_refused(
     out = tmp_path / "mean.safetensors"
     arguments = [str(tmp_path / "a.safetensors"), str(tmp_path / "b.safetensors")]
     assert main([*arguments, "--out", str(out)]) == 1
-    assert f"its {name} is" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"its {name} is" in said
+    if name == "charset":
+        assert "of 3 tokens, not the other's 3: it has ['x', 'y', 'z'] and lacks ['a', 'b'" in said
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("tokens", "separator", "told"),
+    [("cba", "", "the same with another order"), ("abc", " ", "the same with another separator")],
+)
+def test_charsets_of_the_same_tokens_are_told_apart(tokens, separator, told) -> None:
+    other = MANIFEST.replace(charset=Charset(tuple(tokens), separator))
+    assert difference(other, MANIFEST).endswith(told)
+
+
+def test_an_average_is_written_as_what_it_is(tmp_path, capsys) -> None:
+    save(tmp_path / "a.safetensors", 1)
+    with pytest.raises(SystemExit):
+        main([str(tmp_path / "a.safetensors")] * 2 + ["--out", str(tmp_path / "mean.onnx")])
+    assert "name a .safetensors" in capsys.readouterr().err
+
+
+def test_a_run_s_state_is_no_checkpoint_but_named_as_what_it_is(tmp_path) -> None:
+    save_state(tmp_path / "last.safetensors", CRNN(SHAPE), {"settings": "{}", "manifest": "{}"})
+    with pytest.raises(ModelFileError, match=r"is the state of a run.*best\.safetensors"):
+        load_checkpoint(tmp_path / "last.safetensors")
 
 
 def test_a_state_of_before_states_had_manifests_counts_with_a_remark(tmp_path, capsys) -> None:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from training import copy_of
 
 from model.checkpoint import read_safetensors, write_safetensors
 from model.data import batch_lens, batch_light, batch_sensor
@@ -222,9 +223,9 @@ class Stopping(Trainer):
 
 
 def options(numbers: Path, out: Path, place: str) -> list[str]:
-    data = f"--data {numbers} --synth 0 --eval {numbers} --charset 0123456789 --augment-on {place}"
+    data = f"--data {numbers} --synth 0 --eval {copy_of(numbers)} --augment-on {place}"
     rest = f"--out {out} --batch 4 --steps 6 --workers 0 --precision fp32 --threads 1 --device cpu"
-    return [*data.split(), *rest.split()]
+    return [*data.split(), "--charset", "0123456789", *rest.split()]
 
 
 def test_a_run_that_degrades_on_its_device_goes_on_exactly(numbers, tmp_path) -> None:

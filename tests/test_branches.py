@@ -11,6 +11,7 @@ import onnx
 import pytest
 import torch
 from torch import nn
+from training import copy_of
 
 from export.onnx import convert
 from model.average import main as average
@@ -208,7 +209,7 @@ class Stopping(Trainer):
 
 
 def argv(numbers: Path, out: Path, *more: object) -> list[str]:
-    data = f"--data {numbers} --synth 0 --eval {numbers} --batch 2 --steps 6 --workers 0"
+    data = f"--data {numbers} --synth 0 --eval {copy_of(numbers)} --batch 2 --steps 6 --workers 0"
     return [*f"{data} --precision fp32 --threads 1 --out {out}".split(), *map(str, more)]
 
 

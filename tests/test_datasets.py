@@ -215,6 +215,27 @@ def test_unknown_label_characters_are_named_or_skipped(numbers) -> None:
     assert left.skipped == 12 - len(left)
 
 
+@pytest.mark.parametrize(("separator", "between"), [(" ", "spaces"), ("\t", "tabs"), ("|", "'|'")])
+def test_labels_that_a_charset_of_symbols_splits_elsewhere_are_explained(
+    separator, between, numbers
+) -> None:
+    symbols = Charset((*"0123456789", "ten"), separator=separator)
+    with pytest.raises(CharsetError, match="has tokens longer than one character") as raised:
+        Spellable(LabelledFolder(numbers), symbols)
+    assert f"such as ['ten'], so labels are split at {between}. Give" in str(raised.value)
+
+
+def test_a_byte_order_mark_is_no_token(tmp_path) -> None:
+    (tmp_path / "tokens").write_text("a\nb\n", encoding="utf-8-sig")
+    assert parse_charset(f"@{tmp_path / 'tokens'}") == Charset(("a", "b"))
+
+
+def test_a_file_without_tokens_is_named(tmp_path) -> None:
+    (tmp_path / "tokens").write_text("\n")
+    with pytest.raises(CharsetError, match=f"no token in {tmp_path / 'tokens'}"):
+        parse_charset(f"@{tmp_path / 'tokens'}")
+
+
 def test_charset_of_a_file_may_have_long_tokens(tmp_path) -> None:
     (tmp_path / "tokens").write_text("clef-G2\nnote-C4_quarter\n")
     charset = parse_charset(f"@{tmp_path / 'tokens'}")

@@ -12,6 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+from training import copy_of
 
 from model.checkpoint import read_safetensors
 from model.config import ModelConfig
@@ -187,7 +188,7 @@ class Stopping(Trainer):
 
 
 def argv(crops: Path, out: Path, *more: str) -> list[str]:
-    data = f"--data {crops} --synth 0 --eval {crops} --charset 0123456789"
+    data = f"--data {crops} --synth 0 --eval {copy_of(crops)} --charset 0123456789"
     rest = f"--out {out} --batch 4 --steps 20 --workers 0 --precision fp32 --threads 1"
     return [*data.split(), *rest.split(), *more]
 

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
 from training import options
 
+from model.checkpoint import load_checkpoint
+from model.options import split_weight
 from model.settings import parse
 from model.train import main
 
@@ -32,6 +36,7 @@ def test_a_network_is_named_once(
         (["--data", "/nowhere"], "labels.tsv"),
         (["--charset", "abc"], "charset"),
         (["--charset", "@/nowhere"], "/nowhere"),
+        (["--charset", ""], "an empty charset reads nothing"),
         (["--finetune", "/nowhere.safetensors"], "/nowhere"),
         (["--device", "tpu"], "tpu"),
         (["--precision", "fp16"], "CUDA"),
@@ -88,6 +93,49 @@ def test_a_number_that_means_nothing_is_refused(option, value, says, tmp_path, c
     with pytest.raises(SystemExit):
         parse(["--out", str(tmp_path), option, value])
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("item", "folder", "weight"),
+    [
+        ("run", "run", 1),
+        ("run=", "run", 1),
+        ("run=0.25", "run", 0.25),
+        ("run=1", "run=1", 1),
+        ("run=1=0.5", "run=1", 0.5),
+        ("run=1/crops=2", "run=1/crops", 2),
+    ],
+)
+def test_a_folder_of_data_may_have_an_equals_sign_in_its_name(
+    item, folder, weight, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run=1").mkdir()
+    assert parse(["--out", "x", "--data", item]).data == [item]
+    assert split_weight(item) == (Path(folder), weight)
+
+
+def test_a_run_trains_on_such_a_folder(numbers, tmp_path) -> None:
+    crops = shutil.copytree(numbers, tmp_path / "run=1")
+    assert main(options(crops, tmp_path / "run", "--steps", "1")) == 0
+    final = load_checkpoint(tmp_path / "run" / "final.safetensors")
+    assert final.manifest.provenance["trained_on"] == "run=1 x 1"
+
+
+def test_what_is_trained_on_is_not_measured_on(numbers, tmp_path, capsys) -> None:
+    (tmp_path / "link").symlink_to(numbers)
+    for item in (f"{numbers}", f"{numbers}/=0.5", f"{tmp_path / 'link'}"):
+        with pytest.raises(SystemExit):
+            parse(["--out", str(tmp_path / "run"), "--data", item, "--eval", str(numbers)])
+        assert f"--eval {numbers} is a folder of --data" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [[], ["--resume"]])
+def test_a_file_is_no_place_for_a_run(more, tmp_path, capsys) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit):
+        main(["--out", str(tmp_path / "file"), *more])
+    assert f"--out {tmp_path / 'file'} is a file: name a folder" in capsys.readouterr().err
 
 
 def test_bounds_themselves_are_taken(tmp_path) -> None:

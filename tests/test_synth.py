@@ -127,6 +127,20 @@ def test_about_half_of_the_texts_are_words() -> None:
     assert 0.4 < share < 0.6
 
 
+@pytest.mark.parametrize("change", [str.upper, str.lower, str.title])
+def test_words_come_in_the_cases_of_signs_however_they_are_listed(change) -> None:
+    words = [change(word) for word in ("sparrow", "heron", "kestrel", "plover")]
+    source, rng = TextSource(words, Charset.ascii()), np.random.default_rng(5)
+    texts = [text for text in (source.sample(rng) for _ in range(6000)) if len(text) > 2]
+    single = [text for text in texts if text.isalpha() and text.lower() in map(str.lower, words)]
+    shares = [sum(map(form, single)) / len(single) for form in (str.isupper, str.istitle)]
+    assert shares == pytest.approx([0.44, 0.27], abs=0.06)
+    several = [text for text in texts if text.replace(" ", "").isalpha() and " " in text]
+    # A list that has names in their capitals keeps them in a row of words.
+    forms = [str.isupper, str.istitle, *([] if change is str.title else [str.islower])]
+    assert min(sum(map(form, several)) / len(several) for form in forms) > 0.12
+
+
 def test_texts_come_without_a_dictionary() -> None:
     source, rng = TextSource([], Charset.ascii()), np.random.default_rng(0)
     texts = [source.sample(rng) for _ in range(200)]
@@ -145,6 +159,17 @@ def test_a_missing_or_empty_word_list_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("\n\n")
     with pytest.raises(CrnnError, match=r"empty\.txt"):
         read_words(tmp_path / "empty.txt")
+
+
+def test_a_word_list_with_a_byte_order_mark_loses_no_word(tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("street\nCafé\n", encoding="utf-8-sig")
+    assert read_words(tmp_path / "words.txt") == ["street", "Café"]
+
+
+def test_what_is_no_text_is_no_word_list(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "words.jpg"), np.zeros((9, 9), np.uint8))
+    with pytest.raises(CrnnError, match=r"words\.jpg is no UTF-8 text \(invalid start byte at"):
+        read_words(tmp_path / "words.jpg")
 
 
 @pytest.mark.parametrize("shape", [(32, 100), (32, 100, 3), (9, 5), (8, 4, 3), (64, 700)])
@@ -236,6 +261,7 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[st
         ["--bench", "--lmdb"],
         ["--bench", "--strength", "3"],
         ["--count", "0", "--out", "b"],
+        ["--bench", "--characters", ""],
     ],
 )
 def test_contradicting_options_are_refused(argv: list[str]) -> None:

@@ -24,6 +24,7 @@ from model.crnn import CRNN
 from model.schedule import SCHEDULES, lr_factor
 from model.settings import LAST, parse
 from model.setup import make_job
+from model.start import first_network
 from model.state import Ema
 from model.train import Trainer, main
 from runtime.charset import Charset
@@ -81,6 +82,24 @@ def test_finetuning_keeps_the_tokens_that_both_charsets_have(numbers, tmp_path) 
             fresh.linears[0].weight[row_new], old.linears[0].weight[row_old], rtol=0, atol=0
         )
     torch.testing.assert_close(fresh.backbone[0].weight, old.backbone[0].weight, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (["--synth", "0"], "meter"),
+        (["--synth", "0.5"], "small"),
+        (["--synth", "0.5", "--charset", "0123456789."], "meter"),
+    ],
+    ids=["own crops alone", "rendered words too", "another charset"],
+)
+def test_a_network_that_reads_something_else_is_called_as_its_run(
+    change, name, numbers, tmp_path
+) -> None:
+    start = small_checkpoint(tmp_path / "small.safetensors", version="3")
+    arguments = options(numbers, tmp_path / "meter", "--finetune", str(start), *change)
+    manifest, _ = first_network(parse(arguments))[1:]
+    assert (manifest.name, manifest.version) == (name, "0")
 
 
 def test_a_large_network_grows_around_a_small_one(numbers, tmp_path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import torch
@@ -16,9 +17,18 @@ from runtime.manifest import Manifest
 DIGITS = Charset(tuple("0123456789"))
 
 
+def copy_of(crops: Path) -> Path:
+    """Another folder of the same: what is trained on is refused to be measured on."""
+    copy = crops.with_name(f"{crops.name}-eval")
+    if not copy.exists():
+        shutil.copytree(crops, copy)
+    return copy
+
+
 def options(numbers: Path, out: Path, *more: str) -> list[str]:
     """A command line that trains on `numbers`, in one process and on one thread."""
-    base = f"--out {out} --data {numbers} --synth 0 --eval {numbers} --charset 0123456789 --batch 2"
+    data = f"--data {numbers} --synth 0 --eval {copy_of(numbers)}"
+    base = f"--out {out} {data} --charset 0123456789 --batch 2"
     return [*base.split(), *["--workers", "0", "--precision", "fp32", "--threads", "1"], *more]
 
 

@@ -135,8 +135,8 @@ class Spellable(Sequence[Sample]):
             )
             raise CharsetError(
                 f"{self.skipped} of {len(texts)} labels cannot be spelt, such as {bad!r}: "
-                f"{unknown[:20]} not in the charset. Give a --charset that has them, "
-                "or leave these crops out with --unknown skip"
+                f"{unknown[:20]} not in the charset{_how_split(charset)}. Give a --charset that "
+                "has them, or leave these crops out with --unknown skip"
             )
         if not self.indices:
             raise DatasetError("no label of the dataset can be spelt in the charset")
@@ -148,6 +148,18 @@ class Spellable(Sequence[Sample]):
     def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
         """Sample `index` of those left."""
         return self.dataset[self.indices[index]]
+
+
+def _how_split(charset: Charset) -> str:
+    """Why a label's characters may be in a charset and the label not: one of symbols."""
+    if not charset.separator:
+        return ""
+    between = {" ": "spaces", "\t": "tabs"}.get(charset.separator, repr(charset.separator))
+    long = [token for token in charset.tokens if len(token) > 1]
+    told = (
+        f"has tokens longer than one character, such as {long[:3]}, so" if long else "is such that"
+    )
+    return f", which {told} labels are split at {between}"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections.abc import Iterator
 from itertools import islice
 
@@ -33,6 +35,9 @@ def load_batches(
         world: How many there are.
         workers: Processes that make chunks for it; 0 to make them here.
         pin_memory: Put them where a GPU fetches them fast.
+
+    Raises:
+        CrnnError: While iterating, if no batch can be made, or a worker dies.
     """
     first, skip = divmod(step, chunks.batches)
     last = -(-steps // chunks.batches)
@@ -50,14 +55,42 @@ def load_batches(
 
 def _chunks(loader: DataLoader[list[Batch]]) -> Iterator[list[Batch]]:
     try:
-        yield from loader
+        yield from _watched(loader)
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        if not reason.startswith("DataLoader worker") or isinstance(error, CrnnError):
+            raise  # a worker's own errors begin with `Caught`
+        raise CrnnError(
+            f"a process that makes batches died ({reason}), often for want of memory: try fewer "
+            "--workers"
+        ) from None
     except CrnnError as error:  # from a worker it comes with that one's traceback before it
         reason = str(error).rstrip().rpartition("\n")[2]
         kind = type(error)
         raise kind(reason.removeprefix(f"{kind.__module__}.{kind.__name__}: ")) from None
 
 
+def _watched(loader: DataLoader[list[Batch]]) -> Iterator[list[Batch]]:
+    """The loader's chunks; that a worker died is told where the next one is waited for.
+
+    torch's own handler of SIGCHLD would tell it wherever this process happens to be, such as in
+    the middle of a step, where there is no state to save.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not (loader.num_workers and main and hasattr(signal, "SIGCHLD")):
+        return iter(loader)
+    before = signal.getsignal(signal.SIGCHLD)
+    iterator = iter(loader)
+    signal.signal(signal.SIGCHLD, before)
+    return iterator
+
+
 def _quiet_worker(_worker: int) -> None:
-    """Leave Ctrl-C to the main process, which saves first."""
+    """Leave Ctrl-C and SIGTERM, which reach the whole group, to the main process: it saves first.
+
+    SIGTERM itself is obeyed: with it the main process ends its workers when it exits.
+    """
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()  # a group of its own
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)

@@ -162,13 +162,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--lmdb needs --count and --out")
     if args.seed < 0 or args.workers < 1 or (args.count is not None and args.count < 1):
         parser.error("--seed must be 0 or more, --workers and --count 1 or more")
+    if args.characters == "":
+        parser.error("--characters is empty: give the characters to write, or leave it out")
     if not 0 <= args.strength <= 2:
         parser.error("--strength must be between 0 and 2")
     return exit_code(lambda: _render(args))
 
 
 def _render(args: argparse.Namespace) -> None:
-    charset = Charset(tuple(args.characters)) if args.characters else Charset.ascii()
+    charset = Charset.ascii() if args.characters is None else Charset(tuple(args.characters))
     source = TextSource(read_words(args.words) if args.words else None, charset)
     faces = find_faces(args.fonts, "".join(charset.tokens))
     synth = Synth(faces, source, args.seed, args.strength)

@@ -67,10 +67,13 @@ class TextSource:
         if charset.separator:
             raise CharsetError("text is rendered from characters; this charset has longer symbols")
         self._allowed = frozenset(charset.tokens)
+        listed = system_words() if words is None else words
+        if not any(c.islower() for word in listed for c in word):
+            listed = [word.lower() for word in listed]  # capitals alone say nothing about case
         # Possessives are a third of SCOWL's list; `_marked_word` makes as many as signs have.
         self.words = tuple(
             word
-            for word in (system_words() if words is None else words)
+            for word in listed
             if 0 < len(word) <= MAX_LENGTH
             and not word.endswith("'s")
             and any(self.allows(form) for form in (word, word.upper(), word.lower()))
@@ -191,12 +194,17 @@ def read_words(path: Path) -> list[str]:
     """The words of a file, one a line.
 
     Raises:
-        CrnnError: If it cannot be read, or is empty.
+        CrnnError: If it cannot be read, is no UTF-8, or is empty.
     """
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise CrnnError(f"cannot read the word list {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise CrnnError(
+            f"the word list {path} is no UTF-8 text ({error.reason} at byte {error.start}): "
+            "expected one word a line; `iconv -t UTF-8` converts other encodings"
+        ) from None
     words = [line.strip() for line in lines if line.strip()]
     if not words:
         raise CrnnError(f"no word in {path}: expected one word a line")

@@ -6,10 +6,12 @@ nothing half-written can be mistaken for a dataset.
 
 from __future__ import annotations
 
-import multiprocessing
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from model.data.processes import made_by_processes
 from runtime.errors import CrnnError
 
 _CHUNK = 50  # words a worker renders at a time
@@ -33,7 +36,7 @@ class Source(Protocol):
 
 
 class _Worker:
-    """Renders a chunk of a source, as encoded pictures; what a pool's processes are sent once."""
+    """Renders a chunk of a source, as encoded pictures; what each process is sent once."""
 
     def __init__(self, source: Source, count: int) -> None:
         self.source, self.count = source, count
@@ -44,17 +47,17 @@ class _Worker:
         return [(_jpeg(image), text) for image, text in samples]
 
 
-_worker: _Worker
-
-
-def _adopt(worker: _Worker) -> None:
-    global _worker
-    _worker = worker
-    cv2.setNumThreads(1)  # the processes are the parallelism
-
-
-def _work(chunk: int) -> list[tuple[bytes, str]]:
-    return _worker(chunk)
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """End a block by SIGTERM as by Ctrl-C: with nothing left behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _jpeg(image: npt.NDArray[np.uint8]) -> bytes:
@@ -71,12 +74,9 @@ def _encoded(source: Source, count: int, workers: int) -> Iterator[tuple[bytes, 
                 yield from worker(chunk)
                 bar.update(min(_CHUNK, count - bar.n))
             return
-        # Spawned, not forked: OpenCV's threads do not survive a fork.
-        context = multiprocessing.get_context("spawn")
-        with context.Pool(workers, _adopt, (worker,)) as pool:
-            for samples in pool.imap(_work, chunks):
-                yield from samples
-                bar.update(len(samples))
+        for samples in made_by_processes(worker, chunks, workers):
+            yield from samples
+            bar.update(len(samples))
 
 
 def _build(target: Path, fill: Callable[[Path], None]) -> None:
@@ -92,7 +92,8 @@ def _build(target: Path, fill: Callable[[Path], None]) -> None:
         scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         try:
             scratch.chmod(0o755)
-            fill(scratch)
+            with _terminated_as_interrupted():
+                fill(scratch)
             scratch.rename(target)
         except BaseException:
             shutil.rmtree(scratch)

@@ -1,0 +1,56 @@
+"""What `python -m model.evaluate` says of labels and pictures that it cannot make much of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from model.evaluate import main
+
+
+def write(folder: Path, *crops: tuple[str, int, str]) -> Path:
+    """Grey pictures of a name, a width and a label."""
+    folder.mkdir(exist_ok=True)
+    for name, width, _ in crops:
+        Image.fromarray(np.full((32, width), 128, np.uint8)).save(folder / name)
+    lines = (f"{name}\t{text}\n" for name, _, text in crops)
+    (folder / "labels.tsv").write_text("".join(lines), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("at", [1, 300])
+def test_a_picture_that_is_too_wide_is_named(at: int, tiny_model, tmp_path, capsys) -> None:
+    good = [("good.png", 90, "a")] * at
+    crops = write(tmp_path / "crops", *good, ("long.png", 9000, "b"), ("good.png", 90, "a"))
+    assert main([str(tiny_model), str(crops)]) == 1
+    assert f"error: {crops / 'long.png'}: an image of 9000×32 px" in capsys.readouterr().err
+
+
+def test_a_picture_of_an_lmdb_is_told_by_its_number(tiny_model, tmp_path, capsys) -> None:
+    from test_datasets import write_lmdb
+
+    from runtime.images import LabelledFolder
+
+    crops = write(tmp_path / "crops", ("good.png", 90, "a"), ("long.png", 9000, "b"))
+    write_lmdb(tmp_path / "lmdb", LabelledFolder(crops))
+    assert main([str(tiny_model), str(tmp_path / "lmdb")]) == 1
+    assert f"error: {tmp_path / 'lmdb'}, number 2: an image" in capsys.readouterr().err
+
+
+def test_labels_that_hardly_any_reading_equals_are_told_and_count(
+    tiny_model, tmp_path, capsys
+) -> None:
+    crops = write(tmp_path / "a", ("a.png", 90, ""), ("b.png", 90, "é"), ("c.png", 90, "ab"))
+    assert main([str(tiny_model), str(crops), "--json"]) == 0
+    told = capsys.readouterr()
+    assert f"{crops}: of 3 labels 1 are empty and 1 have characters that the model does not" in (
+        told.err
+    )
+    assert "('é'): these count, too" in told.err
+    assert json.loads(told.out)["n"] == 3
+    assert main([str(tiny_model), str(write(tmp_path / "b", ("c.png", 90, "ab")))]) == 0
+    assert "these count" not in capsys.readouterr().err

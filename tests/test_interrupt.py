@@ -1,0 +1,110 @@
+"""However a run's processes are ended, it saves first, or says why not in one line."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from training import options
+
+from model.data.sampling import Batch
+from model.settings import LAST
+from model.train import Trainer, main
+
+ROOT = Path(__file__).parent.parent
+LONG = ["--steps", "100000", "--workers", "1"]
+
+
+def running(pid: int) -> bool:
+    """Whether a process is there and no zombie, which nobody may have waited for yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_for(condition) -> None:
+    deadline = time.monotonic() + 120
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def start(numbers: Path, out: Path) -> subprocess.Popen[str]:
+    """A run in a process group of its own that has saved once."""
+    argv = [sys.executable, "-m", "model.train", *options(numbers, out, *LONG, "--save-every", "1")]
+    process = subprocess.Popen(
+        argv, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    wait_for(lambda: (out / LAST).exists() or process.poll() is not None)
+    return process
+
+
+def workers(process: subprocess.Popen[str]) -> list[int]:
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [int(child) for child in children]
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_to_the_whole_group_or_to_the_run_leaves_no_worker(
+    number, numbers, tmp_path
+) -> None:
+    process = start(numbers, tmp_path / "run")
+    made = workers(process)
+    assert made
+    if number == signal.SIGTERM:
+        os.killpg(process.pid, number)
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 130, said
+        assert "--resume" in said
+        assert "Traceback" not in said
+    else:
+        process.kill()
+        process.wait(timeout=120)
+    wait_for(lambda: not any(map(running, made)))
+    assert not any(map(running, made))
+
+
+def test_a_worker_ends_with_a_process_that_never_let_go_of_it(numbers) -> None:
+    code = (
+        "import sys; from pathlib import Path; from test_datasets import make_chunks; "
+        "from model.data.loading import load_batches; "
+        "batches = load_batches(make_chunks(Path(sys.argv[1])), 0, 1000, workers=1); "
+        "next(batches); sys.kept = batches"
+    )
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    argv = [sys.executable, "-c", code, str(numbers)]
+    subprocess.run(argv, check=True, timeout=120, env={**os.environ, "PYTHONPATH": path})
+
+
+class KillsItsWorker(Trainer):
+    def train_step(self, batch: Batch) -> dict[str, float]:
+        if self.state.step == 2:
+            for child in multiprocessing.active_children():
+                os.kill(child.pid or 0, signal.SIGKILL)
+        return super().train_step(batch)
+
+
+def test_a_run_whose_worker_dies_saves_and_says_how_to_go_on(numbers, tmp_path, capfd) -> None:
+    run = tmp_path / "run"
+    assert main(options(numbers, run, *LONG), kind=KillsItsWorker) == 1
+    said = capfd.readouterr().err
+    assert "error: a process that makes batches died" in said
+    assert "is saved: go on with `python -m model.train --out" in said
+    assert "Traceback" not in said
+    assert (run / LAST).exists()
+
+
+def test_resuming_a_finished_run_says_that_it_is(numbers, tmp_path, capsys) -> None:
+    assert main(options(numbers, tmp_path, "--steps", "1")) == 0
+    assert "is finished" not in capsys.readouterr().err
+    assert main(["--out", str(tmp_path), "--resume"]) == 0
+    said = capsys.readouterr().err
+    assert f"the run in {tmp_path} is finished" in said
+    assert "--finetune" in said
