@@ -56,18 +56,18 @@ def load_batches(
 def _chunks(loader: DataLoader[list[Batch]]) -> Iterator[list[Batch]]:
     try:
         yield from _watched(loader)
+    except CrnnError as error:  # from a worker it comes with that one's traceback before it
+        reason = str(error).rstrip().rpartition("\n")[2]
+        kind = type(error)
+        raise kind(reason.removeprefix(f"{kind.__module__}.{kind.__name__}: ")) from None
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
-        if not reason.startswith("DataLoader worker") or isinstance(error, CrnnError):
+        if not reason.startswith("DataLoader worker"):
             raise  # a worker's own errors begin with `Caught`
         raise CrnnError(
             f"a process that makes batches died ({reason}), often for want of memory: try fewer "
             "--workers"
         ) from None
-    except CrnnError as error:  # from a worker it comes with that one's traceback before it
-        reason = str(error).rstrip().rpartition("\n")[2]
-        kind = type(error)
-        raise kind(reason.removeprefix(f"{kind.__module__}.{kind.__name__}: ")) from None
 
 
 def _watched(loader: DataLoader[list[Batch]]) -> Iterator[list[Batch]]:
