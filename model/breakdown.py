@@ -76,15 +76,21 @@ def groups(cases: Sequence[Case], height: int) -> list[Group]:
     return found
 
 
-def confusions(cases: Sequence[Case]) -> list[tuple[str, str, int]]:
+def confusions(
+    cases: Sequence[Case], spell: Callable[[str], Sequence[str]] = list
+) -> list[tuple[str, str, int]]:
     """What was read for what, most frequent first: `(true, read, times)`.
 
     An empty string stands for nothing: a character that was missed, or made up. Each reading is
     aligned with its truth by the fewest edits.
+
+    Args:
+        cases: What was read.
+        spell: Makes tokens of a text; by default they are characters.
     """
     counted: Counter[tuple[str, str]] = Counter()
     for case in cases:
-        counted.update(edits(case.truth, case.reading))
+        counted.update(edits(spell(case.truth), spell(case.reading)))
     ordered = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
     return [(true, read, times) for (true, read), times in ordered]
 
@@ -106,7 +112,7 @@ def lines(found: Sequence[Group], confused: Sequence[tuple[str, str, int]]) -> I
     missed = sum(times for _, read, times in confused if not read)
     made_up = sum(times for true, _, times in confused if not true)
     changed = sum(times for *_, times in confused) - missed - made_up
-    yield f"\n  characters taken for others {changed}, missed {missed}, made up {made_up}"
+    yield f"\n  taken for others {changed}, missed {missed}, made up {made_up}"
     if confused:
         yield "  most often: " + ", ".join(_told(*one) for one in confused[:_MOST])
 
@@ -117,7 +123,7 @@ def _told(true: str, read: str, times: int) -> str:
     return f"{read!r} made up {times}×" if not true else f"{true!r} as {read!r} {times}×"
 
 
-def edits(truth: str, reading: str) -> list[tuple[str, str]]:
+def edits(truth: Sequence[str], reading: Sequence[str]) -> list[tuple[str, str]]:
     """The fewest substitutions, omissions and insertions from a truth to a reading, in order.
 
     Of equally few, those with most substitutions: a letter was taken for another, rather than one

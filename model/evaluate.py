@@ -21,6 +21,7 @@ from runtime.console import exit_code
 from runtime.decoders import parse_settings
 from runtime.errors import CrnnError, ImageError
 from runtime.images import LabelledFolder
+from runtime.manifest import Manifest
 from runtime.metrics import Score, edit_distance, score
 from runtime.preprocess import Preprocess
 from runtime.recognizer import Recognizer
@@ -84,7 +85,8 @@ def _refuse_first(preprocess: Preprocess, images: Sequence[Image], names: Sequen
 def evaluate(backend: Backend, samples: Sequence[Sample]) -> Score:
     """The score of a network on labelled samples, read greedily, without second looks."""
     texts = [samples[i][1] for i in range(len(samples))]
-    return score(texts, read_all(Recognizer(backend, look_again=0), samples))
+    readings = read_all(Recognizer(backend, look_again=0), samples)
+    return score(texts, readings, backend.manifest.charset)
 
 
 def open_any(path: Path, *, threads: int | None = None, device: str = "cpu") -> Backend:
@@ -173,12 +175,13 @@ def _evaluate(args: argparse.Namespace) -> None:
         samples = [(add_room(image, *args.room), text) for image, text in samples]
         _remark(path, [text for _, text in samples], recognizer.manifest.charset)
         readings = read_all(recognizer, samples, names=_names(dataset), progress=True)
-        result = score([text for _, text in samples], readings)
+        charset = recognizer.manifest.charset
+        result = score([text for _, text in samples], readings, charset)
         cases = [
             breakdown.Case(image.shape[0], image.shape[1], text, reading)
             for (image, text), reading in zip(samples, readings, strict=True)
         ]
-        _print(args, path, result, cases, recognizer.manifest.preprocess.height)
+        _print(args, path, result, cases, recognizer.manifest)
         misread += [
             (edit_distance(sample[1], reading), sample, reading)
             for sample, reading in zip(samples, readings, strict=True)
@@ -210,10 +213,18 @@ def _remark(path: Path, texts: Sequence[str], charset: Charset) -> None:
 
 
 def _print(
-    args: argparse.Namespace, path: Path, result: Score, cases: list[breakdown.Case], height: int
+    args: argparse.Namespace,
+    path: Path,
+    result: Score,
+    cases: list[breakdown.Case],
+    about: Manifest,
 ) -> None:
-    groups = breakdown.groups(cases, height) if args.breakdown else []
-    confusions = breakdown.confusions(cases) if args.breakdown else []
+    groups: list[breakdown.Group] = []
+    confusions: list[tuple[str, str, int]] = []
+    if args.breakdown:
+        confusions = breakdown.confusions(cases, about.charset.split)
+        if not about.charset.separator:  # of other symbols there are no such kinds
+            groups = breakdown.groups(cases, about.preprocess.height)
     if args.json:
         told: dict[str, Any] = {"model": str(args.model), "data": str(path), **result.to_dict()}
         if args.breakdown:

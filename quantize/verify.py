@@ -155,7 +155,7 @@ class _Run:
             self.contender.name,
             backend.manifest.precision,
             self.contender.bytes,
-            score(crops.texts, self.texts),
+            score(crops.texts, self.texts, backend.manifest.charset),
             float(np.median(self.times_ms)),
             check(backend) if pins else None,
         )

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runtime.backends import model_size
+from runtime.charset import Charset
 from runtime.decoders.recognition import Recognition
 from runtime.errors import EngineError, ImageError
 from runtime.metrics import Score, score
@@ -135,7 +136,7 @@ def bench(
                 stages=dict(zip(STAGES, map(quantiles, [*stages.T, confidence]), strict=True)),
                 words_per_s=round(len(many) / elapsed_s, 1),
                 runs=runs,
-                score=None if texts is None else _score(texts, readings),
+                score=None if texts is None else _score(texts, readings, reader.manifest.charset),
             )
         )
     return reports
@@ -197,8 +198,8 @@ def confidence_ms(reading: Recognition) -> float:
     return 1e3 * (time.perf_counter() - start)
 
 
-def _score(texts: Sequence[str], readings: Sequence[Recognition]) -> Score:
-    return score(texts, [reading.text for reading in readings[: len(texts)]])
+def _score(texts: Sequence[str], readings: Sequence[Recognition], charset: Charset) -> Score:
+    return score(texts, [reading.text for reading in readings[: len(texts)]], charset)
 
 
 def quantiles(durations_ms: npt.NDArray[np.float64]) -> dict[str, float]:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runtime.charset import Charset
+
 Z = 1.959964  # the normal quantile of a two-sided 95 % interval
 
 
@@ -51,7 +53,7 @@ class Score:
             where that leaves nothing of the truth, or every reading without a-z and 0-9 would do.
         exact: Fraction right as written, case and punctuation included.
         ned: Mean of 1 - edit distance / longer length, likewise. More is better.
-        cer: Edits per true character, as written. Less is better, may exceed 1.
+        cer: Edits per true character, or symbol, as written. Less is better, may exceed 1.
     """
 
     n: int
@@ -73,8 +75,14 @@ def normalise(text: str) -> str:
     return re.sub("[^a-z0-9]", "", text.lower())
 
 
-def score(truths: Sequence[str], readings: Sequence[str]) -> Score:
+def score(truths: Sequence[str], readings: Sequence[str], charset: Charset | None = None) -> Score:
     """Compare readings with the truth, pair by pair.
+
+    Args:
+        truths: What they should be.
+        readings: What they are.
+        charset: What they are spelt in. If its tokens are whole symbols, such as notes, these are
+            what is counted, and nothing is left out of `accuracy`; by default they are characters.
 
     Raises:
         ValueError: If there are no pairs, or not as many readings as truths.
@@ -82,8 +90,13 @@ def score(truths: Sequence[str], readings: Sequence[str]) -> Score:
     if len(truths) != len(readings) or not truths:
         raise ValueError(f"cannot score {len(readings)} readings of {len(truths)} truths")
     n = len(truths)
-    pairs = list(zip(truths, readings, strict=True))
-    short = [(normalise(a), normalise(b)) if normalise(a) else (a, b) for a, b in pairs]
+    texts = list(zip(truths, readings, strict=True))
+    pairs: list[tuple[Sequence[str], Sequence[str]]] = list(texts)
+    short: list[tuple[Sequence[str], Sequence[str]]]
+    if charset is not None and charset.separator:
+        short = pairs = [(charset.split(a), charset.split(b)) for a, b in texts]
+    else:
+        short = [(normalise(a), normalise(b)) if normalise(a) else (a, b) for a, b in texts]
     edits = [edit_distance(a, b) for a, b in pairs]
     likeness = [1 - edit_distance(a, b) / max(len(a), len(b), 1) for a, b in short]
     return Score(
@@ -91,7 +104,7 @@ def score(truths: Sequence[str], readings: Sequence[str]) -> Score:
         accuracy=proportion(sum(a == b for a, b in short), n),
         exact=proportion(sum(e == 0 for e in edits), n),
         ned=_ratio(likeness, [1] * n, most=1.0),
-        cer=_ratio(edits, [len(truth) for truth in truths], most=math.inf),
+        cer=_ratio(edits, [len(truth) for truth, _ in pairs], most=math.inf),
     )
 
 

@@ -10,6 +10,7 @@ from hypothesis import settings
 from tiny import build_tiny, tiny_manifest
 
 from runtime.backends import open_backend
+from runtime.recognizer import Recognizer
 from runtime.selftest import selftest_classes
 
 # A busy machine is no failure.
@@ -72,3 +73,29 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, s
         return name
 
     return write
+
+
+@pytest.fixture(scope="session")
+def crops_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Blurred noise of several widths, labelled with what the tiny network reads in it."""
+    from PIL import Image  # boards have neither this
+
+    from quantize.calibration import MIN_CROPS  # nor this
+
+    folder = tmp_path_factory.mktemp("crops")
+    recognizer = Recognizer(open_backend(build_tiny(folder / "tiny.onnx")))
+    rng = np.random.default_rng(0)
+    lines = []
+    for index in range(4 * MIN_CROPS):
+        coarse = rng.integers(0, 256, (4, 4 + index % 7), dtype=np.uint8)
+        picture = Image.fromarray(coarse).resize((coarse.shape[1] * 12, 32))
+        picture.save(folder / f"{index}.png")
+        lines.append(f"{index}.png\t{recognizer(np.asarray(picture)).text}\n")
+    (folder / "labels.tsv").write_text("".join(lines))
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """An FP32 model file in the test's own folder."""
+    return build_tiny(tmp_path / "tiny.onnx")

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.charset import Charset
 from runtime.metrics import Estimate, edit_distance, normalise, proportion, score
 
 WORDS = st.text(alphabet="abcA1!", max_size=8)
@@ -125,3 +126,18 @@ def test_nothing_to_score_is_an_error() -> None:
         score([], [])
     with pytest.raises(ValueError, match="cannot score 1 readings of 2 truths"):
         score(["a", "b"], ["a"])
+
+
+def test_symbols_are_counted_whole() -> None:
+    charset = Charset(("note.half-L1", "note.half-L2", "dot"), separator=" ")
+    truth, reading = "note.half-L1 dot note.half-L2", "note.half-L2 dot note.half-L2"
+    found = score([truth, "dot"], [reading, "dot"], charset)
+    assert found.cer == pytest.approx(1 / 4)
+    assert found.exact == found.accuracy == 0.5
+    assert found.ned == pytest.approx((2 / 3 + 1) / 2)
+
+
+def test_case_and_punctuation_of_symbols_count() -> None:
+    charset = Charset(("note-L", "note.l"), separator=" ")
+    assert score(["note-L"], ["note.l"], charset).accuracy == 0
+    assert score(["note-L"], ["note.l"]).accuracy == 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import json
 import logging
 from pathlib import Path
@@ -11,51 +9,15 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from PIL import Image
 
 from quantize import calibration, cli
 from quantize.calibration import MIN_CROPS, Crops
-from quantize.onnx import FORMAT, quantize, restamp, write
-from quantize.verify import Contender, VerificationError, compare
+from quantize.onnx import FORMAT, quantize, restamp
 from runtime.backends import open_backend
 from runtime.errors import ModelFileError
 from runtime.images import LabelledFolder
-from runtime.metrics import score
-from runtime.recognizer import Recognizer
+from tests.quantizing import broken, relabelled
 from tests.tiny import build_tiny, tiny_manifest
-
-
-@pytest.fixture(scope="module")
-def crops_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Blurred noise of several widths, labelled with what the tiny network reads in it."""
-    folder = tmp_path_factory.mktemp("crops")
-    recognizer = Recognizer(open_backend(build_tiny(folder / "tiny.onnx")))
-    rng = np.random.default_rng(0)
-    lines = []
-    for index in range(4 * MIN_CROPS):
-        coarse = rng.integers(0, 256, (4, 4 + index % 7), dtype=np.uint8)
-        picture = Image.fromarray(coarse).resize((coarse.shape[1] * 12, 32))
-        picture.save(folder / f"{index}.png")
-        lines.append(f"{index}.png\t{recognizer(np.asarray(picture)).text}\n")
-    (folder / "labels.tsv").write_text("".join(lines))
-    return folder
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return build_tiny(tmp_path / "tiny.onnx")
-
-
-def relabelled(crops_folder: Path, folder: Path, spelt: int) -> Path:
-    """The crops anew, only the last `spelt` with labels that the network can spell."""
-    folder.mkdir()
-    lines = (crops_folder / "labels.tsv").read_text().splitlines()
-    for index, line in enumerate(lines):
-        name, _, text = line.partition("\t")
-        (folder / name).write_bytes((crops_folder / name).read_bytes())
-        lines[index] = f"{name}\t{text if index >= len(lines) - spelt else 'Ω'}\n"
-    (folder / "labels.tsv").write_text("".join(lines))
-    return folder
 
 
 def run(*argv: object) -> int:
@@ -131,86 +93,6 @@ def test_calibration_tensors_are_what_the_manifest_makes_of_the_pictures(
         np.testing.assert_array_equal(tensor[0], preprocess(image))
 
 
-def test_a_file_compared_with_itself_is_no_different(model: Path, crops_folder: Path) -> None:
-    contender = Contender.open(model)
-    comparison = compare(contender, contender, Crops.load(crops_folder))
-    assert comparison.max_difference == comparison.mean_difference == 0
-    assert comparison.same_text == comparison.candidate.score.exact == 1
-    comparison.demand(margin_points=0, tolerance=0)
-
-
-def test_files_are_judged_with_the_second_looks_that_their_users_get(
-    model: Path, crops_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    restamp(model, tiny_manifest().replace(look_again=0.9))
-    batch, looks = Recognizer.batch, []
-
-    def watched(self: Recognizer, images: list) -> list:
-        looks.append(self.look_again)
-        return batch(self, images)
-
-    monkeypatch.setattr(Recognizer, "batch", watched)
-    contender = Contender.open(model)
-    compare(contender, contender, Crops.load(crops_folder))
-    assert set(looks) == {0.9}
-
-
-@pytest.mark.parametrize(("margin", "passes"), [(1, True), (0.99, False)])
-def test_a_loss_of_just_the_margin_passes(
-    margin: float, passes: bool, model: Path, crops_folder: Path
-) -> None:
-    contender = Contender.open(model)
-    same = compare(contender, contender, Crops.load(crops_folder))
-    texts = ["a"] * 100
-    sides = [
-        dataclasses.replace(
-            same.candidate, score=score(texts, ["a"] * right + ["b"] * (100 - right))
-        )
-        for right in (14, 13)  # 0.14 - 0.13 is a little more than 0.01
-    ]
-    comparison = dataclasses.replace(same, reference=sides[0], candidate=sides[1])
-    with contextlib.nullcontext() if passes else pytest.raises(VerificationError, match="falls by"):
-        comparison.demand(margin, tolerance=None)
-
-
-def test_crops_that_not_even_the_reference_reads_judge_no_int8_file(
-    model: Path, crops_folder: Path, tmp_path: Path
-) -> None:
-    wrong = relabelled(crops_folder, tmp_path / "wrong", 0)
-    contender = Contender.open(model)
-    comparison = compare(contender, contender, Crops.load(wrong))
-    comparison.demand(0, tolerance=0)  # logits tell enough
-    with pytest.raises(VerificationError, match="itself reads none of them as they are labelled"):
-        comparison.demand(0, tolerance=None)
-
-
-def test_empty_labels_judge_nothing(crops_folder: Path, tmp_path: Path) -> None:
-    folder = relabelled(crops_folder, tmp_path / "some", 30)
-    labels = folder / "labels.tsv"
-    labels.write_text(labels.read_text().replace("Ω", ""))
-    assert len(Crops.load(folder).spelt(tiny_manifest().charset)) == 30
-
-
-def broken(model: Path, target: Path) -> Path:
-    """The same network, except that it prefers one class everywhere."""
-    graph = onnx.load(model)
-    for tensor in graph.graph.initializer:
-        if tensor.name == "head":
-            values = onnx.numpy_helper.to_array(tensor)[:, ::-1].copy()
-            tensor.CopyFrom(onnx.numpy_helper.from_array(values, "head"))
-    write(graph, open_backend(model).manifest, target)
-    return target
-
-
-def test_a_worse_file_is_refused_with_figures(model: Path, crops_folder: Path) -> None:
-    worse = broken(model, model.with_name("worse.onnx"))
-    comparison = compare(Contender.open(model), Contender.open(worse), Crops.load(crops_folder))
-    with pytest.raises(VerificationError, match=r"exact falls by .* points \(margin: 1\)"):
-        comparison.demand(margin_points=1, tolerance=None)
-    with pytest.raises(VerificationError, match="logits differ by"):
-        comparison.demand(margin_points=100, tolerance=1e-3)
-
-
 def test_beyond_the_margin_no_file_is_written(
     model: Path, crops_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -221,12 +103,6 @@ def test_beyond_the_margin_no_file_is_written(
     assert "falls by" in printed.err
     assert not printed.out
     assert sorted(model.parent.iterdir()) == before
-
-
-def test_files_of_two_models_are_not_compared(model: Path, crops_folder: Path) -> None:
-    other = build_tiny(model.with_name("other.onnx"), tiny_manifest(stride=8))
-    with pytest.raises(VerificationError, match="same checkpoint"):
-        compare(Contender.open(model), Contender.open(other), Crops.load(crops_folder))
 
 
 def test_json_has_what_the_table_has(
@@ -240,14 +116,6 @@ def test_json_has_what_the_table_has(
     assert printed["bytes"] == out.stat().st_size == verified["candidate"]["bytes"]
     assert verified["n"] == 4 * MIN_CROPS
     assert verified["reference"]["score"]["exact"][0] == 1
-
-
-def test_the_table_has_its_columns_in_line(model: Path, crops_folder: Path) -> None:
-    contender = Contender.open(model)
-    table = compare(contender, contender, Crops.load(crops_folder)).table()
-    lines = table.splitlines()
-    assert len({len(line) for line in lines}) == 1
-    assert all(line.count(" | ") == 3 for line in lines if not line.startswith("|-"))
 
 
 @pytest.mark.parametrize("judge", ["--calibration", "--data"])
