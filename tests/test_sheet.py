@@ -28,3 +28,29 @@ def test_a_caption_stays_in_its_cell(tmp_path: Path) -> None:
     drawn = np.argwhere((sheet != blank).any(axis=2))
     assert drawn[:, 0].min() >= 52  # below the picture
     assert drawn[:, 0].max() < sheet.shape[0] - 4
+
+
+def test_a_caption_too_long_for_its_cell_ends_with_it(tmp_path: Path) -> None:
+    white = np.full((32, 40), 255, np.uint8)
+    contact_sheet([white] * 9, ["I" * 400, *["."] * 8], tmp_path / "sheet.png")
+    with Image.open(tmp_path / "sheet.png") as file:
+        sheet = np.asarray(file.convert("L"))
+    assert sheet.shape[1] == 1440
+    inked = np.flatnonzero((sheet[:80] < 128).any(axis=0))
+    assert inked[inked < 180].max() in range(150, 173)
+
+
+@pytest.mark.parametrize(("width", "columns"), [(100, 8), (400, 3), (9000, 1)])
+def test_long_pictures_get_wide_cells(width: int, columns: int, tmp_path: Path) -> None:
+    pictures = [np.zeros((52, width), np.uint8)] * 3
+    contact_sheet(pictures, ["", "", ""], tmp_path / "sheet.png")
+    with Image.open(tmp_path / "sheet.png") as file:
+        sheet = np.asarray(file.convert("L"))
+    begins = np.flatnonzero(np.diff((sheet[0] < 128).astype(int), prepend=0) == 1)
+    assert begins.tolist() == [k * (1440 // columns) for k in range(min(columns, 3))]
+
+
+def test_a_sheet_of_nothing_is_a_sheet(tmp_path: Path) -> None:
+    contact_sheet([], [], tmp_path / "sheet.png")
+    with Image.open(tmp_path / "sheet.png") as file:
+        assert file.size == (1440, 73)

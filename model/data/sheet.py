@@ -11,42 +11,63 @@ from PIL import Image, ImageDraw, ImageFont
 
 from runtime.errors import CrnnError
 
-_COLUMNS, _WIDE, _HIGH = 8, 180, 52  # of a cell's picture, in pixels
+_SHEET = 1440  # px across
+_WIDE, _HIGH, _GAP = 180, 52, 8  # px: a cell, at least; its picture; between two cells
 _LINE, _LETTERS = 15, 10  # of a caption: from line to line, and the font's size
 
 
 def contact_sheet(
     pictures: Sequence[npt.NDArray[np.uint8]], captions: Sequence[str], target: Path
 ) -> None:
-    """Draw pictures in rows of eight into the PNG `target`, atomically.
+    """Draw pictures in rows of eight, of fewer if most are long, into the PNG `target`, atomically.
 
     Args:
         pictures: `uint8 (H, W)` grey or `(H, W, 3)` RGB, of any size; each is scaled to its cell.
-        captions: What stands below each, in one or more lines.
+        captions: What stands below each, in one or more lines, which end where the cell does.
         target: The file.
 
     Raises:
         CrnnError: If the file cannot be written.
     """
+    font = _font()
     lines = max((caption.count("\n") + 1 for caption in captions), default=1)
-    cell = _HIGH + lines * _LINE + 6
-    sheet = Image.new(
-        "RGB", (_COLUMNS * _WIDE, max(1, -(-len(pictures) // _COLUMNS)) * cell), "white"
-    )
-    draw, font = ImageDraw.Draw(sheet), _font()
+    needed = [
+        max(_HIGH * picture.shape[1] / picture.shape[0], _length(caption, font))
+        for picture, caption in zip(pictures, captions, strict=True)
+    ]
+    typical = float(np.median(needed)) + _GAP if needed else _WIDE
+    columns = max(1, int(_SHEET / max(_WIDE, typical)))
+    high, wide = _HIGH + lines * _LINE + 6, _SHEET // columns
+    rows = max(1, -(-len(pictures) // columns))
+    sheet = Image.new("RGB", (columns * wide, rows * high), "white")
+    draw = ImageDraw.Draw(sheet)
     for index, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
         height, width = picture.shape[:2]
-        scale = min(_HIGH / height, (_WIDE - 8) / width)
+        scale = min(_HIGH / height, (wide - _GAP) / width)
         size = (max(1, int(width * scale)), max(1, int(height * scale)))
-        x, y = index % _COLUMNS * _WIDE, index // _COLUMNS * cell
+        x, y = index % columns * wide, index // columns * high
         sheet.paste(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR), (x, y))
-        draw.multiline_text((x, y + _HIGH + 2), caption, "black", font, spacing=2)
+        shown = "\n".join(_fitting(line, wide - _GAP, font) for line in caption.split("\n"))
+        draw.multiline_text((x, y + _HIGH + 2), shown, "black", font, spacing=2)
     scratch = target.with_name(f".{target.name}.partial")
     try:
         sheet.save(scratch, format="PNG")
         scratch.replace(target)
     except OSError as error:
         raise CrnnError(f"cannot write {target}: {error.strerror}") from None
+
+
+def _length(caption: str, font: ImageFont.FreeTypeFont) -> float:
+    return max(font.getlength(line) for line in caption.split("\n"))
+
+
+def _fitting(line: str, wide: int, font: ImageFont.FreeTypeFont) -> str:
+    """As much of a line as there is room for."""
+    if font.getlength(line) <= wide:
+        return line
+    while line and font.getlength(f"{line}…") > wide:
+        line = line[:-1]
+    return f"{line}…"
 
 
 def _font() -> ImageFont.FreeTypeFont:
