@@ -97,6 +97,16 @@ CONFIGS = {
             hidden=96,
             layers=1,
         ),
+        # For music, where half a staff space decides which note it is: twice as high, and what the
+        # poolings leave of that height, four rows, the last convolution sees at once.
+        ModelConfig(
+            name="crnn-score",
+            channels=(16, 32, 48, 64, 80, 96, 128),
+            hidden=96,
+            layers=1,
+            collapse=(4, 1),
+            height=64,
+        ),
     )
 }
 """The networks that ship, by name."""

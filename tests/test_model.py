@@ -40,7 +40,7 @@ def test_light_networks_are_light(name: str, most: int) -> None:
 @pytest.mark.parametrize("width", [32, 96, 352])
 def test_any_width_gives_a_step_every_stride(name: str, width: int) -> None:
     config = CONFIGS[name]
-    logits = CRNN(config).eval()(torch.zeros(2, 1, 32, width))
+    logits = CRNN(config).eval()(torch.zeros(2, 1, config.height, width))
     lost = config.collapse[1] - 1
     assert logits.shape == (2, width // config.stride - lost, config.num_classes)
 

@@ -15,7 +15,9 @@ from runtime.recognizer import DEFAULT_MODEL
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
-OUT_OF_REACH = re.compile(r"pip install|make |model\.train|meters/|meter\.onnx|camera\.py (0|clip)")
+OUT_OF_REACH = re.compile(
+    r"pip install|make |model\.train|meters/|meter\.onnx|scores/|camera\.py (0|clip)"
+)
 """What needs a network, a camera, minutes, or pictures that a reader brings."""
 
 

@@ -1,0 +1,140 @@
+"""Make labelled pictures of random scores, to train and to measure on.
+
+python examples/music/engrave.py --out scores/train --count 20000
+python examples/music/engrave.py --out scores/dev --count 500 --seed 2 --fonts Leland
+python examples/music/engrave.py --out scores/other --count 300 --seed 3 --engraver abcm2ps
+python examples/music/engrave.py --out songs --scores songs.txt
+
+The folder has the pictures, `labels.tsv` and `signs.txt`, every sign on a line, which
+`python -m model.train --charset @scores/train/signs.txt` takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # works in a clone, not installed
+
+from examples.music import engravers
+from examples.music.compose import compose
+from examples.music.score import ScoreError, parse
+from examples.music.signs import CHARSET
+from model.data.geometry import Pixels
+from model.data.write import write_folder
+from runtime.console import exit_code
+
+ENGRAVERS = ("verovio", "abcm2ps")
+_ABOVE, _BESIDE = 0.3, 0.5  # heights of the ink, at most, of margin
+_FADED = 0.4  # how often ink is not black, or paper not white
+_BEAMS = 0.8  # how often a beat's short notes are joined
+
+
+@dataclass(frozen=True)
+class Engraved:
+    """Pictures of scores, by number: `source[i] -> (image, text)`.
+
+    Attributes:
+        seed: What chance starts from; a picture depends on it and its number alone.
+        engraver: Name of the program that draws.
+        fonts: Of verovio.
+        texts: What is drawn, in order; nothing for scores by chance.
+    """
+
+    seed: int
+    engraver: str = ENGRAVERS[0]
+    fonts: tuple[str, ...] = engravers.FONTS
+    texts: tuple[str, ...] = ()
+
+    def __getitem__(self, index: int) -> tuple[Pixels, str]:
+        """Sample `index`, `uint8 (H, W)`."""
+        rng = np.random.default_rng((self.seed, index))
+        score = parse(CHARSET.split(self.texts[index])) if self.texts else compose(rng)
+        abc = score.abc(beams=bool(self.texts) or rng.random() < _BEAMS)
+        if self.engraver == "verovio":
+            ink = engravers.verovio(abc, rng, self.fonts)
+        else:
+            ink = engravers.abcm2ps(abc, rng)
+        return _printed(ink, rng), CHARSET.join(score.signs())
+
+
+def _printed(ink: Pixels, rng: np.random.Generator) -> Pixels:
+    """A drawing with margins by chance, some on grey paper in grey ink."""
+    height = len(ink)
+    above, below = (_ABOVE * height * rng.random(2)).astype(int).tolist()
+    left, right = (_BESIDE * height * rng.random(2) ** 2).astype(int).tolist()
+    sheet: Pixels = cv2.copyMakeBorder(
+        ink, above, below, left, right, cv2.BORDER_CONSTANT, value=[255]
+    )
+    if rng.random() < _FADED:
+        dark, light = 90 * rng.random(), 255 - 85 * rng.random()
+        levels = np.linspace(dark, light, 256).astype(np.uint8)
+        sheet = cv2.LUT(sheet, levels)
+    return sheet
+
+
+def _scores(path: Path) -> tuple[str, ...]:
+    """The scores in a file, each of which can be drawn.
+
+    Raises:
+        ScoreError: If one cannot, or there is none.
+    """
+    texts = tuple(line for line in path.read_text(encoding="utf-8-sig").splitlines() if line)
+    for number, text in enumerate(texts, start=1):
+        try:
+            parse(CHARSET.split(text))
+        except ScoreError as error:
+            raise ScoreError(f"{path}, score {number}: {error}") from None
+    if not texts:
+        raise ScoreError(f"{path} has no score: expected signs, a score a line")
+    return texts
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point."""
+    about, _, examples = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        description=about,
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--out", type=Path, required=True, metavar="DIR", help="a new folder")
+    add("--count", type=int, default=1000, help="pictures (default: %(default)s)")
+    add("--seed", type=int, default=1, help="(default: %(default)s)")
+    add("--engraver", choices=ENGRAVERS, default=ENGRAVERS[0], help="(default: %(default)s)")
+    add(
+        "--fonts",
+        nargs="+",
+        choices=engravers.FONTS,
+        default=list(engravers.FONTS),
+        help="of verovio (default: all)",
+    )
+    add(
+        "--scores",
+        type=Path,
+        metavar="FILE",
+        help="draw these instead of random ones: signs, a score a line, as read.py --signs prints",
+    )
+    add("--workers", type=int, default=1, help="processes (default: %(default)s)")
+    args = parser.parse_args(argv)
+    if min(args.count, args.workers) < 1 or args.seed < 0:
+        parser.error("expected --count and --workers above 0, and --seed of 0 or more")
+
+    def work() -> None:
+        texts = _scores(args.scores) if args.scores else ()
+        source = Engraved(args.seed, args.engraver, tuple(args.fonts), texts)
+        write_folder(source, len(texts) or args.count, args.out, args.workers)
+        signs = "".join(f"{sign}\n" for sign in CHARSET.tokens)
+        (args.out / "signs.txt").write_text(signs, encoding="utf-8", newline="\n")
+
+    return exit_code(work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

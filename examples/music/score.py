@@ -1,0 +1,222 @@
+"""What a row of signs means: notes and rests in measures, what they sound like, and as ABC."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from examples.music.signs import ACCIDENTALS, BARS, CLEFS, KEYS, STEPS, TIMES, TOKENS, VALUES
+from runtime.errors import CrnnError
+
+_SEMITONES = (0, 2, 4, 5, 7, 9, 11)  # of C D E F G A B above C
+_SHARPS = (
+    3,
+    0,
+    4,
+    1,
+    5,
+    2,
+    6,
+)  # letters in the order in which a key signature raises them: F C G …
+_MAJOR = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
+_ABC_CLEFS = {"clef.G": "treble", "clef.F": "bass"}
+_ABC_ACCIDENTALS = {None: "", "sharp": "^", "flat": "_", "natural": "="}
+_ABC_BARS = dict(zip(BARS, ("|", "||", "|]"), strict=True))
+_BEAT, _BEAT_OF_EIGHTHS = 4, 6  # sixteenths under one beam
+
+
+class ScoreError(CrnnError, ValueError):
+    """Signs that make no music, such as a dot without a note."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """A note or a rest.
+
+    Attributes:
+        value: What it is called, such as `quarter`.
+        dotted: Whether it is half as long again.
+        step: Steps above the lowest line; none for a rest.
+        accidental: `sharp`, `flat`, `natural` or none, as written before the note.
+    """
+
+    value: str
+    dotted: bool = False
+    step: int | None = None
+    accidental: str | None = None
+
+    @property
+    def length(self) -> float:
+        """How long it lasts, in sixteenths."""
+        return VALUES[self.value] * (1.5 if self.dotted else 1)
+
+
+@dataclass
+class Measure:
+    """What stands between two bar lines.
+
+    Attributes:
+        events: Its notes and rests.
+        bar: The bar line that ends it; none where the picture ends.
+    """
+
+    events: list[Event] = field(default_factory=list)
+    bar: str | None = None
+
+    def length(self, full: float) -> float:
+        """How long it lasts, in sixteenths. A whole rest alone is a measure of any time."""
+        if [(event.value, event.step) for event in self.events] == [("whole", None)]:
+            return full
+        return sum(event.length for event in self.events)
+
+
+@dataclass
+class Score:
+    """One voice on one staff.
+
+    Attributes:
+        clef: Such as `clef.G`.
+        key: Sharps, or, below zero, flats.
+        time: Such as `3/4`; none if it is not written.
+        measures: In order.
+    """
+
+    clef: str
+    key: int = 0
+    time: str | None = None
+    measures: list[Measure] = field(default_factory=list)
+
+    def uneven(self) -> list[int]:
+        """Numbers, from 1, of measures that are not as long as the time says: likely misread.
+
+        An upbeat may be short, and so may be the last measure, which completes it or is cut.
+        """
+        if self.time is None:
+            return []
+        full, last = TIMES[self.time], len(self.measures)
+        found = []
+        for number, measure in enumerate(self.measures, start=1):
+            length = measure.length(full)
+            if length > full or (length < full and 1 < number < last):
+                found.append(number)
+        return found
+
+    def sounding(self) -> Iterator[tuple[int | None, float]]:
+        """Each event's MIDI number, none for a rest, and its length in sixteenths.
+
+        An accidental holds for its place until the bar line.
+        """
+        way = 1 if self.key > 0 else -1
+        altered = dict.fromkeys(_SHARPS[::way][: abs(self.key)], way)
+        full = TIMES[self.time] if self.time else VALUES["whole"]
+        for measure in self.measures:
+            written: dict[int, int] = {}
+            for event in measure.events:
+                if event.step is None:
+                    alone = len(measure.events) == 1
+                    yield None, measure.length(full) if alone else event.length
+                    continue
+                if event.accidental:
+                    written[event.step] = ACCIDENTALS[event.accidental]
+                octave, letter = divmod(CLEFS[self.clef] + event.step, 7)
+                alter = written.get(event.step, altered.get(letter, 0))
+                yield 12 * (octave + 1) + _SEMITONES[letter] + alter, event.length
+
+    def signs(self) -> list[str]:
+        """The signs that it is written with: what `parse` takes."""
+        found = [self.clef]
+        if self.key:
+            found.append(next(name for name, count in KEYS.items() if count == self.key))
+        if self.time:
+            found.append(f"time.{self.time}")
+        where = {step: name for name, step in STEPS.items()}
+        for measure in self.measures:
+            for event in measure.events:
+                if event.accidental:
+                    found.append(f"accidental.{event.accidental}")
+                if event.step is None:
+                    found.append(f"rest.{event.value}")
+                else:
+                    found.append(f"note.{event.value}-{where[event.step]}")
+                found += ["dot"] * event.dotted
+            found += [measure.bar] if measure.bar else []
+        return found
+
+    def abc(self, title: str = "", *, beams: bool = True) -> str:
+        """The score in ABC notation 2.1, which many programs draw and play.
+
+        Args:
+            title: Of the piece.
+            beams: Join eighths and sixteenths of a beat.
+        """
+        by_eighths = (self.time or "").endswith("/8")
+        beat = _BEAT_OF_EIGHTHS if by_eighths else _BEAT
+        lines = []
+        for measure in self.measures:
+            text, at, joined = "", 0.0, False
+            for event in measure.events:
+                short = event.step is not None and VALUES[event.value] < VALUES["quarter"]
+                text += " " if text and not (beams and short and joined and at % beat) else ""
+                text += self._abc_event(event)
+                at, joined = at + event.length, short
+            lines.append(f"{text} {_ABC_BARS[measure.bar] if measure.bar else ''}".strip())
+        time = f"M:{self.time}\n" if self.time else ""
+        return (
+            f"X:1\nT:{title}\nL:1/16\n{time}"
+            f"K:{_MAJOR[self.key + 7]} clef={_ABC_CLEFS[self.clef]}\n{' '.join(lines)}\n"
+        )
+
+    def _abc_event(self, event: Event) -> str:
+        number = f"{event.length:g}" if event.length == int(event.length) else "3/2"
+        number = "" if number == "1" else number
+        if event.step is None:
+            return f"z{number}"
+        octave, letter = divmod(CLEFS[self.clef] + event.step, 7)
+        name = "CDEFGAB"[letter]
+        name = name + "," * (4 - octave) if octave < 5 else name.lower() + "'" * (octave - 5)
+        return f"{_ABC_ACCIDENTALS[event.accidental]}{name}{number}"
+
+
+def parse(signs: Sequence[str]) -> Score:
+    """The score that signs make, in the order in which they are read.
+
+    Raises:
+        ScoreError: If one is unknown, or they make no score: an accidental has no note, say.
+    """
+    if unknown := sorted(set(signs) - set(TOKENS)):
+        raise ScoreError(f"not among the {len(TOKENS)} signs: {unknown[:10]}")
+    if not signs or signs[0] not in CLEFS:
+        got = repr(signs[0]) if signs else "no sign"
+        raise ScoreError(f"a score begins with a clef, got {got}")
+    score, measure, accidental = Score(signs[0]), Measure(), None
+    for number, sign in enumerate(signs[1:], start=2):
+        kind, _, rest = sign.partition(".")
+        fresh = not (score.measures or measure.events or accidental)
+        if accidental and kind != "note":
+            raise ScoreError(f"sign {number}, {sign!r}, follows an accidental without a note")
+        if kind == "key" and fresh and not (score.key or score.time):
+            score.key = KEYS[sign]
+        elif kind == "time" and fresh and not score.time:
+            score.time = rest
+        elif kind == "accidental":
+            accidental = rest
+        elif kind == "note":
+            value, _, where = rest.partition("-")
+            measure.events.append(Event(value, step=STEPS[where], accidental=accidental))
+            accidental = None
+        elif kind == "rest":
+            measure.events.append(Event(rest))
+        elif sign == "dot" and measure.events and not measure.events[-1].dotted:
+            event = measure.events[-1]
+            measure.events[-1] = Event(event.value, True, event.step, event.accidental)
+        elif sign in BARS and measure.events:
+            measure.bar = sign
+            score.measures.append(measure)
+            measure = Measure()
+        else:
+            raise ScoreError(f"sign {number}, {sign!r}, makes no sense after {signs[number - 2]!r}")
+    if accidental:
+        raise ScoreError("the score ends with an accidental without a note")
+    if measure.events:
+        score.measures.append(measure)
+    return score

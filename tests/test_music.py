@@ -1,0 +1,152 @@
+"""Signs, scores and their rules; that pictures of scores are read is in test_music_reading.py."""
+
+from __future__ import annotations
+
+import io
+import wave
+
+import numpy as np
+import pytest
+
+from examples.music.compose import compose
+from examples.music.score import Event, Measure, Score, ScoreError, parse
+from examples.music.signs import CHARSET, HIGHEST, LOWEST, STEPS, TIMES, TOKENS, place
+from examples.music.sound import RATE, to_wav, tone
+
+ODE = (
+    "clef.G key.2# time.4/4 note.quarter-S1 note.quarter-S1 note.quarter-L2 note.quarter-S2 "
+    "barline note.quarter-L1 dot note.eighth-S0 note.half-S0 barline.final"
+)
+
+
+def rng(seed: int) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def test_lines_and_spaces_are_counted_from_below() -> None:
+    assert " ".join(map(place, (-3, -2, -1, 0, 1, 2, 8))) == "S-1 L0 S0 L1 S1 L2 L5"
+    assert len(STEPS) == HIGHEST - LOWEST + 1
+
+
+def test_every_sign_is_composed_sooner_or_later() -> None:
+    seen = {sign for seed in range(3000) for sign in compose(rng(seed)).signs()}
+    assert seen == set(TOKENS)
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_what_is_composed_keeps_time_and_survives_being_written(seed: int) -> None:
+    score = compose(rng(seed))
+    assert score.uneven() == []
+    assert parse(CHARSET.split(CHARSET.join(score.signs()))) == score
+
+
+def test_a_seed_gives_one_score() -> None:
+    assert compose(rng(5)) == compose(rng(5)) != compose(rng(6))
+
+
+def test_a_key_and_an_accidental_are_heard_until_the_bar_line() -> None:
+    signs = (
+        "clef.G key.1# note.quarter-S1 accidental.natural note.quarter-S1 note.quarter-S1 "
+        "note.quarter-L5 barline note.quarter-S1 rest.half"
+    )
+    numbers = [number for number, _ in parse(signs.split()).sounding()]
+    # F#4 F4 F4, F#5 an octave above, which the natural does not touch, and F#4 again
+    assert numbers == [66, 65, 65, 78, 66, None]
+
+
+@pytest.mark.parametrize(
+    ("clef", "key", "heard"),
+    [
+        ("clef.G", "", [64, 65, 77]),  # E4 F4 F5
+        ("clef.F", "", [43, 45, 57]),  # G2 A2 A3
+        ("clef.G", "key.7b ", [63, 64, 76]),
+        ("clef.F", "key.7# ", [44, 46, 58]),
+    ],
+)
+def test_heights_sound_by_clef_and_key(clef: str, key: str, heard: list[int]) -> None:
+    signs = f"{clef} {key}note.half-L1 note.half-S1 note.half-L5".split()
+    assert [number for number, _ in parse(signs).sounding()] == heard
+
+
+def test_a_score_becomes_abc() -> None:
+    assert parse(ODE.split()).abc("Ode") == (
+        "X:1\nT:Ode\nL:1/16\nM:4/4\nK:D clef=treble\nF4 F4 G4 A4 | E6 D2 D8 |]\n"
+    )
+
+
+def test_abc_joins_the_short_notes_of_a_beat_alone() -> None:
+    signs = "clef.F key.3b time.3/8 " + "note.eighth-S0 " * 3 + "barline rest.eighth "
+    signs += "note.sixteenth-L7 accidental.flat note.sixteenth-S7 dot note.eighth-L-1"
+    score = parse(signs.split())
+    assert score.abc().endswith("K:Eb clef=bass\nF,,2F,,2F,,2 | z2 E_F3/2C,,2\n")
+    assert score.abc(beams=False).endswith("F,,2 F,,2 F,,2 | z2 E _F3/2 C,,2\n")
+
+
+def test_abc_without_a_time_signature_has_none() -> None:
+    assert "M:" not in parse(["clef.G", "note.whole-L1"]).abc()
+
+
+@pytest.mark.parametrize(
+    ("signs", "message"),
+    [
+        ("", "begins with a clef, got no sign"),
+        ("time.3/4 note.half-L1", "begins with a clef, got 'time.3/4'"),
+        ("clef.G key.8# rest.third", r"not among the 132 signs: \['key.8#', 'rest.third'\]"),
+        ("clef.G dot", "sign 2, 'dot'"),
+        ("clef.G note.half-L1 dot dot", "sign 4, 'dot'"),
+        ("clef.G note.half-L1 clef.F", "sign 3, 'clef.F'"),
+        ("clef.G note.half-L1 key.2#", "sign 3, 'key.2#'"),
+        ("clef.G time.3/4 key.2#", "sign 3, 'key.2#'"),
+        ("clef.G key.1# key.2#", "sign 3, 'key.2#'"),
+        ("clef.G barline", "sign 2, 'barline'"),
+        ("clef.G accidental.flat rest.half", "accidental without a note"),
+        ("clef.G note.half-L1 accidental.flat", "ends with an accidental"),
+    ],
+)
+def test_signs_that_make_no_score_are_told(signs: str, message: str) -> None:
+    with pytest.raises(ScoreError, match=message):
+        parse(signs.split())
+
+
+def quarters(*counts: int, time: str = "3/4") -> Score:
+    notes = [Measure([Event("quarter", step=1)] * count, "barline") for count in counts]
+    return Score("clef.G", time=time, measures=notes)
+
+
+def test_measures_that_do_not_keep_time_are_told() -> None:
+    assert quarters(3, 3).uneven() == []
+    assert quarters(1, 3, 2).uneven() == []  # an upbeat, and a last measure that completes it
+    assert quarters(3, 2, 3, 4, 3).uneven() == [2, 4]
+    assert quarters(4).uneven() == [1]
+    assert Score("clef.G", time=None, measures=quarters(1, 2, 4).measures).uneven() == []
+
+
+@pytest.mark.parametrize("time", TIMES)
+def test_a_whole_rest_alone_lasts_a_measure_of_any_time(time: str) -> None:
+    rest = Measure([Event("whole")], "barline")
+    full = [rest, rest, rest]
+    score = Score("clef.G", time=time, measures=full)
+    assert score.uneven() == []
+    assert [length for _, length in score.sounding()] == [TIMES[time]] * 3
+
+
+def test_a_tone_is_as_high_and_as_long_as_it_should_be() -> None:
+    played = tone(69, 1.0)
+    assert len(played) == RATE
+    assert np.abs(played).max() <= 1
+    loudest = np.abs(np.fft.rfft(played)).argmax()  # one second: bins are hertz
+    assert loudest == 440
+    assert np.abs(np.fft.rfft(tone(57, 1.0))).argmax() == 220
+
+
+def test_a_score_sounds_as_long_as_it_lasts() -> None:
+    with wave.open(io.BytesIO(to_wav(parse(ODE.split()), quarters_a_minute=120))) as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, RATE)
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    assert len(samples) == pytest.approx(8 * 0.5 * RATE, abs=8)
+    assert 1000 < np.abs(samples).max() < 32767
+
+
+def test_a_rest_is_silent() -> None:
+    with wave.open(io.BytesIO(to_wav(parse(["clef.G", "rest.half"])))) as file:
+        assert not np.frombuffer(file.readframes(file.getnframes()), "<i2").any()

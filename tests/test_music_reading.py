@@ -1,0 +1,148 @@
+"""The score reader: its examples, its choice among readings, and what it says of trouble."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from examples.music import measure, read
+from examples.music.score import parse
+from examples.music.signs import CHARSET
+from examples.music.sound import RATE
+from runtime.backends import open_backend
+from runtime.decoders.recognition import Recognition
+from runtime.images import LabelledFolder
+
+ROOT = Path(__file__).parents[1]
+IMAGES = Path(read.__file__).parent / "images"
+SCORES = LabelledFolder(IMAGES)
+
+
+@pytest.mark.parametrize("index", range(len(SCORES)), ids=lambda i: SCORES.paths[i].stem)
+def test_the_example_scores_are_read(index: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert read.main([str(SCORES.paths[index]), "--signs", "--threads", "1"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == f"{SCORES.texts[index]}\n"
+    assert not printed.err
+
+
+def test_the_model_reads_the_signs_that_there_are() -> None:
+    manifest = open_backend(read.MODEL).manifest
+    assert manifest.charset == CHARSET
+    assert manifest.precision == "int8"
+
+
+def test_a_picture_becomes_abc_and_sound(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "tune.wav"
+    path = SCORES.paths[0]
+    assert read.main([str(path), "--wav", str(out), "--tempo", "120"]) == 0
+    score = parse(CHARSET.split(SCORES.texts[0]))
+    assert capsys.readouterr().out == score.abc(path.stem)
+    with wave.open(str(out)) as file:
+        seconds = file.getnframes() / RATE
+    assert seconds == pytest.approx(sum(length for _, length in score.sounding()) / 8, rel=1e-3)
+    assert [file.name for file in tmp_path.iterdir()] == ["tune.wav"]
+
+
+def reading(text: str, *others: str) -> Recognition:
+    def one(text: str) -> Recognition:
+        tokens = tuple(CHARSET.split(text))
+        return Recognition(text, tokens, CHARSET.encode(text), np.zeros((1, 1), np.float32))
+
+    whole = one(text)
+    return Recognition(
+        whole.text, whole.tokens, whole.classes, whole.scores,
+        alternatives=tuple(one(other) for other in others),
+    )  # fmt: skip
+
+
+UPBEAT = "clef.G time.3/8 note.quarter-L1 note.eighth-L1 barline note.eighth-L1"
+LONG = "clef.G time.3/8 note.quarter-L1 note.quarter-L1 barline note.eighth-L1"
+NONE = "time.3/8 note.quarter-L1"
+
+
+@pytest.mark.parametrize(
+    ("texts", "chosen"),
+    [
+        ((UPBEAT, LONG), UPBEAT),
+        ((LONG, UPBEAT), UPBEAT),
+        ((NONE, LONG, UPBEAT), UPBEAT),
+        ((NONE, LONG), LONG),
+        ((NONE, "dot"), NONE),
+        ((LONG, LONG.replace("3/8", "2/4")), LONG.replace("3/8", "2/4")),
+    ],
+)
+def test_the_likeliest_reading_that_keeps_time_is_chosen(
+    texts: tuple[str, ...], chosen: str
+) -> None:
+    assert read.most_musical(reading(*texts)).text == chosen
+
+
+def test_a_measure_that_does_not_keep_time_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(read, "load", lambda *_: lambda image: reading(LONG))
+    assert read.main([str(SCORES.paths[0])]) == 0
+    assert "measure 1 does not last 3/8" in capsys.readouterr().err
+
+
+def test_what_is_no_score_is_told_and_the_others_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "no.png").write_bytes(b"no picture")
+    Image.new("L", (80, 64), 255).save(tmp_path / "empty.png")
+    paths = [tmp_path / "no.png", tmp_path / "empty.png", SCORES.paths[0]]
+    readings = iter([reading(NONE), reading(UPBEAT)])
+    monkeypatch.setattr(read, "load", lambda *_: lambda image: next(readings))
+    assert read.main([*map(str, paths), "--signs"]) == 1
+    printed = capsys.readouterr()
+    first, second = printed.err.splitlines()
+    assert "no.png" in first
+    assert "empty.png: what was read is no score: a score begins with a clef" in second
+    assert printed.out.splitlines() == [NONE, UPBEAT]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["a.png", "--tempo", "0"], ["a.png", "b.png", "--wav", "c.wav"], ["a.png", "--wav", "a.png"]],
+)
+def test_misuse_exits_with_2(argv: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        read.main(argv)
+
+
+def test_a_model_of_letters_reads_no_music(capsys: pytest.CaptureFixture[str]) -> None:
+    from runtime.recognizer import DEFAULT_MODEL
+
+    assert read.main([str(SCORES.paths[0]), "--model", str(DEFAULT_MODEL)]) == 1
+    assert "reads no music" in capsys.readouterr().err
+
+
+def test_measuring_tells_exact_lines_and_symbol_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    assert measure.main([str(IMAGES), "--threads", "1"]) == 0
+    likeliest, timed = capsys.readouterr().out.splitlines()
+    assert f"n={len(SCORES)}" in likeliest
+    assert timed.split("\t")[1] == "keeping time"
+    assert "exact 1.0000" in timed
+    assert "SER 0.0000" in timed
+
+
+def test_a_board_reads_music_without_what_training_needs() -> None:
+    absent = "torch", "cv2", "verovio", "resvg_py", "onnx", "tqdm"
+    script = (
+        f"import sys; sys.modules.update(dict.fromkeys({absent}))\n"
+        f"from examples.music import read\n"
+        f"sys.exit(read.main([{str(SCORES.paths[0])!r}, '--signs', '--threads', '1']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{SCORES.texts[0]}\n"
