@@ -173,9 +173,9 @@ def _evaluate(args: argparse.Namespace) -> None:
         dataset = open_dataset(path)
         samples = [dataset[i] for i in tqdm(range(len(dataset)), desc=str(path), leave=False)]
         samples = [(add_room(image, *args.room), text) for image, text in samples]
-        _remark(path, [text for _, text in samples], recognizer.manifest.charset)
-        readings = read_all(recognizer, samples, names=_names(dataset), progress=True)
         charset = recognizer.manifest.charset
+        _remark(path, [text for _, text in samples], charset)
+        readings = read_all(recognizer, samples, names=_names(dataset), progress=True)
         result = score([text for _, text in samples], readings, charset)
         cases = [
             breakdown.Case(image.shape[0], image.shape[1], text, reading)
@@ -183,7 +183,7 @@ def _evaluate(args: argparse.Namespace) -> None:
         ]
         _print(args, path, result, cases, recognizer.manifest)
         misread += [
-            (edit_distance(sample[1], reading), sample, reading)
+            (edit_distance(charset.split(sample[1]), charset.split(reading)), sample, reading)
             for sample, reading in zip(samples, readings, strict=True)
             if sample[1] != reading
         ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -67,6 +69,26 @@ def test_a_number_gives_one_picture_wherever_it_is_made() -> None:
 
 
 @drawn
+def test_paper_is_white_or_grey() -> None:
+    paper = [int(Engraved(3)[number][0].max()) for number in range(12)]
+    assert max(paper) == 255
+    assert min(paper) < 250
+
+
+def test_a_whole_rest_is_drawn_where_a_note_would_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn_of: list[str] = []
+
+    def verovio(abc: str, *_: object) -> np.ndarray:
+        drawn_of.append(abc)
+        return np.zeros((8, 8), np.uint8)
+
+    monkeypatch.setattr(engravers, "verovio", verovio)
+    text = "clef.G time.3/4 rest.whole barline"
+    assert Engraved(1, texts=(text,))[0][1] == text
+    assert drawn_of[0].endswith("\nz16 |\n")
+
+
+@drawn
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_folder_can_be_trained_on(tmp_path: Path, workers: str) -> None:
     out = tmp_path / "scores"
@@ -80,7 +102,7 @@ def test_a_folder_can_be_trained_on(tmp_path: Path, workers: str) -> None:
 @drawn
 def test_given_scores_are_drawn_in_their_order(tmp_path: Path) -> None:
     songs, out = tmp_path / "songs.txt", tmp_path / "out"
-    songs.write_text(f"{BARE}\nclef.F note.half-L3 barline\n")
+    songs.write_bytes(f"\ufeff{BARE} \r\n  \r\n\r\nclef.F  note.half-L3 barline\r\n".encode())
     assert engrave.main(["--out", str(out), "--scores", str(songs)]) == 0
     assert LabelledFolder(out).texts == [BARE, "clef.F note.half-L3 barline"]
 
@@ -89,15 +111,16 @@ def test_given_scores_are_drawn_in_their_order(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "has no score"),
-        (f"{BARE}\nclef.G note.third-L2\n", "score 2: not among the 132 signs: ['note.third-L2']"),
-        ("clef.G dot", "score 1: sign 2, 'dot', makes no sense after 'clef.G'"),
+        (f"{BARE}\n\nclef.G note.third-L2\n", "line 3: not among the 132 signs: ['note.third-L2']"),
+        ("clef.G dot", "line 1: sign 2, 'dot', makes no sense after 'clef.G'"),
+        ("\xe9", "songs.txt as UTF-8 text"),
     ],
 )
 def test_what_is_no_score_is_told_before_anything_is_drawn(
     text: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     songs, out = tmp_path / "songs.txt", tmp_path / "out"
-    songs.write_text(text)
+    songs.write_bytes(text.encode("latin-1"))
     assert engrave.main(["--out", str(out), "--scores", str(songs)]) == 1
     assert message in capsys.readouterr().err
     assert not out.exists()
@@ -116,10 +139,35 @@ def test_a_missing_engraver_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EngineError, match="apt install abcm2ps"):
         engravers.abcm2ps("X:1", np.random.default_rng(0))
-    monkeypatch.setitem(__import__("sys").modules, "verovio", None)
+    monkeypatch.setitem(sys.modules, "verovio", None)
     engravers._kit.cache_clear()
     with pytest.raises(EngineError, match=r"pip install '\.\[music\]'"):
         engravers.verovio("X:1", np.random.default_rng(0))
+
+
+def test_an_engraver_that_does_not_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*argv: object, **_: object) -> None:
+        raise subprocess.TimeoutExpired("abcm2ps", 60)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(EngineError, match="more than 60 s"):
+        engravers.abcm2ps("X:1", np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--scores", "songs.txt", "--count", "3"], "leave out --count"),
+        (["--engraver", "abcm2ps", "--fonts", "Leland"], "has its own"),
+        (["--count", "0"], "above 0"),
+    ],
+)
+def test_what_contradicts_itself_exits_with_2(
+    argv: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        engrave.main(["--out", str(tmp_path / "out"), *argv])
+    assert message in capsys.readouterr().err
 
 
 def test_the_vocabulary_is_small_enough_for_a_small_network() -> None:

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from model import evaluate
 from model.evaluate import main
+from runtime.images import LabelledFolder
 
 
 def write(folder: Path, *crops: tuple[str, int, str]) -> Path:
@@ -54,3 +56,22 @@ def test_labels_that_hardly_any_reading_equals_are_told_and_count(
     assert json.loads(told.out)["n"] == 3
     assert main([str(tiny_model), str(write(tmp_path / "b", ("c.png", 90, "ab")))]) == 0
     assert "these count" not in capsys.readouterr().err
+
+
+def test_the_worst_misreadings_of_symbols_are_those_with_most_symbols_wrong(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    music = Path(__file__).parents[1] / "examples" / "music"
+    scores = LabelledFolder(music / "images")
+    one, two = scores.texts[0].split(), scores.texts[1].split()
+    del one[-1]  # one symbol, of many characters
+    two[-2:] = [two[-2][:-1] + "9", two[-1] + "!"]
+    lines = [
+        f"{path}\t{' '.join(label)}\n"
+        for path, label in zip(scores.paths[:2], (one, two), strict=True)
+    ]
+    (tmp_path / "labels.tsv").write_text("".join(lines))
+    drawn: list[str] = []
+    monkeypatch.setattr(evaluate, "contact_sheet", lambda _, captions, __: drawn.extend(captions))
+    assert main([str(music / "crnn-score.onnx"), str(tmp_path), "--errors", "x.png"]) == 0
+    assert [caption.split("\n")[0] for caption in drawn] == [" ".join(two), " ".join(one)]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import wave
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -70,8 +72,21 @@ def test_heights_sound_by_clef_and_key(clef: str, key: str, heard: list[int]) ->
 
 def test_a_score_becomes_abc() -> None:
     assert parse(ODE.split()).abc("Ode") == (
-        "X:1\nT:Ode\nL:1/16\nM:4/4\nK:D clef=treble\nF4 F4 G4 A4 | E6 D2 D8 |]\n"
+        "X:1\nT:Ode\n%%propagate-accidentals octave\nL:1/16\nM:4/4\nK:D clef=treble\n"
+        "F4 F4 G4 A4 | E6 D2 D8 |]\n"
     )
+
+
+@pytest.mark.parametrize("title", ["100% a", "100%\na\n"])
+def test_a_title_stays_a_line_and_no_comment(title: str) -> None:
+    assert "\nT:100\\% a\n%%" in parse(ODE.split()).abc(title)
+
+
+def test_abc_rests_for_a_measure_where_a_whole_rest_stands_alone() -> None:
+    score = parse(["clef.G", "time.3/4", "rest.whole", "barline", "note.half-L1", "rest.quarter"])
+    assert score.abc().endswith("\nZ1 | E8 z4\n")
+    assert score.abc(measure_rests=False).endswith("\nz16 | E8 z4\n")
+    assert parse(["clef.G", "rest.whole"]).abc().endswith("\nz16\n")  # of no known measure
 
 
 def test_abc_joins_the_short_notes_of_a_beat_alone() -> None:
@@ -80,6 +95,38 @@ def test_abc_joins_the_short_notes_of_a_beat_alone() -> None:
     score = parse(signs.split())
     assert score.abc().endswith("K:Eb clef=bass\nF,,2F,,2F,,2 | z2 E_F3/2C,,2\n")
     assert score.abc(beams=False).endswith("F,,2 F,,2 F,,2 | z2 E _F3/2 C,,2\n")
+
+
+@pytest.mark.parametrize(
+    ("time", "joined"),
+    [("4/4", "2 2 2 2"), ("C|", "2 2 2 2"), ("2/4", "2 2"), ("6/8", "3 3"), ("3/8", "3")],
+)
+def test_eighths_are_joined_by_beats(time: str, joined: str) -> None:
+    eighths = Measure([Event("eighth", step=3)] * (TIMES[time] // 2), "barline.double")
+    body = Score("clef.G", time=time, measures=[eighths]).abc().splitlines()[-1]
+    assert body == " ".join("A2" * int(count) for count in joined.split()) + " ||"
+
+
+def heard(abc: str) -> Iterator[int]:
+    """MIDI numbers of the notes in ABC whose accidentals hold in their octave alone."""
+    header, body = re.split(r"(?<= clef=treble)\n|(?<= clef=bass)\n", abc)
+    letter, kind = re.findall(r"K:(.)([#b]?)", header)[0]
+    fifths = "FCGDAEB".index(letter) - 1 + 7 * {"b": -1, "": 0, "#": 1}[kind]
+    raised, lowered = "FCGDAEB"[: max(fifths, 0)], "BEADGCF"[: max(-fifths, 0)]
+    for measure in body.split("|"):
+        written: dict[str, int] = {}
+        for sign, letter, marks in re.findall(r"([=^_]?)([A-Ga-g])([,']*)", measure):
+            name, octave = letter.upper(), 4 + letter.islower() + marks.count("'")
+            if sign:
+                written[letter + marks] = {"_": -1, "=": 0, "^": 1}[sign]
+            alter = written.get(letter + marks, (name in raised) - (name in lowered))
+            yield 12 * (octave + 1 - marks.count(",")) + "C D EF G A B".index(name) + alter
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_abc_says_what_sounds(seed: int) -> None:
+    score = compose(rng(seed))
+    assert list(heard(score.abc())) == [n for n, _ in score.sounding() if n is not None]
 
 
 def test_abc_without_a_time_signature_has_none() -> None:
@@ -98,9 +145,12 @@ def test_abc_without_a_time_signature_has_none() -> None:
         ("clef.G note.half-L1 key.2#", "sign 3, 'key.2#'"),
         ("clef.G time.3/4 key.2#", "sign 3, 'key.2#'"),
         ("clef.G key.1# key.2#", "sign 3, 'key.2#'"),
+        ("clef.G time.3/4 time.2/4", "sign 3, 'time.2/4'"),
+        ("clef.G accidental.flat key.2#", "follows an accidental without a note"),
         ("clef.G barline", "sign 2, 'barline'"),
         ("clef.G accidental.flat rest.half", "accidental without a note"),
         ("clef.G note.half-L1 accidental.flat", "ends with an accidental"),
+        ("clef.G key.2# time.3/4", "neither a note nor a rest"),
     ],
 )
 def test_signs_that_make_no_score_are_told(signs: str, message: str) -> None:
@@ -130,6 +180,12 @@ def test_a_whole_rest_alone_lasts_a_measure_of_any_time(time: str) -> None:
     assert [length for _, length in score.sounding()] == [TIMES[time]] * 3
 
 
+def test_a_dotted_whole_rest_lasts_what_it_says() -> None:
+    score = parse(["clef.G", "time.3/4", "rest.whole", "dot", "barline"])
+    assert score.uneven() == [1]
+    assert [length for _, length in score.sounding()] == [24]
+
+
 def test_a_tone_is_as_high_and_as_long_as_it_should_be() -> None:
     played = tone(69, 1.0)
     assert len(played) == RATE
@@ -137,6 +193,15 @@ def test_a_tone_is_as_high_and_as_long_as_it_should_be() -> None:
     loudest = np.abs(np.fft.rfft(played)).argmax()  # one second: bins are hertz
     assert loudest == 440
     assert np.abs(np.fft.rfft(tone(57, 1.0))).argmax() == 220
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.3, 2.0])
+def test_a_tone_fades_and_does_not_click(seconds: float) -> None:
+    played = np.abs(tone(69, seconds))
+    assert played[:20].max() < 0.1
+    assert played[-20:].max() < 0.05
+    assert played[: RATE // 20].max() > 0.3
+    assert seconds < 1 or played[RATE:].max() < 0.3
 
 
 def test_a_score_sounds_as_long_as_it_lasts() -> None:

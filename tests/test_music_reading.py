@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import wave
@@ -52,6 +53,39 @@ def test_a_picture_becomes_abc_and_sound(
     assert [file.name for file in tmp_path.iterdir()] == ["tune.wav"]
 
 
+def test_a_sound_that_cannot_be_saved_is_told_by_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "folder.wav"
+    folder.mkdir()
+    for out in (folder, tmp_path / "nowhere" / "tune.wav"):
+        assert read.main([str(SCORES.paths[0]), "--wav", str(out)]) == 1
+        assert capsys.readouterr().err.startswith(f"error: cannot write {out}: ")
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_tunes_of_several_pictures_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    paths = SCORES.paths[:2]
+    assert read.main([str(paths[0]), "nowhere.png", str(paths[1])]) == 1
+    tunes = [
+        parse(CHARSET.split(text)).abc(path.stem, number=number)
+        for number, path, text in zip((1, 2), paths, SCORES.texts, strict=False)
+    ]
+    assert tunes[1].startswith("X:2\n")
+    assert capsys.readouterr().out == "\n".join(tunes)  # an empty line ends a tune
+
+
+def test_a_picture_too_wide_to_read_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "wide.png"
+    Image.new("L", (20_000, 64), 255).save(path)
+    assert read.main([str(path), str(SCORES.paths[0])]) == 1
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"error: {path}: ")
+    assert printed.out.startswith("X:1\n")
+
+
 def reading(text: str, *others: str) -> Recognition:
     def one(text: str) -> Recognition:
         tokens = tuple(CHARSET.split(text))
@@ -66,6 +100,7 @@ def reading(text: str, *others: str) -> Recognition:
 
 UPBEAT = "clef.G time.3/8 note.quarter-L1 note.eighth-L1 barline note.eighth-L1"
 LONG = "clef.G time.3/8 note.quarter-L1 note.quarter-L1 barline note.eighth-L1"
+FREE = "clef.G note.quarter-L1 note.quarter-L1 barline note.eighth-L1"
 NONE = "time.3/8 note.quarter-L1"
 
 
@@ -77,6 +112,9 @@ NONE = "time.3/8 note.quarter-L1"
         ((NONE, LONG, UPBEAT), UPBEAT),
         ((NONE, LONG), LONG),
         ((NONE, "dot"), NONE),
+        ((LONG, FREE), LONG),
+        ((LONG, FREE, UPBEAT), UPBEAT),
+        ((FREE, UPBEAT), FREE),
         ((LONG, LONG.replace("3/8", "2/4")), LONG.replace("3/8", "2/4")),
     ],
 )
@@ -90,8 +128,10 @@ def test_a_measure_that_does_not_keep_time_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(read, "load", lambda *_: lambda image: reading(LONG))
-    assert read.main([str(SCORES.paths[0])]) == 0
-    assert "measure 1 does not last 3/8" in capsys.readouterr().err
+    assert read.main([str(SCORES.paths[0])] * 3) == 0
+    printed = capsys.readouterr()
+    assert printed.err.count("measure 1 does not last 3/8") == 3
+    assert re.findall("X:.*", printed.out) == ["X:1", "X:2", "X:3"]
 
 
 def test_what_is_no_score_is_told_and_the_others_are_read(

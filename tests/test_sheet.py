@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from model.data.sheet import contact_sheet
+from runtime.errors import CrnnError
 
 
 def captioned(caption: str, folder: Path) -> np.ndarray:
@@ -48,6 +49,13 @@ def test_long_pictures_get_wide_cells(width: int, columns: int, tmp_path: Path) 
         sheet = np.asarray(file.convert("L"))
     begins = np.flatnonzero(np.diff((sheet[0] < 128).astype(int), prepend=0) == 1)
     assert begins.tolist() == [k * (1440 // columns) for k in range(min(columns, 3))]
+
+
+def test_a_sheet_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "sheet.png").mkdir()
+    with pytest.raises(CrnnError, match=r"cannot write .*sheet\.png"):
+        contact_sheet([], [], tmp_path / "sheet.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
 
 
 def test_a_sheet_of_nothing_is_a_sheet(tmp_path: Path) -> None:

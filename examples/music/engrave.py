@@ -1,6 +1,7 @@
-"""Make labelled pictures of random scores, to train and to measure on.
+r"""Make labelled pictures of random scores, to train and to measure on.
 
-python examples/music/engrave.py --out scores/train --count 20000
+python examples/music/engrave.py --out scores/train --count 20000 \
+    --fonts Bravura Gootville Leipzig Petaluma
 python examples/music/engrave.py --out scores/dev --count 500 --seed 2 --fonts Leland
 python examples/music/engrave.py --out scores/other --count 300 --seed 3 --engraver abcm2ps
 python examples/music/engrave.py --out songs --scores songs.txt
@@ -30,6 +31,7 @@ from model.data.write import write_folder
 from runtime.console import exit_code
 
 ENGRAVERS = ("verovio", "abcm2ps")
+_COUNT = 1000  # pictures
 _ABOVE, _BESIDE = 0.3, 0.5  # heights of the ink, at most, of margin
 _FADED = 0.4  # how often ink is not black, or paper not white
 _BEAMS = 0.8  # how often a beat's short notes are joined
@@ -55,7 +57,7 @@ class Engraved:
         """Sample `index`, `uint8 (H, W)`."""
         rng = np.random.default_rng((self.seed, index))
         score = parse(CHARSET.split(self.texts[index])) if self.texts else compose(rng)
-        abc = score.abc(beams=bool(self.texts) or rng.random() < _BEAMS)
+        abc = score.abc(beams=bool(self.texts) or rng.random() < _BEAMS, measure_rests=False)
         if self.engraver == "verovio":
             ink = engravers.verovio(abc, rng, self.fonts)
         else:
@@ -84,15 +86,22 @@ def _scores(path: Path) -> tuple[str, ...]:
     Raises:
         ScoreError: If one cannot, or there is none.
     """
-    texts = tuple(line for line in path.read_text(encoding="utf-8-sig").splitlines() if line)
-    for number, text in enumerate(texts, start=1):
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScoreError(f"cannot read {path} as UTF-8 text: {error}") from None
+    texts = []
+    for number, line in enumerate(lines, start=1):
+        if not (signs := line.split()):
+            continue
         try:
-            parse(CHARSET.split(text))
+            parse(signs)
         except ScoreError as error:
-            raise ScoreError(f"{path}, score {number}: {error}") from None
+            raise ScoreError(f"{path}, line {number}: {error}") from None
+        texts.append(CHARSET.join(signs))
     if not texts:
         raise ScoreError(f"{path} has no score: expected signs, a score a line")
-    return texts
+    return tuple(texts)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -105,14 +114,13 @@ def main(argv: list[str] | None = None) -> int:
     )
     add = parser.add_argument
     add("--out", type=Path, required=True, metavar="DIR", help="a new folder")
-    add("--count", type=int, default=1000, help="pictures (default: %(default)s)")
+    add("--count", type=int, help=f"pictures (default: {_COUNT})")
     add("--seed", type=int, default=1, help="(default: %(default)s)")
     add("--engraver", choices=ENGRAVERS, default=ENGRAVERS[0], help="(default: %(default)s)")
     add(
         "--fonts",
         nargs="+",
         choices=engravers.FONTS,
-        default=list(engravers.FONTS),
         help="of verovio (default: all)",
     )
     add(
@@ -123,13 +131,18 @@ def main(argv: list[str] | None = None) -> int:
     )
     add("--workers", type=int, default=1, help="processes (default: %(default)s)")
     args = parser.parse_args(argv)
-    if min(args.count, args.workers) < 1 or args.seed < 0:
+    if args.scores and args.count is not None:
+        parser.error("--scores are drawn once each: leave out --count")
+    if args.fonts and args.engraver != ENGRAVERS[0]:
+        parser.error(f"--fonts are of {ENGRAVERS[0]}: {args.engraver} has its own")
+    count, fonts = _COUNT if args.count is None else args.count, args.fonts or engravers.FONTS
+    if min(count, args.workers) < 1 or args.seed < 0:
         parser.error("expected --count and --workers above 0, and --seed of 0 or more")
 
     def work() -> None:
         texts = _scores(args.scores) if args.scores else ()
-        source = Engraved(args.seed, args.engraver, tuple(args.fonts), texts)
-        write_folder(source, len(texts) or args.count, args.out, args.workers)
+        source = Engraved(args.seed, args.engraver, tuple(fonts), texts)
+        write_folder(source, len(texts) or count, args.out, args.workers)
         signs = "".join(f"{sign}\n" for sign in CHARSET.tokens)
         (args.out / "signs.txt").write_text(signs, encoding="utf-8", newline="\n")
 

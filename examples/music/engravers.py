@@ -93,6 +93,8 @@ def abcm2ps(abc: str, rng: np.random.Generator) -> Pixels:
         except subprocess.CalledProcessError as error:
             told = error.stderr.decode(errors="replace").strip()
             raise EngineError(f"abcm2ps cannot draw {abc!r}: {told}") from None
+        except subprocess.TimeoutExpired:
+            raise EngineError(f"abcm2ps draws {abc!r} for more than {_SECONDS} s") from None
         return _raster((Path(folder) / "score001.svg").read_text(encoding="utf-8"), _ENLARGED)
 
 

@@ -12,6 +12,7 @@ signature says. If there is none, such measures are named on standard error: som
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -22,10 +23,10 @@ from examples.music.signs import CHARSET
 from examples.music.sound import to_wav
 from runtime import Recognition, Recognizer, read_image
 from runtime.console import exit_code
-from runtime.errors import ImageError
+from runtime.errors import CrnnError, ImageError
 
 MODEL = Path(__file__).parent / "crnn-score.onnx"
-_ALTERNATIVES, _WIDTH = 8, 16  # readings that are weighed, of a beam so wide
+_ALTERNATIVES, _WIDTH = 8, 16  # readings weighed beside the likeliest, of a beam so wide
 
 
 def load(path: Path = MODEL, threads: int | None = None) -> Recognizer:
@@ -43,10 +44,17 @@ def load(path: Path = MODEL, threads: int | None = None) -> Recognizer:
 
 
 def most_musical(reading: Recognition) -> Recognition:
-    """The likeliest of a reading's alternatives that keeps time; or that is a score; or itself."""
+    """The likeliest of a reading's alternatives that keeps time; or that is a score; or itself.
+
+    One that merely misses the time signature, which the likeliest score has, keeps none.
+    """
     options = [(option, _score(option)) for option in (reading, *reading.alternatives)]
     scores = [(option, score) for option, score in options if score]
-    in_time = [option for option, score in scores if not score.uneven()]
+    in_time = [
+        option
+        for option, score in scores
+        if not score.uneven() and (score.time or not scores[0][1].time)
+    ]
     return (in_time or [option for option, _ in scores] or [reading])[0]
 
 
@@ -57,27 +65,48 @@ def _score(reading: Recognition) -> Score | None:
         return None
 
 
-def tell(path: Path, recognizer: Recognizer, args: argparse.Namespace) -> None:
-    """Print what a picture says, and make it sound.
+def tell(path: Path, recognizer: Recognizer, args: argparse.Namespace, number: int = 1) -> None:
+    """Print what a picture says, as ABC's tune `number` or as signs, and make it sound.
 
     Raises:
+        ImageError: If the picture cannot be read.
         ScoreError: If what was read is no score.
     """
-    reading = most_musical(recognizer(read_image(path)))
+    image = read_image(path)
+    try:
+        reading = most_musical(recognizer(image))
+    except ImageError as error:  # the recognizer knows no paths
+        raise ImageError(f"{path}: {error}") from None
     if args.signs:
         print(reading.text)
     try:
         score = parse(reading.tokens)
     except ScoreError as error:
         raise ScoreError(f"{path}: what was read is no score: {error}") from None
-    for number in score.uneven():
-        print(f"{path}: measure {number} does not last {score.time}: misread?", file=sys.stderr)
+    for measure in score.uneven():
+        print(f"{path}: measure {measure} does not last {score.time}: misread?", file=sys.stderr)
     if not args.signs:
-        print(score.abc(path.stem), end="")
+        apart = "\n" if number > 1 else ""  # ABC's tunes end with an empty line
+        print(apart + score.abc(path.stem, number=number), end="")
     if args.wav:
-        partial = args.wav.with_name(f".partial-{args.wav.name}")
-        partial.write_bytes(to_wav(score, args.tempo))
-        partial.replace(args.wav)
+        _save(to_wav(score, args.tempo), args.wav)
+
+
+def _save(data: bytes, path: Path) -> None:
+    """Write a file that is whole at any time: the old one or the new one.
+
+    Raises:
+        CrnnError: If it cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        try:
+            partial.write_bytes(data)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise CrnnError(f"cannot write {path}: {error.strerror}") from None
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -102,10 +131,11 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--wav takes one picture, and is not that picture")
 
     def work() -> int:
-        recognizer, failed = load(args.model, args.threads), 0
+        recognizer, told, failed = load(args.model, args.threads), 0, 0
         for path in args.pictures:
             try:
-                tell(path, recognizer, args)
+                tell(path, recognizer, args, told + 1)
+                told += 1
             except (ImageError, ScoreError) as error:  # the others are read nevertheless
                 print(f"error: {error}", file=sys.stderr)
                 failed = 1

@@ -9,15 +9,7 @@ from examples.music.signs import ACCIDENTALS, BARS, CLEFS, KEYS, STEPS, TIMES, T
 from runtime.errors import CrnnError
 
 _SEMITONES = (0, 2, 4, 5, 7, 9, 11)  # of C D E F G A B above C
-_SHARPS = (
-    3,
-    0,
-    4,
-    1,
-    5,
-    2,
-    6,
-)  # letters in the order in which a key signature raises them: F C G …
+_SHARPS = (3, 0, 4, 1, 5, 2, 6)  # letters as a key signature raises them, in turn: F C G …
 _MAJOR = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
 _ABC_CLEFS = {"clef.G": "treble", "clef.F": "bass"}
 _ABC_ACCIDENTALS = {None: "", "sharp": "^", "flat": "_", "natural": "="}
@@ -63,11 +55,14 @@ class Measure:
     events: list[Event] = field(default_factory=list)
     bar: str | None = None
 
+    @property
+    def is_rest(self) -> bool:
+        """Whether a whole rest stands alone, which lasts a measure of any time."""
+        return self.events == [Event("whole")]
+
     def length(self, full: float) -> float:
-        """How long it lasts, in sixteenths. A whole rest alone is a measure of any time."""
-        if [(event.value, event.step) for event in self.events] == [("whole", None)]:
-            return full
-        return sum(event.length for event in self.events)
+        """How long it lasts, in sixteenths, where a measure is `full` of them."""
+        return full if self.is_rest else sum(event.length for event in self.events)
 
 
 @dataclass
@@ -113,8 +108,7 @@ class Score:
             written: dict[int, int] = {}
             for event in measure.events:
                 if event.step is None:
-                    alone = len(measure.events) == 1
-                    yield None, measure.length(full) if alone else event.length
+                    yield None, full if measure.is_rest else event.length
                     continue
                 if event.accidental:
                     written[event.step] = ACCIDENTALS[event.accidental]
@@ -142,12 +136,17 @@ class Score:
             found += [measure.bar] if measure.bar else []
         return found
 
-    def abc(self, title: str = "", *, beams: bool = True) -> str:
+    def abc(
+        self, title: str = "", *, number: int = 1, beams: bool = True, measure_rests: bool = True
+    ) -> str:
         """The score in ABC notation 2.1, which many programs draw and play.
 
         Args:
             title: Of the piece.
+            number: Of the piece in its file.
             beams: Join eighths and sixteenths of a beat.
+            measure_rests: Write a whole rest alone as a measure's rest, so that it lasts as long;
+                otherwise as a whole rest, which programs draw where a note would stand.
         """
         by_eighths = (self.time or "").endswith("/8")
         beat = _BEAT_OF_EIGHTHS if by_eighths else _BEAT
@@ -157,12 +156,18 @@ class Score:
             for event in measure.events:
                 short = event.step is not None and VALUES[event.value] < VALUES["quarter"]
                 text += " " if text and not (beams and short and joined and at % beat) else ""
-                text += self._abc_event(event)
+                # Without a time signature nobody could tell how long a measure's rest is.
+                lasting = measure_rests and self.time and measure.is_rest
+                # `Z` alone means as much, but verovio (6.4) takes it for no measure at all.
+                text += "Z1" if lasting else self._abc_event(event)
                 at, joined = at + event.length, short
             lines.append(f"{text} {_ABC_BARS[measure.bar] if measure.bar else ''}".strip())
         time = f"M:{self.time}\n" if self.time else ""
+        # One line, in which `%` would begin a comment.
+        title = " ".join(title.split()).replace("%", "\\%")
+        # ABC's accidentals hold in every octave, if not told that they are meant as printed ones.
         return (
-            f"X:1\nT:{title}\nL:1/16\n{time}"
+            f"X:{number}\nT:{title}\n%%propagate-accidentals octave\nL:1/16\n{time}"
             f"K:{_MAJOR[self.key + 7]} clef={_ABC_CLEFS[self.clef]}\n{' '.join(lines)}\n"
         )
 
@@ -191,7 +196,7 @@ def parse(signs: Sequence[str]) -> Score:
     score, measure, accidental = Score(signs[0]), Measure(), None
     for number, sign in enumerate(signs[1:], start=2):
         kind, _, rest = sign.partition(".")
-        fresh = not (score.measures or measure.events or accidental)
+        fresh = not (score.measures or measure.events)
         if accidental and kind != "note":
             raise ScoreError(f"sign {number}, {sign!r}, follows an accidental without a note")
         if kind == "key" and fresh and not (score.key or score.time):
@@ -219,4 +224,6 @@ def parse(signs: Sequence[str]) -> Score:
         raise ScoreError("the score ends with an accidental without a note")
     if measure.events:
         score.measures.append(measure)
+    if not score.measures:
+        raise ScoreError("there is neither a note nor a rest")
     return score

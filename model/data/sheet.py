@@ -51,8 +51,11 @@ def contact_sheet(
         draw.multiline_text((x, y + _HIGH + 2), shown, "black", font, spacing=2)
     scratch = target.with_name(f".{target.name}.partial")
     try:
-        sheet.save(scratch, format="PNG")
-        scratch.replace(target)
+        try:
+            sheet.save(scratch, format="PNG")
+            scratch.replace(target)
+        finally:
+            scratch.unlink(missing_ok=True)
     except OSError as error:
         raise CrnnError(f"cannot write {target}: {error.strerror}") from None
 
