@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from runtime import Recognition, Recognizer
-from runtime.console import exit_code
+from runtime.console import documented_parser, exit_code
 from runtime.decoders import parse_settings
 from runtime.errors import EngineError, ImageError
 from runtime.images import Image
@@ -229,12 +229,7 @@ def watch(args: argparse.Namespace) -> int:
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point."""
-    about, _, examples = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
-        description=about,
-        epilog=f"examples:\n{examples}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = documented_parser(__doc__)
     add = parser.add_argument
     add("source", nargs="?", default="0", help="number of a camera, a file or a URL (default: 0)")
     add("--model", type=Path, metavar="FILE", help="(default: the one that comes along)")

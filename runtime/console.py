@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import sys
 from collections.abc import Callable
 
 from runtime.errors import CrnnError
+
+
+def documented_parser(documentation: str | None) -> argparse.ArgumentParser:
+    """A parser whose help is a module's docstring: its first paragraph, then the examples."""
+    about, _, examples = (documentation or "").partition("\n\n")
+    return argparse.ArgumentParser(
+        description=about,
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def exit_code(work: Callable[[], int | None]) -> int:

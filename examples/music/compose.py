@@ -47,12 +47,9 @@ def compose(rng: np.random.Generator) -> Score:
         if not score.measures and rng.random() < _UPBEAT:
             full = int(rng.integers(1, full))
         measure, step = _measure(rng, full, step)
-        if len(measure.events) > left:  # where the picture ends
-            del measure.events[left:]
-            cut = rng.random() < _CUT
-        else:
-            cut = False
-        measure.bar = None if cut else BARS[0]
+        ends = len(measure.events) > left  # the picture, within the measure
+        del measure.events[left:]
+        measure.bar = None if ends and rng.random() < _CUT else BARS[0]
         score.measures.append(measure)
     if score.measures[-1].bar:
         score.measures[-1].bar = _choice(rng, list(BARS), [0.6, 0.15, 0.25])

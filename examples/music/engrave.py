@@ -12,7 +12,6 @@ The folder has the pictures, `labels.tsv` and `signs.txt`, every sign on a line,
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from examples.music.score import ScoreError, parse
 from examples.music.signs import CHARSET
 from model.data.geometry import Pixels
 from model.data.write import write_folder
-from runtime.console import exit_code
+from runtime.console import documented_parser, exit_code
 
 ENGRAVERS = ("verovio", "abcm2ps")
 _COUNT = 1000  # pictures
@@ -106,12 +105,7 @@ def _scores(path: Path) -> tuple[str, ...]:
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point."""
-    about, _, examples = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
-        description=about,
-        epilog=f"examples:\n{examples}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = documented_parser(__doc__)
     add = parser.add_argument
     add("--out", type=Path, required=True, metavar="DIR", help="a new folder")
     add("--count", type=int, help=f"pictures (default: {_COUNT})")

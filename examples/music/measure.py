@@ -5,7 +5,6 @@ python examples/music/measure.py scores/dev scores/other
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from tqdm import tqdm
 
 from examples.music.read import MODEL, load, most_musical
 from examples.music.signs import CHARSET
-from runtime.console import exit_code
+from runtime.console import documented_parser, exit_code
 from runtime.images import LabelledFolder
 from runtime.metrics import score
 
@@ -25,12 +24,7 @@ _BATCH = 16
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point."""
-    about, _, examples = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
-        description=about,
-        epilog=f"examples:\n{examples}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = documented_parser(__doc__)
     add = parser.add_argument
     add("data", type=Path, nargs="+", metavar="DIR", help="labelled pictures, of engrave.py")
     add("--model", type=Path, default=MODEL, metavar="FILE", help="(default: %(default)s)")

@@ -22,7 +22,7 @@ from examples.music.score import Score, ScoreError, parse
 from examples.music.signs import CHARSET
 from examples.music.sound import to_wav
 from runtime import Recognition, Recognizer, read_image
-from runtime.console import exit_code
+from runtime.console import documented_parser, exit_code
 from runtime.errors import CrnnError, ImageError
 
 MODEL = Path(__file__).parent / "crnn-score.onnx"
@@ -111,12 +111,7 @@ def _save(data: bytes, path: Path) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point."""
-    about, _, examples = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
-        description=about,
-        epilog=f"examples:\n{examples}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = documented_parser(__doc__)
     add = parser.add_argument
     add("pictures", type=Path, nargs="+", metavar="PICTURE", help="of one staff each")
     add("--model", type=Path, default=MODEL, metavar="FILE", help="(default: %(default)s)")
