@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from model.config import ModelConfig
 from model.crnn import CRNN
 from runtime.charset import Charset
 from runtime.errors import ModelFileError
+from runtime.files import write_whole
 from runtime.manifest import Manifest
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -69,12 +69,7 @@ def write_safetensors(
 ) -> None:
     """Write tensors and texts so that `path` always holds a whole file, old or new."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(save(tensors, metadata))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, save(tensors, metadata))
 
 
 def save_checkpoint(path: Path, model: CRNN, manifest: Manifest, *, half: bool = True) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from runtime.files import replacing
+
 
 def plot_history(history: list[dict[str, float]], path: Path, title: str) -> None:
     """Draw loss (left, logarithmic) and accuracy (right) into the PNG `path`, atomically."""
@@ -26,7 +28,6 @@ def plot_history(history: list[dict[str, float]], path: Path, title: str) -> Non
         right.plot(steps, [100 * e for e in exact], "o--", color="tab:orange", ms=3, label="exact")
         right.legend(loc="lower right")
     right.set(ylabel="accuracy of the averaged weights (%)", ylim=(0, 100))
-    partial = path.with_name(f".{path.stem}.partial.png")
-    figure.savefig(partial, dpi=110)
+    with replacing(path) as partial:
+        figure.savefig(partial, dpi=110)
     plt.close(figure)
-    partial.replace(path)

@@ -7,7 +7,6 @@ calibrate nothing.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import fields
@@ -22,6 +21,7 @@ from quantize.calibration import Crops
 from quantize.layers import INT8, chosen, named
 from runtime.backends.numpy import LAYERS, read_arrays, read_manifest
 from runtime.errors import ModelFileError
+from runtime.files import replacing
 from runtime.layers import KINDS, FloatArray, Layer
 from runtime.manifest import KEY, Manifest
 
@@ -108,13 +108,8 @@ def write(arrays: Arrays, manifest: Manifest, path: Path) -> None:
         manifest: What the file shall say about itself.
         path: The file, which is whole at any time: the old one or the new one.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            np.savez(file, **{**arrays, KEY: _bytes(manifest.to_json())})  # type: ignore[arg-type]
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as partial, partial.open("wb") as file:
+        np.savez(file, **{**arrays, KEY: _bytes(manifest.to_json())})  # type: ignore[arg-type]
 
 
 def restamp(path: Path, manifest: Manifest) -> None:

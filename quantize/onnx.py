@@ -21,7 +21,6 @@ a last layer left in float, eight bits for convolutions on a processor with VNNI
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import tempfile
 from collections.abc import Collection, Iterator
@@ -38,6 +37,7 @@ from quantize.calibration import Crops
 from quantize.layers import INT8, chosen, named
 from runtime.backends import open_backend
 from runtime.errors import EngineError, ModelFileError
+from runtime.files import write_whole
 from runtime.manifest import KEY, Manifest
 
 STATIC = ["Conv", "Relu", "MaxPool"]
@@ -141,12 +141,7 @@ def write(model: Any, manifest: Manifest, path: Path) -> None:
     for node in model.graph.node:
         node.doc_string = ""
     onnx.helper.set_model_props(model, {KEY: manifest.to_json()})
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(model.SerializeToString(deterministic=True))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, model.SerializeToString(deterministic=True))
 
 
 def restamp(path: Path, manifest: Manifest) -> None:

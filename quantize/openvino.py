@@ -14,7 +14,6 @@ and loses 14 points of accuracy by it:
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Collection
@@ -29,6 +28,7 @@ from quantize.layers import INT8, chosen, named
 from quantize.numpy import round_weights
 from runtime.backends.openvino import read_manifest, read_model, seal, shared_core
 from runtime.errors import EngineError, ModelFileError
+from runtime.files import replacing
 from runtime.manifest import KEY, Manifest
 
 CONV_LEVELS = 63
@@ -111,17 +111,10 @@ def write(model: Any, manifest: Manifest, path: Path) -> None:
         # Else nodes without a name of their own are numbered anew in every process.
         node.set_friendly_name(f"{node.get_type_name()}_{index}")
     model.set_rt_info(manifest.to_json(), [KEY])
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial.xml")
-    weights = partial.with_suffix(".bin")
-    try:
-        openvino.save_model(model, partial, compress_to_fp16=False)
+    with replacing(path) as partial, replacing(path.with_suffix(".bin")) as weights:
+        openvino.save_model(model, partial, compress_to_fp16=False)  # and `weights` beside it
         xml = re.sub(rb"\s*\n\s*", b"\n", partial.read_bytes())  # indented, it weighs a third more
         partial.write_bytes(xml + seal(xml, weights.read_bytes()))
-        weights.replace(path.with_suffix(".bin"))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-        weights.unlink(missing_ok=True)
 
 
 def restamp(path: Path, manifest: Manifest) -> None:

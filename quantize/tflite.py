@@ -12,7 +12,6 @@ is slower, since only the reference kernels of the LSTM compute that way.
 from __future__ import annotations
 
 import functools
-import os
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from quantize.tflite_lower import Int8, lower
 from quantize.tflite_ranges import equalised, ranges_of
 from runtime.backends.tflite import read_parts, seal
 from runtime.errors import ModelFileError
+from runtime.files import write_whole
 from runtime.layers import KINDS, Layer
 from runtime.manifest import Manifest
 
@@ -89,12 +89,7 @@ def write(flatbuffer: bytes, manifest: Manifest, path: Path) -> None:
         manifest: What the file shall say about itself.
         path: The file, which is whole at any time: the old one or the new one.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(flatbuffer + seal(flatbuffer, manifest))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, flatbuffer + seal(flatbuffer, manifest))
 
 
 def restamp(path: Path, manifest: Manifest) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from runtime.errors import CrnnError
 
@@ -24,10 +27,12 @@ def documented_parser(documentation: str | None) -> argparse.ArgumentParser:
 def exit_code(work: Callable[[], int | None]) -> int:
     """Do a command's work; what is refused becomes a message, not a traceback.
 
+    SIGTERM ends it as Ctrl-C does, so that nothing half-made is left behind.
+
     Returns:
         What `work` returns, 0 for nothing; 1 after `error: …` on standard error, such as where
-        standard output is closed, or if whoever read the output has gone; 130 if a person
-        interrupted it.
+        standard output is closed, or if whoever read the output has gone; 130 if it was
+        interrupted.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # any charset, any file name, on any system
@@ -38,7 +43,8 @@ def exit_code(work: Callable[[], int | None]) -> int:
         )
         return 1
     try:
-        code = work() or 0
+        with _terminated_as_interrupted():
+            code = work() or 0
         sys.stdout.flush()
     except BrokenPipeError:  # `… | head` has seen enough; keep Python from flushing again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -50,3 +56,16 @@ def exit_code(work: Callable[[], int | None]) -> int:
         print("interrupted", file=sys.stderr)
         return 130
     return code
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM end a block as Ctrl-C does, through every `finally`."""
+    if threading.current_thread() is not threading.main_thread():  # others cannot be told
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

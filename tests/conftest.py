@@ -11,7 +11,7 @@ from tiny import build_tiny, tiny_manifest
 
 from runtime.backends import open_backend
 from runtime.recognizer import Recognizer
-from runtime.selftest import selftest_classes
+from runtime.selftest import selftest_classes, selftest_image
 
 # A busy machine is no failure.
 settings.register_profile("patient", deadline=None)
@@ -99,3 +99,16 @@ def crops_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model(tmp_path: Path) -> Path:
     """An FP32 model file in the test's own folder."""
     return build_tiny(tmp_path / "tiny.onnx")
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of three pictures of several widths, without labels."""
+    from PIL import Image
+
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    image = selftest_image()
+    for name, width in (("a", 60), ("b", 222), ("c", 130)):
+        Image.fromarray(image[:, :width]).save(folder / f"{name}.png")
+    return folder

@@ -11,10 +11,12 @@ import pytest
 from quantize.calibration import Crops
 from quantize.onnx import restamp
 from quantize.verify import Contender, VerificationError, compare
+from runtime.charset import Charset
+from runtime.images import LabelledFolder
 from runtime.metrics import score
 from runtime.recognizer import Recognizer
 from tests.quantizing import broken, relabelled
-from tests.tiny import build_tiny, tiny_manifest
+from tests.tiny import CHARSET, build_tiny, tiny_manifest
 
 
 def test_a_file_compared_with_itself_is_no_different(model: Path, crops_folder: Path) -> None:
@@ -39,6 +41,22 @@ def test_files_are_judged_with_the_second_looks_that_their_users_get(
     contender = Contender.open(model)
     compare(contender, contender, Crops.load(crops_folder))
     assert set(looks) == {0.9}
+
+
+def test_symbols_are_counted_whole(tmp_path: Path, crops_folder: Path) -> None:
+    symbols = Charset(tuple(f"note-{token}" for token in CHARSET.tokens), " ")
+    contender = Contender.open(build_tiny(tmp_path / "x.onnx", tiny_manifest(charset=symbols)))
+    readings, truths, pictures = [], [], LabelledFolder(crops_folder)
+    with (tmp_path / "labels.tsv").open("w") as labels:
+        for path, text in zip(pictures.paths, pictures.texts, strict=True):
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+            spelt = [f"note-{token}" for token in text]
+            readings.append(symbols.join(spelt))
+            truths.append(symbols.join(spelt[:-1]))
+            labels.write(f"{path.name}\t{truths[-1]}\n")
+    scored = compare(contender, contender, Crops.load(tmp_path)).candidate.score
+    assert scored == score(truths, readings, symbols)
+    assert scored != score(truths, readings)
 
 
 @pytest.mark.parametrize(("margin", "passes"), [(1, True), (0.99, False)])

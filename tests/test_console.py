@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,30 @@ def test_what_is_refused_becomes_one_line(
 
     assert exit_code(refuse) == code
     assert capsys.readouterr() == ("", told)
+
+
+def test_to_be_terminated_is_to_be_interrupted(capsys: pytest.CaptureFixture[str]) -> None:
+    left = []
+
+    def work() -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            left.append("tidied up")
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert exit_code(work) == 130
+    assert capsys.readouterr() == ("", "interrupted\n")
+    assert left
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_command_may_be_run_by_a_thread() -> None:
+    codes: list[int] = []
+    thread = threading.Thread(target=lambda: codes.append(exit_code(lambda: 3)))
+    thread.start()
+    thread.join()
+    assert codes == [3]
 
 
 def test_any_character_can_be_told_wherever_the_output_goes() -> None:

@@ -94,7 +94,7 @@ def test_a_folder_can_be_trained_on(tmp_path: Path, workers: str) -> None:
     out = tmp_path / "scores"
     assert engrave.main(["--out", str(out), "--count", "3", "--workers", workers]) == 0
     folder = LabelledFolder(out)
-    assert len(folder) == 3
+    assert [path.name for path in folder.paths] == [f"score-000000{i}.jpg" for i in range(3)]
     assert all(text in CHARSET for text in folder.texts)
     assert parse_charset(f"@{out / 'signs.txt'}") == CHARSET
 

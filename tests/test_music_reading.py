@@ -152,7 +152,12 @@ def test_what_is_no_score_is_told_and_the_others_are_read(
 
 @pytest.mark.parametrize(
     "argv",
-    [["a.png", "--tempo", "0"], ["a.png", "b.png", "--wav", "c.wav"], ["a.png", "--wav", "a.png"]],
+    [
+        ["a.png", "--wav", "c.wav", "--tempo", "0"],
+        ["a.png", "--tempo", "90"],
+        ["a.png", "b.png", "--wav", "c.wav"],
+        ["a.png", "--wav", "a.png"],
+    ],
 )
 def test_misuse_exits_with_2(argv: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):

@@ -19,7 +19,7 @@ from runtime.backends import model_files, model_size, open_backend
 from runtime.backends import openvino as engine
 from runtime.backends.openvino import read_manifest, read_model, seal
 from runtime.charset import Charset
-from runtime.errors import EngineError, ModelFileError
+from runtime.errors import CrnnError, EngineError, ModelFileError
 from runtime.manifest import KEY
 from tests.test_export import furnish, tiny_checkpoint
 
@@ -152,7 +152,7 @@ def test_a_model_file_never_lies_there_before_its_weights(
     backend = open_backend(file)
     with monkeypatch.context() as context:
         context.setattr(Path, "replace", once)
-        with pytest.raises(OSError, match="no power"):
+        with pytest.raises(CrnnError, match="no power"):
             write(read_model(file).clone(), backend.manifest, new)
     assert done == [new.with_suffix(".bin")]
     assert {path.name for path in file.parent.iterdir()} == {"tiny.xml", "tiny.bin", "new.bin"}

@@ -11,35 +11,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
-from tiny import build_tiny, tiny_manifest
+from runtime_cli import run
 
 from runtime.__main__ import main
-from runtime.charset import Charset
 from runtime.recognizer import Recognizer
-from runtime.selftest import Check, selftest_image
 
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture
-def crops(tmp_path: Path) -> Path:
-    folder = tmp_path / "crops"
-    folder.mkdir()
-    image = selftest_image()
-    for name, width in (("a", 60), ("b", 222), ("c", 130)):
-        Image.fromarray(image[:, :width]).save(folder / f"{name}.png")
-    return folder
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    code = main([str(argument) for argument in arguments])
-    return code, *capsys.readouterr()
-
-
 def test_read_writes_path_text_and_confidence(
-    tiny_model: Path, crops: Path, capsys: pytest.CaptureFixture[str]
+    tiny_model: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, out, err = run(capsys, "read", "--model", tiny_model, crops)
+    code, out, err = run(capsys, "read", "--model", tiny_model, pictures)
     recognizer = Recognizer.load(tiny_model)
     rows = [line.split("\t") for line in out.splitlines()]
     assert (code, err) == (0, "")
@@ -51,9 +34,9 @@ def test_read_writes_path_text_and_confidence(
 
 
 def test_a_text_that_is_not_as_asked_is_marked(
-    tiny_model: Path, crops: Path, capsys: pytest.CaptureFixture[str]
+    tiny_model: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = ("read", "--model", tiny_model, crops / "a.png", "--decoder", "beam", "--set")
+    asked = ("read", "--model", tiny_model, pictures / "a.png", "--decoder", "beam", "--set")
     _, out, _ = run(capsys, *asked, "pattern=[a-j]*")
     assert out.count("\t") == 2
     code, out, err = run(capsys, *asked, "pattern=a{400}")  # more than there are time steps
@@ -63,16 +46,16 @@ def test_a_text_that_is_not_as_asked_is_marked(
 
 @pytest.mark.parametrize("batch", [1, 2, 16])
 def test_readings_do_not_depend_on_the_batch(
-    tiny_model: Path, crops: Path, capsys: pytest.CaptureFixture[str], batch: int
+    tiny_model: Path, pictures: Path, capsys: pytest.CaptureFixture[str], batch: int
 ) -> None:
-    found = run(capsys, "read", "--model", tiny_model, crops, crops, "--batch", batch)
-    assert found == run(capsys, "read", "--model", tiny_model, crops, crops, "--batch", 5)
+    found = run(capsys, "read", "--model", tiny_model, pictures, pictures, "--batch", batch)
+    assert found == run(capsys, "read", "--model", tiny_model, pictures, pictures, "--batch", 5)
 
 
 def test_json_is_an_object_a_line(
-    tiny_model: Path, crops: Path, capsys: pytest.CaptureFixture[str]
+    tiny_model: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, out, _ = run(capsys, "read", "--model", tiny_model, crops / "b.png", crops, "--json")
+    _, out, _ = run(capsys, "read", "--model", tiny_model, pictures / "b.png", pictures, "--json")
     objects = [json.loads(line) for line in out.splitlines()]
     assert len(objects) == 4
     assert objects[0] == objects[2]
@@ -85,25 +68,25 @@ def test_json_is_an_object_a_line(
 
 def test_standard_input_is_a_picture(
     tiny_model: Path,
-    crops: Path,
+    pictures: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    data = (crops / "b.png").read_bytes()
+    data = (pictures / "b.png").read_bytes()
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))
-    _, from_file, _ = run(capsys, "read", "--model", tiny_model, crops / "b.png")
+    _, from_file, _ = run(capsys, "read", "--model", tiny_model, pictures / "b.png")
     code, out, _ = run(capsys, "read", "--model", tiny_model, "-")
     assert code == 0
     assert out.split("\t")[1:] == from_file.split("\t")[1:]
 
 
 def test_bad_pictures_are_told_and_the_others_read(
-    tiny_model: Path, crops: Path, capsys: pytest.CaptureFixture[str]
+    tiny_model: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (crops / "aa.png").write_bytes(b"")
-    (crops / "bb.jpg").write_bytes((crops / "b.png").read_bytes()[:300])
-    Image.new("L", (9000, 40)).save(crops / "long.png")
-    code, out, err = run(capsys, "read", "--model", tiny_model, "none.png", crops)
+    (pictures / "aa.png").write_bytes(b"")
+    (pictures / "bb.jpg").write_bytes((pictures / "b.png").read_bytes()[:300])
+    Image.new("L", (9000, 40)).save(pictures / "long.png")
+    code, out, err = run(capsys, "read", "--model", tiny_model, "none.png", pictures)
     assert code == 1
     assert [Path(line.split("\t")[0]).name for line in out.splitlines()] == [
         "a.png", "b.png", "c.png",
@@ -118,9 +101,9 @@ def test_bad_pictures_are_told_and_the_others_read(
         assert words in line
 
 
-def test_any_file_name_can_be_told(tiny_model: Path, crops: Path) -> None:
-    odd = os.fsencode(crops) + b"/odd \xff \xe6\x97\xa5.png"
-    (crops / "b.png").rename(os.fsdecode(odd))
+def test_any_file_name_can_be_told(tiny_model: Path, pictures: Path) -> None:
+    odd = os.fsencode(pictures) + b"/odd \xff \xe6\x97\xa5.png"
+    (pictures / "b.png").rename(os.fsdecode(odd))
     command = [sys.executable, "-m", "runtime", "read", "--model", tiny_model, odd]
     asked = {"cwd": ROOT, "capture_output": True, "env": os.environ | {"PYTHONIOENCODING": "ascii"}}
     done = subprocess.run([*command, b"\xfe.png"], **asked)
@@ -138,93 +121,6 @@ def test_impossible_names_are_refused(tiny_model: Path, capsys: pytest.CaptureFi
     for name in ("x" * 5000 + ".onnx", "a\0b.onnx"):
         code, _, err = run(capsys, "info", name)
         assert (code, err.count("\n")) == (1, 1)
-
-
-def test_info_tells_what_the_file_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    manifest = tiny_manifest(
-        version="7", provenance={"checkpoint": "f00d"}, metrics={"dev": {"n": 9}}
-    )
-    path = build_tiny(tmp_path / "x.onnx", manifest)
-    code, out, _ = run(capsys, "info", path)
-    assert code == 0
-    for told in (
-        "tiny, version 7, fp32",
-        "10 tokens: abcdefghij",
-        "height 32",
-        "f00d",
-        '{"n": 9}',
-        f"{path.stat().st_size:,} bytes",
-    ):
-        assert told in out
-    _, out, _ = run(capsys, "info", path, "--json")
-    assert json.loads(out) == json.loads(manifest.to_json())
-
-
-def test_check_passes_on_the_network_that_was_exported(
-    tiny_model: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, out, err = run(capsys, "check", tiny_model)
-    assert (code, err) == (0, "")
-    assert "pinned time steps of 40 agree" in out
-    _, out, _ = run(capsys, "check", tiny_model, "--json")
-    assert json.loads(out)["ok"] is True
-
-
-def test_check_fails_on_another_network_and_says_where(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = build_tiny(tmp_path / "x.onnx", tiny_manifest(selftest=(*[-1] * 39, 0)))
-    code, out, err = run(capsys, "check", path)
-    found = err.partition("step 39: ")[2]
-    assert (code, out) == (1, "")
-    assert err.startswith(f"error: {path} computes something else")
-    assert found.endswith(", expected blank)\n")
-    code, out, _ = run(capsys, "check", path, "--json")
-    assert code == 1
-    assert json.loads(out)["differences"][0][:2] == [39, 0]
-
-
-def test_check_calls_a_step_without_a_winner_by_name() -> None:
-    told = Check(expected=(1, 2, -1), found=(1, -1, -1)).describe(Charset(("a", "b")))
-    assert told == "1 of 2 pinned time steps differ (step 1: NaN, expected 'b')"
-    told = Check(expected=(1,) * 11, found=(0,) * 11).describe(Charset(("a", "b")))
-    assert told.startswith("11 of 11 pinned time steps differ (step 0: blank, expected 'a'; step 1")
-    assert told.endswith("step 7: blank, expected 'a'; and 3 more)")
-
-
-def test_bench_measures_each_stage_and_scores_labels(
-    tiny_model: Path, tiny_int8_model: Path, crops: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    texts = {p.name: Recognizer.load(tiny_model)(np.asarray(Image.open(p))).text
-             for p in sorted(crops.glob("*.png"))}  # fmt: skip
-    texts["c.png"] = "something else"
-    (crops / "labels.tsv").write_text("".join(f"{k}\t{v}\n" for k, v in texts.items()))
-    arguments = ("bench", tiny_model, tiny_int8_model, "--images", crops, "--runs", 12)
-    code, out, err = run(capsys, *arguments, "--json", "--threads", 1)
-    assert (code, err) == (0, "")
-    told = json.loads(out)
-    assert told["threads"] == 1
-    assert told["machine"]
-    first, second = told["models"]
-    assert (first["precision"], second["precision"]) == ("fp32", "int8")
-    assert first["size_bytes"] == tiny_model.stat().st_size
-    assert first["score"]["n"] == 3
-    assert first["score"]["exact"][0] == pytest.approx(2 / 3, abs=1e-4)
-    assert first["cold_start_ms"] > first["read"]["p99_ms"] > 0
-    assert set(first["stages"]) == {"preprocess", "model", "decode", "confidence"}
-    for q in (first["read"], *first["stages"].values()):
-        assert 0 < q["p50_ms"] <= q["p95_ms"] <= q["p99_ms"]
-    assert first["words_per_s"] > 0
-
-
-def test_bench_prints_a_table_without_labels(
-    tiny_model: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, out, _ = run(capsys, "bench", tiny_model, "--runs", 5)
-    assert code == 0
-    for told in ("p50", "p99", "a read", "preprocess", "words/s", "cold start", "7,"):
-        assert told in out
-    assert "accuracy" not in out
 
 
 @pytest.mark.parametrize(
@@ -250,19 +146,19 @@ def test_errors_are_one_line_and_exit_code_1(
 
 
 def test_unknown_decoders_and_devices_are_errors(
-    tiny_model: Path, crops: Path, capsys: pytest.CaptureFixture[str]
+    tiny_model: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for option, value in (("--decoder", "magic"), ("--device", "abacus")):
-        code, _, err = run(capsys, "read", "--model", tiny_model, option, value, crops)
+        code, _, err = run(capsys, "read", "--model", tiny_model, option, value, pictures)
         assert code == 1
         assert repr(value) in err
 
 
 def test_an_unknown_setting_lists_those_that_there_are_as_the_help_says(
-    tiny_model: Path, crops: Path, capsys: pytest.CaptureFixture[str]
+    tiny_model: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, _, err = run(
-        capsys, "read", "--model", tiny_model, crops, "--decoder", "beam", "--set", "x="
+        capsys, "read", "--model", tiny_model, pictures, "--decoder", "beam", "--set", "x="
     )
     assert code == 1
     for setting in ("width=", "pattern=", "alternatives="):
@@ -293,13 +189,13 @@ def test_help_teaches_with_examples(command: str, capsys: pytest.CaptureFixture[
 
 
 def test_it_runs_as_a_module_and_stops_quietly_when_nobody_listens(
-    tiny_model: Path, crops: Path
+    tiny_model: Path, pictures: Path
 ) -> None:
-    command = f"{sys.executable} -m runtime read --model {tiny_model} --batch 1 {crops}"
+    command = f"{sys.executable} -m runtime read --model {tiny_model} --batch 1 {pictures}"
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command} | head -n 1"],
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert done.stderr == ""
-    assert done.stdout.startswith(str(crops / "a.png"))
+    assert done.stdout.startswith(str(pictures / "a.png"))
     assert done.stdout.count("\n") == 1

@@ -34,9 +34,11 @@ from examples.benchmarks import report
 from examples.benchmarks.child import Child
 from examples.benchmarks.machine import conditions
 from examples.benchmarks.models import models, titles
-from examples.benchmarks.results import READ, baseline, figures, load, save
+from examples.benchmarks.results import READ, baseline, figures, load
 from examples.benchmarks.turns import Reader, attempt, chunks, take_turns
 from runtime.backends import model_size, physical_cores
+from runtime.charset import Charset
+from runtime.files import write_whole
 from runtime.images import LabelledFolder
 
 _CHUNK = 16  # pictures a turn, at least
@@ -134,7 +136,7 @@ def run(options: argparse.Namespace) -> int:
     if old:
         print("\n" + report.comparison(old, measured))
     if options.json:
-        save(options.json, json.dumps(measured, indent=1).encode())
+        write_whole(options.json, json.dumps(measured, indent=1).encode())
     if options.png and measured["rows"]:
         from examples.benchmarks.chart import chart
 
@@ -207,6 +209,7 @@ def _start_all(rows: Sequence[tuple[Path, Reader]], stack: ExitStack, seconds: f
             child.close()
         else:
             reader.child = child
+            reader.charset = Charset(*child.ask("charset"))
             reader.about |= about | {"size_bytes": model_size(path)}
 
     order = sorted(rows, key=lambda row: int(row[1].about["threads"]))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from examples.benchmarks.report import pictures
-from examples.benchmarks.results import save
+from runtime.files import write_whole
 
 _STEPS = 3  # heights of the numbers, so that neighbours do not cover each other
 
@@ -48,4 +48,4 @@ def chart(found: dict[str, Any], path: Path) -> None:
     drawn = BytesIO()
     figure_.savefig(drawn, dpi=150, format="png")
     pyplot.close(figure_)
-    save(path, drawn.getvalue())
+    write_whole(path, drawn.getvalue())

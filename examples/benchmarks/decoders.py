@@ -31,12 +31,12 @@ from examples.benchmarks.child import Child
 from examples.benchmarks.environment import environment
 from examples.benchmarks.machine import conditions
 from examples.benchmarks.programs.decoders import RESCORED, UNPROVEN
-from examples.benchmarks.results import save
 from examples.benchmarks.stats import as_list, from_list, ratio
 from examples.benchmarks.table import figure, markdown, times
 from runtime.charset import Charset
 from runtime.decoders.ctc import FloatArray, log_softmax
 from runtime.errors import EngineError
+from runtime.files import write_whole
 from runtime.images import LabelledFolder, read_image
 from runtime.recognizer import DEFAULT_MODEL, Recognizer
 
@@ -132,7 +132,7 @@ def run(options: argparse.Namespace) -> int:
     }
     print(report(found))
     if options.json:
-        save(options.json, json.dumps(found, indent=1).encode())
+        write_whole(options.json, json.dumps(found, indent=1).encode())
     return 0
 
 

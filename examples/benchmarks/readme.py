@@ -21,8 +21,8 @@ from functools import cache
 from pathlib import Path
 
 from examples.benchmarks.child import ROOT
-from examples.benchmarks.results import save
 from runtime.errors import CrnnError
+from runtime.files import write_whole
 
 _END = "<!-- end -->"
 _BLOCK = re.compile(
@@ -57,7 +57,8 @@ def run(options: argparse.Namespace) -> int:
         return refreshed(text, lambda command: measured(*command), options.only)
 
     now()
-    save(options.file, now().encode())  # read again: in these minutes somebody may have edited it
+    # Read again: in these minutes somebody may have edited it.
+    write_whole(options.file, now().encode())
     return 0
 
 

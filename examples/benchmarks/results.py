@@ -94,13 +94,6 @@ def _row(
     }
 
 
-def save(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
-
-
 def load(path: Path) -> dict[str, Any]:
     """The figures of an earlier run.
 

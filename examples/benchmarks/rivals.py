@@ -34,12 +34,12 @@ from examples.benchmarks.child import Child
 from examples.benchmarks.environment import FOLDER, environment
 from examples.benchmarks.machine import conditions
 from examples.benchmarks.models import models, titles
-from examples.benchmarks.results import save
 from examples.benchmarks.stats import as_list, from_list
 from examples.benchmarks.table import figure, markdown, percent, times
 from examples.benchmarks.turns import Reader, against, attempt, chunks, take_turns
 from runtime.backends import model_size
 from runtime.errors import EngineError
+from runtime.files import write_whole
 from runtime.images import LabelledFolder
 from runtime.metrics import Estimate
 from runtime.recognizer import DEFAULT_MODEL
@@ -104,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"\nleft out: {name}: {why}")
     if options.json:
         content = {"conditions": before.told(), "rows": rows, "failures": absent}
-        save(options.json, json.dumps(content, indent=1).encode())
+        write_whole(options.json, json.dumps(content, indent=1).encode())
     return 0 if rows else 1
 
 
@@ -198,7 +198,7 @@ def _tesseract() -> dict[str, Callable[[], Child]]:
             shutil.unpack_archive(archive, scratch, filter="data")
             packed = Path(scratch, "package", "4.0.0_best_int", "eng.traineddata.gz")
             folder.mkdir(exist_ok=True)
-            save(model, gzip.decompress(packed.read_bytes()))
+            write_whole(model, gzip.decompress(packed.read_bytes()))
     return {"Tesseract 5, --psm 8": partial(Child, "tesseract", [str(folder)], python=python)}
 
 

@@ -22,8 +22,8 @@ from examples.benchmarks import options as shared
 from examples.benchmarks.layers import Layer, measure
 from examples.benchmarks.machine import conditions
 from examples.benchmarks.models import titles
-from examples.benchmarks.results import save
 from examples.benchmarks.table import figure, markdown
+from runtime.files import write_whole
 from runtime.recognizer import DEFAULT_MODEL
 
 
@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
             print(f"\nand {len(rest)} more, {figure(sum(row['lost_us'] for row in rest))} µs lost")
     if options.json:
         content = {"conditions": before.told(), "limits_gops": limits, "models": results}
-        save(options.json, json.dumps(content, indent=1).encode())
+        write_whole(options.json, json.dumps(content, indent=1).encode())
     return 0
 
 

@@ -23,9 +23,9 @@ from examples.benchmarks import options as shared
 from examples.benchmarks.child import Child
 from examples.benchmarks.environment import environment
 from examples.benchmarks.machine import conditions
-from examples.benchmarks.results import save
 from examples.benchmarks.stats import median, ratio
 from examples.benchmarks.table import figure, interval, markdown, times
+from runtime.files import write_whole
 
 TRDG = ("trdg==1.8.0", "pillow<10")
 _TEXTS = 20_000
@@ -109,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
     print(markdown([*heads, "× trdg, by CPU time"], rows))
     if options.json:
         found = {"conditions": before.told(), "seconds_a_word_wall_and_cpu": rounds}
-        save(options.json, json.dumps(found, indent=1).encode())
+        write_whole(options.json, json.dumps(found, indent=1).encode())
     return 0
 
 

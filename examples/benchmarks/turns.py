@@ -19,6 +19,7 @@ import numpy as np
 
 from examples.benchmarks.child import Child, ChildError
 from examples.benchmarks.stats import ratio
+from runtime.charset import Charset
 from runtime.metrics import Estimate, Score, score
 
 
@@ -29,6 +30,7 @@ class Reader:
     Attributes:
         label: Its name in the table.
         child: Its process, once it runs.
+        charset: What it spells in, where it tells.
         about: What it told of itself.
         texts: What it read, by number of the picture.
         durations_ms: Of every read, by stage.
@@ -40,6 +42,7 @@ class Reader:
 
     label: str
     child: Child | None = None
+    charset: Charset | None = None
     about: dict[str, Any] = field(default_factory=dict)
     texts: dict[int, str] = field(default_factory=dict)
     durations_ms: list[list[float]] = field(default_factory=list)
@@ -104,7 +107,7 @@ class Reader:
         """How well it read, of the pictures that it has read."""
         if not self.texts:
             return None
-        return score([truths[i] for i in self.texts], list(self.texts.values()))
+        return score([truths[i] for i in self.texts], list(self.texts.values()), self.charset)
 
 
 def against(values: dict[int, float], baseline: dict[int, float]) -> Estimate | None:

@@ -136,9 +136,9 @@ def main(argv: list[str] | None = None) -> int:
     def work() -> None:
         texts = _scores(args.scores) if args.scores else ()
         source = Engraved(args.seed, args.engraver, tuple(fonts), texts)
-        write_folder(source, len(texts) or count, args.out, args.workers)
-        signs = "".join(f"{sign}\n" for sign in CHARSET.tokens)
-        (args.out / "signs.txt").write_text(signs, encoding="utf-8", newline="\n")
+        signs = {"signs.txt": "".join(f"{sign}\n" for sign in CHARSET.tokens)}
+        pictures = len(texts) or count
+        write_folder(source, pictures, args.out, args.workers, name="score", beside=signs)
 
     return exit_code(work)
 

@@ -12,7 +12,6 @@ signature says. If there is none, such measures are named on standard error: som
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -23,9 +22,11 @@ from examples.music.signs import CHARSET
 from examples.music.sound import to_wav
 from runtime import Recognition, Recognizer, read_image
 from runtime.console import documented_parser, exit_code
-from runtime.errors import CrnnError, ImageError
+from runtime.errors import ImageError
+from runtime.files import write_whole
 
 MODEL = Path(__file__).parent / "crnn-score.onnx"
+_TEMPO = 100  # quarters a minute
 _ALTERNATIVES, _WIDTH = 8, 16  # readings weighed beside the likeliest, of a beam so wide
 
 
@@ -89,24 +90,7 @@ def tell(path: Path, recognizer: Recognizer, args: argparse.Namespace, number: i
         apart = "\n" if number > 1 else ""  # ABC's tunes end with an empty line
         print(apart + score.abc(path.stem, number=number), end="")
     if args.wav:
-        _save(to_wav(score, args.tempo), args.wav)
-
-
-def _save(data: bytes, path: Path) -> None:
-    """Write a file that is whole at any time: the old one or the new one.
-
-    Raises:
-        CrnnError: If it cannot be written.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        try:
-            partial.write_bytes(data)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise CrnnError(f"cannot write {path}: {error.strerror}") from None
+        write_whole(args.wav, to_wav(score, args.tempo))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -117,9 +101,12 @@ def main(argv: list[str] | None = None) -> int:
     add("--model", type=Path, default=MODEL, metavar="FILE", help="(default: %(default)s)")
     add("--signs", action="store_true", help="print signs instead of ABC")
     add("--wav", type=Path, metavar="FILE", help="save how it sounds; of one picture")
-    add("--tempo", type=float, default=100, help="quarters a minute (default: %(default)s)")
+    add("--tempo", type=float, help=f"of --wav, in quarters a minute (default: {_TEMPO})")
     add("--threads", type=int, help="(default: all cores)")
     args = parser.parse_args(argv)
+    if args.tempo is not None and not args.wav:
+        parser.error("--tempo is of --wav: name its file too")
+    args.tempo = _TEMPO if args.tempo is None else args.tempo
     if not 10 <= args.tempo <= 1000:
         parser.error(f"expected --tempo from 10 to 1000, got {args.tempo:g}")
     if args.wav and (len(args.pictures) > 1 or args.wav.resolve() == args.pictures[0].resolve()):

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from runtime.errors import CrnnError
+from runtime.files import replacing
 
 _SHEET = 1440  # px across
 _WIDE, _HIGH, _GAP = 180, 52, 8  # px: a cell, at least; its picture; between two cells
@@ -49,15 +49,8 @@ def contact_sheet(
         sheet.paste(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR), (x, y))
         shown = "\n".join(_fitting(line, wide - _GAP, font) for line in caption.split("\n"))
         draw.multiline_text((x, y + _HIGH + 2), shown, "black", font, spacing=2)
-    scratch = target.with_name(f".{target.name}.partial")
-    try:
-        try:
-            sheet.save(scratch, format="PNG")
-            scratch.replace(target)
-        finally:
-            scratch.unlink(missing_ok=True)
-    except OSError as error:
-        raise CrnnError(f"cannot write {target}: {error.strerror}") from None
+    with replacing(target) as partial:
+        sheet.save(partial, format="PNG")
 
 
 def _length(caption: str, font: ImageFont.FreeTypeFont) -> float:

@@ -7,11 +7,8 @@ nothing half-written can be mistaken for a dataset.
 from __future__ import annotations
 
 import shutil
-import signal
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -47,19 +44,6 @@ class _Worker:
         return [(_jpeg(image), text) for image, text in samples]
 
 
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """End a block by SIGTERM as by Ctrl-C: with nothing left behind."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _jpeg(image: npt.NDArray[np.uint8]) -> bytes:
     _, data = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, _QUALITY))
     return data.tobytes()
@@ -68,7 +52,7 @@ def _jpeg(image: npt.NDArray[np.uint8]) -> bytes:
 def _encoded(source: Source, count: int, workers: int) -> Iterator[tuple[bytes, str]]:
     """The first samples of a source in order, as JPEG and text, with a progress bar."""
     worker, chunks = _Worker(source, count), range(-(-count // _CHUNK))
-    with tqdm(total=count, unit=" words", disable=None) as bar:
+    with tqdm(total=count, unit=" pictures", disable=None) as bar:
         if workers == 1:
             for chunk in chunks:
                 yield from worker(chunk)
@@ -92,8 +76,7 @@ def _build(target: Path, fill: Callable[[Path], None]) -> None:
         scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         try:
             scratch.chmod(0o755)
-            with _terminated_as_interrupted():
-                fill(scratch)
+            fill(scratch)
             scratch.rename(target)
         except BaseException:
             shutil.rmtree(scratch)
@@ -102,8 +85,24 @@ def _build(target: Path, fill: Callable[[Path], None]) -> None:
         raise CrnnError(f"cannot write {target}: {error.strerror}") from None
 
 
-def write_folder(source: Source, count: int, target: Path, workers: int = 1) -> None:
+def write_folder(
+    source: Source,
+    count: int,
+    target: Path,
+    workers: int = 1,
+    *,
+    name: str = "word",
+    beside: Mapping[str, str] | None = None,
+) -> None:
     """Write the first samples as `word-%07d.jpg` and a `labels.tsv` of file and text.
+
+    Args:
+        source: The samples.
+        count: How many.
+        target: The folder, which is whole or not there.
+        workers: Processes that render.
+        name: What a picture is called, if not `word`.
+        beside: Further files of the folder: their texts by their names.
 
     Raises:
         CrnnError: If the target is there already, or cannot be written.
@@ -112,9 +111,11 @@ def write_folder(source: Source, count: int, target: Path, workers: int = 1) -> 
     def fill(folder: Path) -> None:
         with (folder / "labels.tsv").open("w", encoding="utf-8", newline="\n") as labels:
             for index, (data, text) in enumerate(_encoded(source, count, workers)):
-                name = f"word-{index:07d}.jpg"
-                (folder / name).write_bytes(data)
-                labels.write(f"{name}\t{text}\n")
+                file = f"{name}-{index:07d}.jpg"
+                (folder / file).write_bytes(data)
+                labels.write(f"{file}\t{text}\n")
+        for file, text in (beside or {}).items():
+            (folder / file).write_text(text, encoding="utf-8", newline="\n")
 
     _build(target, fill)
 

@@ -20,6 +20,7 @@ from runtime.decoders.automaton import Automaton
 from runtime.decoders.ctc import FloatArray, IntArray
 from runtime.decoders.kinds import check_kind
 from runtime.errors import DecodeError
+from runtime.files import replacing
 
 _FORMAT = "crnn-edge lexicon 1"
 _MAGIC = json.dumps({"format": _FORMAT})[:-1].encode()
@@ -146,7 +147,7 @@ class Index:
         """Write the index to a file, for this charset.
 
         Raises:
-            DecodeError: If it cannot be written.
+            CrnnError: If it cannot be written.
         """
         arrays = {name: getattr(self.automaton, name).astype(t) for name, t in _PARTS.items()}
         told = {
@@ -156,16 +157,10 @@ class Index:
             "sizes": {name: len(array) for name, array in arrays.items()},
         }
         head = json.dumps(told).encode()
-        temporary = Path(f"{os.fspath(path)}.{os.getpid()}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                file.write(head + b" " * (-(len(head) + 1) % _ALIGN) + b"\n")
-                for array in arrays.values():
-                    file.write(array.tobytes() + bytes(-array.nbytes % _ALIGN))
-            temporary.replace(path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise DecodeError(f"cannot write the lexicon {os.fspath(path)}: {error}") from None
+        with replacing(Path(path)) as partial, partial.open("wb") as file:
+            file.write(head + b" " * (-(len(head) + 1) % _ALIGN) + b"\n")
+            for array in arrays.values():
+                file.write(array.tobytes() + bytes(-array.nbytes % _ALIGN))
 
 
 def _key(token: str, ignore_case: bool) -> str:

@@ -88,6 +88,7 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
     return {
         "ready": lambda: True,
         "about": about,
+        "charset": lambda: (manifest.charset.tokens, manifest.charset.separator),
         "read": read,
         "read_whole": read_whole,
         "read_together": read_together,
