@@ -15,7 +15,6 @@ from PIL import Image
 
 from model.data.augment import Augment
 from model.data.fonts import Face, find_faces
-from model.data.geometry import Box, random_warp
 from model.data.render import render
 from model.data.synth import Synth, main
 from model.data.text import MAX_LENGTH, TextSource, read_words
@@ -269,16 +268,3 @@ def test_contradicting_options_are_refused(argv: list[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(argv)
     assert stop.value.code == 2
-
-
-def test_what_is_drawn_beside_a_text_is_seen_as_far_as_its_room_goes() -> None:
-    text, apart = Box(100.0, 100.0, 300.0, 140.0), []
-    for seed in range(400):
-        warp = random_warp(np.random.default_rng(seed), text, 1.0, (1.0, 0.1, 1.0, 0.1))
-        if warp.bend[0] or max(abs(warp.matrix[0, 1]), abs(warp.matrix[1, 0])) > 0.04:
-            continue  # what is turned, sheared or bent reaches its box with a corner
-        edge = np.array([text.left - text.height, (text.top + text.bottom) / 2, 1.0])
-        x, _, w = warp.matrix @ edge
-        apart.append(abs(x / w) / text.height)
-    assert len(apart) > 30
-    assert np.median(apart) < 0.06

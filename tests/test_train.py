@@ -276,6 +276,20 @@ def test_the_average_has_the_statistics_of_the_network() -> None:
     assert not any(map(torch.equal, ema.model.buffers(), before))
 
 
+@pytest.mark.parametrize(("step", "kept"), [(0, 0.1), (10, 0.55), (10_000, 0.9)])
+def test_the_average_forgets_its_first_weights_quickly(step: int, kept: float) -> None:
+    model = CRNN(ModelConfig("small", (4,) * 7, 8, 1, DIGITS.num_classes))
+    ema = Ema(model, 0.9)
+    with torch.no_grad():
+        for weights in ema.model.parameters():
+            weights.fill_(1)
+        for weights in model.parameters():
+            weights.fill_(0)
+    ema.update(model, step)
+    for weights in ema.model.parameters():
+        torch.testing.assert_close(weights, torch.full_like(weights, kept))
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_learning_rate_rises_peaks_once_and_never_leaves_its_range(schedule) -> None:
     factors = [lr_factor(step, 1000, schedule) for step in range(1001)]
