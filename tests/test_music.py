@@ -167,6 +167,7 @@ def test_measures_that_do_not_keep_time_are_told() -> None:
     assert quarters(3, 3).uneven() == []
     assert quarters(1, 3, 2).uneven() == []  # an upbeat, and a last measure that completes it
     assert quarters(3, 2, 3, 4, 3).uneven() == [2, 4]
+    assert [quarters(*n).parts() for n in ((3, 3), (1, 3, 3), (1, 3, 2), (2,))] == [0, 1, 2, 1]
     assert quarters(4).uneven() == [1]
     assert Score("clef.G", time=None, measures=quarters(1, 2, 4).measures).uneven() == []
 

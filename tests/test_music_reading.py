@@ -86,16 +86,16 @@ def test_a_picture_too_wide_to_read_is_named(
     assert printed.out.startswith("X:1\n")
 
 
-def reading(text: str, *others: str) -> Recognition:
-    def one(text: str) -> Recognition:
-        tokens = tuple(CHARSET.split(text))
-        return Recognition(text, tokens, CHARSET.encode(text), np.zeros((1, 1), np.float32))
-
-    whole = one(text)
-    return Recognition(
-        whole.text, whole.tokens, whole.classes, whole.scores,
-        alternatives=tuple(one(other) for other in others),
-    )  # fmt: skip
+def reading(*texts: str, apart: float = 1.0) -> Recognition:
+    """Of several texts, each so much less likely than the one before."""
+    found = []
+    for rank, text in enumerate(texts):
+        none = np.zeros((1, 1), np.float32)
+        one = Recognition(text, tuple(CHARSET.split(text)), CHARSET.encode(text), none)
+        vars(one)["log_prob"] = -apart * rank
+        found.append(one)
+    vars(found[0])["alternatives"] = tuple(found[1:])
+    return found[0]
 
 
 UPBEAT = "clef.G time.3/8 note.quarter-L1 note.eighth-L1 barline note.eighth-L1"
@@ -122,6 +122,13 @@ def test_the_likeliest_reading_that_keeps_time_is_chosen(
     texts: tuple[str, ...], chosen: str
 ) -> None:
     assert read.most_musical(reading(*texts)).text == chosen
+
+
+@pytest.mark.parametrize(("apart", "chosen"), [(2.0, "time.3/8"), (6.0, "time.2/4")])
+def test_full_measures_count_for_a_less_likely_reading(apart: float, chosen: str) -> None:
+    short = "clef.G time.2/4 note.quarter-L1 note.eighth-L1 barline"
+    full = short.replace("2/4", "3/8")
+    assert read.most_musical(reading(short, full, apart=apart)).tokens[1] == chosen
 
 
 def test_a_measure_that_does_not_keep_time_is_told(

@@ -96,6 +96,13 @@ class Score:
                 found.append(number)
         return found
 
+    def parts(self) -> int:
+        """How many measures are short as only the first and the last may be."""
+        if self.time is None:
+            return 0
+        full = TIMES[self.time]
+        return sum(measure.length(full) < full for measure in self.measures)
+
     def sounding(self) -> Iterator[tuple[int | None, float]]:
         """Each event's MIDI number, none for a rest, and its length in sixteenths.
 
