@@ -107,6 +107,18 @@ def test_eighths_are_joined_by_beats(time: str, joined: str) -> None:
     assert body == " ".join("A2" * int(count) for count in joined.split()) + " ||"
 
 
+def test_the_notes_of_an_upbeat_are_joined_by_the_beats_that_they_fall_on() -> None:
+    def eighths(count: int) -> Measure:
+        return Measure([Event("eighth", step=2)] * count, "barline")
+
+    def body(*counts: int) -> str:
+        score = Score("clef.G", time="2/4", measures=[eighths(n) for n in counts])
+        return score.abc().splitlines()[-1]
+
+    assert body(3, 4) == "G2 G2G2 | G2G2 G2G2 |"
+    assert body(3) == "G2G2 G2 |"  # of a line that is one measure nobody can tell
+
+
 def heard(abc: str) -> Iterator[int]:
     """MIDI numbers of the notes in ABC whose accidentals hold in their octave alone."""
     header, body = re.split(r"(?<= clef=treble)\n|(?<= clef=bass)\n", abc)

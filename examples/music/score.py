@@ -158,8 +158,8 @@ class Score:
         by_eighths = (self.time or "").endswith("/8")
         beat = _BEAT_OF_EIGHTHS if by_eighths else _BEAT
         lines = []
-        for measure in self.measures:
-            text, at, joined = "", 0.0, False
+        for place, measure in enumerate(self.measures):
+            text, at, joined = "", 0.0 if place else self._begins_at(), False
             for event in measure.events:
                 short = event.step is not None and VALUES[event.value] < VALUES["quarter"]
                 text += " " if text and not (beams and short and joined and at % beat) else ""
@@ -177,6 +177,13 @@ class Score:
             f"X:{number}\nT:{title}\n%%propagate-accidentals octave\nL:1/16\n{time}"
             f"K:{_MAJOR[self.key + 7]} clef={_ABC_CLEFS[self.clef]}\n{' '.join(lines)}\n"
         )
+
+    def _begins_at(self) -> float:
+        """The sixteenth of a full measure on which the first one begins: an upbeat's is late."""
+        if self.time is None or len(self.measures) < 2:
+            return 0.0
+        full = TIMES[self.time]
+        return max(0.0, full - self.measures[0].length(full))
 
     def _abc_event(self, event: Event) -> str:
         number = f"{event.length:g}" if event.length == int(event.length) else "3/2"
