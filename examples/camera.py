@@ -80,6 +80,8 @@ class Film:
         camera = source.isdecimal() and len(source) < 5
         self._capture = cv2.VideoCapture(int(source) if camera else source)
         if not self._capture.isOpened():
+            if Path(source).is_dir():
+                raise ImageError(f"{source} is a folder: `python -m runtime read` reads pictures")
             kind = f"camera {source}" if camera else source
             raise ImageError(f"cannot open {kind}: is it there, and does nobody else use it?")
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # what a camera sees now, not a second ago

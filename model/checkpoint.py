@@ -17,6 +17,7 @@ from safetensors.torch import save
 
 from model.config import ModelConfig
 from model.crnn import CRNN
+from runtime.backends import SUFFIXES
 from runtime.charset import Charset
 from runtime.errors import ModelFileError
 from runtime.files import write_whole
@@ -99,6 +100,11 @@ def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str
     if not path.is_file():
         raise ModelFileError(
             f"no checkpoint at {path}: train one with `python -m model.train`, or name another"
+        )
+    if path.suffix.lower() in SUFFIXES:
+        raise ModelFileError(
+            f"{path} is a model file: expected the checkpoint that it was exported from, a "
+            ".safetensors"
         )
     try:
         with safe_open(path, framework="pt") as file:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 
 
 def go_on(settings: argparse.Namespace) -> str:
     """How a run that stopped early goes on."""
-    return f"go on with `{settings.command} --out {settings.out} --resume`"
+    return f"go on with `{settings.command} --out {shlex.quote(str(settings.out))} --resume`"
 
 
 def finished(settings: argparse.Namespace) -> str:

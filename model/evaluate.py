@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,13 @@ from tqdm import tqdm
 from model import breakdown
 from model.data.datasets import Image, Lmdb, Sample, open_dataset
 from model.data.margins import add_room
-from model.data.sheet import contact_sheet
+from model.data.sheet import check_sheet, contact_sheet
 from runtime.backends import Backend, open_backend
 from runtime.charset import Charset
 from runtime.console import exit_code
 from runtime.decoders import parse_settings
 from runtime.errors import CrnnError, ImageError
-from runtime.images import LabelledFolder
+from runtime.labels import LabelledFolder
 from runtime.manifest import Manifest
 from runtime.metrics import Score, edit_distance, score
 from runtime.preprocess import Preprocess
@@ -153,10 +154,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _heights(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 10:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 10, got {text}")
-    return value
+    with suppress(ValueError):
+        if 0 <= float(text) <= 10:
+            return float(text)
+    raise argparse.ArgumentTypeError(
+        f"expected one number or two, from 0 to 10, got {text!r}: the model and the data go before"
+    )
 
 
 def _evaluate(args: argparse.Namespace) -> None:
@@ -165,6 +168,10 @@ def _evaluate(args: argparse.Namespace) -> None:
             f"--room takes one number or two, beside the line and above it, got {args.room}: name "
             "the model and the data before it"
         )
+    if args.model.is_dir():
+        raise CrnnError(f"{args.model} is a folder: the model is named first, then the data")
+    if args.errors:
+        check_sheet(args.errors)
     settings = parse_settings(args.decoder, args.settings)
     backend = open_any(args.model, threads=args.threads, device=args.device)
     recognizer = Recognizer(backend, args.decoder, look_again=args.look_again, **settings)
@@ -188,6 +195,8 @@ def _evaluate(args: argparse.Namespace) -> None:
             if sample[1] != reading
         ]
     if args.errors:
+        if not misread:
+            print(f"nothing was misread: {args.errors} is empty", file=sys.stderr)
         _draw_errors(misread, args.errors)
 
 
@@ -203,6 +212,8 @@ def _remark(path: Path, texts: Sequence[str], charset: Charset) -> None:
     foreign = [text for text in texts if text not in charset]
     empty = sum(not text for text in texts)
     told = [f"{empty} are empty"] if empty else []
+    if spaced := sum(text != text.strip() for text in texts):
+        told.append(f"{spaced} begin or end with a space")
     if foreign:
         told.append(f"{len(foreign)} have characters that the model does not read ({foreign[0]!r})")
     if told:

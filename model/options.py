@@ -38,6 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser, whose help teaches."""
     parser = argparse.ArgumentParser(
         prog="python -m model.train",
+        usage="%(prog)s --out DIR [options]",  # of some forty: an error is not to drown in them
         description="Train a CRNN end to end with CTC on rendered words and on your own crops.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

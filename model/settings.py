@@ -17,6 +17,9 @@ LAST = "last.safetensors"
 CHANGEABLE = {"resume", "out", "workers", "threads", "device", "save_every"}
 """What `--resume` may be given anew: nothing that changes what is computed."""
 
+PATHS = ("out", "finetune", "grow", "shrink", "teacher", "eval", "words")
+"""The options that name one file or folder."""
+
 NUMBERS = (
     ("must be at least 1", 1, FINITE, "steps batch max_width save_every eval_every threads"),
     (
@@ -59,6 +62,8 @@ def settle(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
                 f"--eval {settings.eval} is a folder of --data: crops that are trained on tell "
                 "nothing about others. Divide them into two folders, or leave --eval out"
             )
+    if not settings.synth and settings.eval and (settings.words or settings.fonts):
+        parser.error("--words and --fonts are of rendered words: with --synth 0 there are none")
     if settings.finetune and (settings.model, settings.width) != (None, None):
         parser.error("--finetune brings its own network: leave --model and --width out")
     starts = (settings.finetune, settings.grow, settings.shrink)
@@ -96,13 +101,13 @@ def _resumed(
     # Where an optional positional is left out, argparse converts its default even if there is none.
     explicit = {name: value for name, value in given.items() if str(value) != argparse.SUPPRESS}
     for name, value in explicit.items():
-        if name not in CHANGEABLE and jsonable(value) != saved.get(name):
+        if name not in CHANGEABLE and _kept(name, value) != _kept(name, saved.get(name)):
             parser.error(
                 f"--{name.replace('_', '-')} {value} contradicts the run in {path.parent}, which "
                 f"has {saved.get(name)}: leave it out, or start a new run with --finetune"
             )
     merged = defaults | saved | explicit
-    for name in ("out", "finetune", "grow", "shrink", "teacher", "eval", "words"):
+    for name in PATHS:
         merged[name] = Path(merged[name]) if merged[name] is not None else None
     merged["fonts"] = [Path(p) for p in merged["fonts"]]
     settings = argparse.Namespace(**{k: v for k, v in merged.items() if k != "help"})
@@ -118,8 +123,17 @@ def _check_numbers(parser: argparse.ArgumentParser, settings: argparse.Namespace
                 parser.error(f"--{name.replace('_', '-')} {rule}, got {value}")
 
 
-def jsonable(value: Any) -> Any:
-    """A setting as JSON can hold it."""
-    if isinstance(value, list):
-        return [jsonable(v) for v in value]
-    return str(value) if isinstance(value, Path) else value
+def kept(settings: argparse.Namespace) -> dict[str, Any]:
+    """The settings as a run keeps them: as JSON can hold them, with paths that hold anywhere."""
+    return {k: _kept(k, value) for k, value in vars(settings).items() if k != "resume"}
+
+
+def _kept(name: str, value: Any) -> Any:
+    if name == "data":
+        given = map(split_weight, value or [])
+        return [f"{path.absolute()}={weight!r}" for path, weight in given]
+    if name == "fonts":
+        return [str(Path(path).absolute()) for path in value or []]
+    if name == "charset" and value and value != "@" and value.startswith("@"):
+        return f"@{Path(value[1:]).absolute()}"
+    return str(Path(value).absolute()) if name in PATHS and value is not None else value

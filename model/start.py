@@ -34,7 +34,8 @@ def parse_charset(text: str) -> Charset:
         # With a byte order mark or without: it is no token.
         lines = Path(text[1:]).read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise CharsetError(f"cannot read the charset {text[1:]}: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise CharsetError(f"cannot read the charset {text[1:]}: {reason}") from None
     tokens = tuple(line for line in lines if line)
     if not tokens:
         raise CharsetError(f"no token in {text[1:]}: expected one a line")

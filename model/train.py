@@ -35,7 +35,7 @@ from model.endings import finished, go_on
 from model.evaluate import evaluate
 from model.plot import plot_history
 from model.schedule import lr_factor
-from model.settings import LAST, jsonable, parse
+from model.settings import LAST, kept, parse
 from model.setup import (
     DTYPES,
     Job,
@@ -47,7 +47,7 @@ from model.setup import (
     pick_precision,
 )
 from model.state import Ema, TrainState
-from runtime.console import exit_code
+from runtime.console import endings, exit_code
 from runtime.errors import CrnnError
 
 LOG_EVERY = 50
@@ -141,8 +141,8 @@ class Trainer:
     def run(self) -> int:
         """Train to the last step, or until interrupted; returns the exit code."""
         settings, state = self.settings, self.state
-        signal.signal(signal.SIGINT, self._stop)
-        signal.signal(signal.SIGTERM, self._stop)
+        for number in (signal.SIGINT, *endings()):
+            signal.signal(number, self._stop)
         bar = tqdm(total=settings.steps, initial=state.step, unit="step", disable=self.rank > 0)
         started = time.monotonic() - state.seconds
         if self._evaluation_due():  # ended before that was done
@@ -231,10 +231,14 @@ class Trainer:
             )
             told = ("accuracy", "exact", "ned", "cer", "n")
             self._log({name: getattr(score, name) for name in told})
-            bar.write(f"step {state.step}: {score}", file=sys.stderr)
+            bar.write(
+                f"step {state.step}: {score.accuracy:.1%} (STR), {score.exact:.1%} exact, "
+                f"CER {score.cer:.1%}, n = {score.n}",
+                file=sys.stderr,
+            )
             # As written: what the scene-text protocol drops, a meter's decimal point is among.
             *before, now = ((e["exact"], -e["cer"]) for e in state.history if "exact" in e)
-            if now > max(before, default=(-1.0, 0.0)):
+            if now >= max(before, default=now):  # of equals the one that has learnt for longer
                 self._save_checkpoint("best")
             if state.step == self.settings.steps:
                 self._save_checkpoint("final")
@@ -253,8 +257,7 @@ class Trainer:
 
     def _save(self) -> None:
         if self.rank == 0:
-            saved = {k: jsonable(v) for k, v in vars(self.settings).items() if k != "resume"}
-            self.state.save(self.settings.out / LAST, saved, self.job.manifest)
+            self.state.save(self.settings.out / LAST, kept(self.settings), self.job.manifest)
             plot_history(
                 self.state.history,
                 self.settings.out / "curve.png",
@@ -280,11 +283,11 @@ def main(
 
     def train() -> int:
         settings = parse(argv)
-        settings.out.mkdir(parents=True, exist_ok=True)
         if settings.processes > 1:
             cuda = pick_device(settings.device).type == "cuda"
             dist.init_process_group("nccl" if cuda else "gloo")
         trainer = kind(settings)
+        settings.out.mkdir(parents=True, exist_ok=True)  # not for what was refused
         code = trainer.run()
         if dist.is_initialized():
             dist.barrier()  # nobody hangs up while another still talks

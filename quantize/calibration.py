@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from runtime.charset import Charset
 from runtime.errors import CrnnError, ImageError
-from runtime.images import Image, LabelledFolder
+from runtime.images import Image
+from runtime.labels import LabelledFolder
 from runtime.preprocess import Preprocess
 
 DEFAULT = Path(__file__).parent / "crops"

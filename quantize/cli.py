@@ -19,7 +19,10 @@ from quantize.verify import MARGIN_POINTS, Contender, accept
 from runtime.backends import model_files, model_size, open_backend
 from runtime.charset import Charset
 from runtime.console import exit_code
+from runtime.errors import CrnnError
 from runtime.manifest import Manifest
+
+_FEW = 100  # crops: of fewer, one is more than a point
 
 
 class Quantizer(Protocol):
@@ -120,7 +123,11 @@ def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -
 def crops(args: argparse.Namespace) -> tuple[Crops, Crops]:
     """The crops that calibrate, and those that judge."""
     calibrating, held_out = Crops.load(args.calibration).halves()
-    return calibrating, Crops.load(args.data) if args.data else held_out
+    if not args.data:
+        return calibrating, held_out
+    if args.data.resolve() == args.calibration.resolve():
+        remark(f"every other crop of {args.data} judges what it chose itself: leave --data out")
+    return calibrating, Crops.load(args.data)
 
 
 def judges(judging: Crops, charset: Charset, *, int8: bool) -> Crops:
@@ -139,6 +146,8 @@ def judges(judging: Crops, charset: Charset, *, int8: bool) -> Crops:
     """
     spelt = judging.spelt(charset)
     if len(spelt) >= MIN_CROPS:
+        if int8 and len(spelt) < _FEW:
+            remark(f"only {spelt} judge: a point of accuracy is less than one of them")
         return spelt
     told = f"the network's charset can spell {len(spelt) or 'none'} of the labels of {judging}"
     if int8:
@@ -191,9 +200,17 @@ def write_int8(
 
 @contextmanager
 def scratch(out: Path) -> Iterator[Path]:
-    """A folder beside `out`, gone afterwards: a finished file is moved out, the rest is lost."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.stem}-") as folder:
+    """A folder beside `out`, gone afterwards: a finished file is moved out, the rest is lost.
+
+    Raises:
+        CrnnError: If there can be none.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        made = tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.stem}-")
+    except OSError as error:
+        raise CrnnError(f"cannot write {out}: {error.strerror}") from None
+    with made as folder:
         yield Path(folder)
 
 
@@ -238,6 +255,11 @@ def main(form: Format, argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     form = integer.as_asked(parser, args, form)
     args.out = args.out or args.model.with_name(f"{args.model.stem}{form.ending}{form.suffix}")
+    if args.model.suffix.lower() != form.suffix:
+        parser.error(
+            f"{args.model} is no {form.suffix} file: expected one, which `python -m export."
+            f"{form.name} CHECKPOINT` writes (and with --int8 quantises at once)"
+        )
     check_out(parser, args, form.suffix)
     check_arguments(parser, args)
     if args.out.resolve() == args.model.resolve():

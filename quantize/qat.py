@@ -153,6 +153,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Settings from a command line, and from the run itself when it is resumed."""
     parser = argparse.ArgumentParser(
         prog="python -m quantize.qat",
+        usage="%(prog)s [CHECKPOINT] --out DIR [options]",
         description="Fine-tune a checkpoint so that it loses less when its convolutions become\n"
         "INT8. The last resort: `python -m export.all --int8` usually loses no more than\n"
         "0.5 points, and `--auto` keeps in float what does. Where nothing is lost, this\n"

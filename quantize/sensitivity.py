@@ -18,7 +18,7 @@ from typing import Any
 from quantize import auto, cli
 from quantize.comparison import Comparison
 from quantize.tables import markdown
-from runtime.backends import SUFFIXES, open_backend
+from runtime.backends import CHECKPOINT, SUFFIXES, open_backend
 from runtime.console import exit_code
 from runtime.errors import ModelFileError
 
@@ -105,8 +105,9 @@ def _format(path: Path) -> cli.Format:
         ModelFileError: If no format has that suffix.
     """
     if path.suffix not in SUFFIXES:
+        told = ": export it first" if path.suffix == CHECKPOINT else ""
         raise ModelFileError(
-            f"{path} is no model file by its suffix: expected one of {', '.join(SUFFIXES)}"
+            f"{path} is no model file by its suffix: expected one of {', '.join(SUFFIXES)}{told}"
         )
     form: cli.Format = importlib.import_module(f"quantize.{SUFFIXES[path.suffix]}").FORMAT
     return form

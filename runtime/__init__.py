@@ -12,7 +12,7 @@ from runtime.charset import Charset
 from runtime.decoders import Decoder, make_decoder
 from runtime.decoders.recognition import Character, Recognition
 from runtime.errors import CrnnError
-from runtime.images import LabelledFolder, list_images, read_image
+from runtime.images import list_images, read_image
 from runtime.manifest import Manifest
 from runtime.preprocess import Preprocess
 from runtime.recognizer import Recognizer
@@ -23,7 +23,6 @@ __all__ = [
     "Charset",
     "CrnnError",
     "Decoder",
-    "LabelledFolder",
     "Manifest",
     "Preprocess",
     "Recognition",

@@ -17,11 +17,12 @@ from typing import Any
 
 from runtime import bench as benchmark
 from runtime import selftest
-from runtime.backends import model_size, open_backend, physical_cores
+from runtime.backends import SUFFIXES, model_size, open_backend, physical_cores
 from runtime.decoders import parse_settings
 from runtime.decoders.lexicon_index import Index
 from runtime.errors import EngineError, ImageError
-from runtime.images import Image, LabelledFolder, list_images, read_image
+from runtime.images import Image, list_images, read_image
+from runtime.labels import LabelledFolder
 from runtime.preprocess import Preprocess
 from runtime.recognizer import Recognizer
 
@@ -33,7 +34,8 @@ def read(options: argparse.Namespace) -> int:
     object a line, with characters, their spans in pixels, and the alternatives that a decoder was
     asked for, which no line without --json has room for. Where a decoder was told what a text
     must be (a pattern, a word list) and this one is not, `not as asked` follows as a fourth field;
-    in JSON `constrained` is false. A picture that cannot be read gives a line on standard error,
+    in JSON `constrained` is false, and `proven` is true where no other text that the decoder may
+    choose is more probable. A picture that cannot be read gives a line on standard error,
     the others are still read, and the exit code is 1.
 
     Examples:
@@ -90,7 +92,8 @@ def _picture(path: str, preprocess: Preprocess) -> tuple[str, Image] | None:
         place = f"{path}: "
         preprocess.bucket(*image.shape[:2])
     except ImageError as error:
-        print(f"error: {place}{error}", file=sys.stderr)
+        model = " (a model file is named with --model)" if Path(path).suffix in SUFFIXES else ""
+        print(f"error: {place}{error}{model}", file=sys.stderr)
         return None
     return path, image
 

@@ -27,7 +27,7 @@ def documented_parser(documentation: str | None) -> argparse.ArgumentParser:
 def exit_code(work: Callable[[], int | None]) -> int:
     """Do a command's work; what is refused becomes a message, not a traceback.
 
-    SIGTERM ends it as Ctrl-C does, so that nothing half-made is left behind.
+    SIGTERM ends it as Ctrl-C does, and so does a terminal that closes: nothing half-made is left.
 
     Returns:
         What `work` returns, 0 for nothing; 1 after `error: …` on standard error, such as where
@@ -43,14 +43,18 @@ def exit_code(work: Callable[[], int | None]) -> int:
         )
         return 1
     try:
-        with _terminated_as_interrupted():
+        with _ended_as_interrupted():
             code = work() or 0
         sys.stdout.flush()
     except BrokenPipeError:  # `… | head` has seen enough; keep Python from flushing again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (CrnnError, OSError) as error:
+    except CrnnError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        told = f"{error.filename}: {error.strerror}" if error.filename else error
+        print(f"error: {told}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -58,14 +62,21 @@ def exit_code(work: Callable[[], int | None]) -> int:
     return code
 
 
+def endings() -> list[signal.Signals]:
+    """The signals that ask a command to end, here; what `nohup` ignores stays ignored."""
+    known = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]  # not on all systems
+    return [n for n in known if n is not None and signal.getsignal(n) != signal.SIG_IGN]
+
+
 @contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Let SIGTERM end a block as Ctrl-C does, through every `finally`."""
+def _ended_as_interrupted() -> Iterator[None]:
+    """Let what asks a command to end do so as Ctrl-C does, through every `finally`."""
     if threading.current_thread() is not threading.main_thread():  # others cannot be told
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in endings()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""Pictures and labelled folders on disk, as the arrays that `Preprocess` takes.
+"""Pictures on disk, as the arrays that `Preprocess` takes.
 
 The only file of the runtime that reads pictures. Whichever library is installed does it: Pillow
 first, else OpenCV, imported when the first picture is read.
@@ -6,14 +6,13 @@ first, else OpenCV, imported when the first picture is read.
 
 from __future__ import annotations
 
-import csv
 import importlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -138,72 +137,3 @@ def list_images(path: str | os.PathLike[str]) -> list[Path]:
     if not found:
         raise ImageError(f"no pictures in {path} (looked for {', '.join(sorted(SUFFIXES))})")
     return found
-
-
-class LabelledFolder(Sequence[tuple[Image, str]]):
-    """Pictures with their texts: a folder with `labels.tsv` or `labels.csv`.
-
-    A line is `file TAB text` (no quoting; the text may hold further tabs) or, in the CSV, the
-    columns `file,text`, with or without that header. Files are relative to the folder; pictures
-    are read when asked for.
-
-    Attributes:
-        paths: The picture files.
-        texts: Their texts, as written.
-
-    Raises:
-        ImageError: If there is not exactly one label file, a line is no pair, or a picture is
-            missing; the message names the line.
-    """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Read and check the label file."""
-        folder = Path(path)
-        found = [p for p in (folder / "labels.tsv", folder / "labels.csv") if p.is_file()]
-        if len(found) != 1 or not os.fspath(path):  # such as a shell makes of an unset variable
-            raise ImageError(
-                f"{path or 'an empty path'} needs one labels.tsv (`file TAB text`) or labels.csv "
-                f"(`file,text`), it has {'both' if len(found) > 1 else 'neither'}"
-            )
-        self.paths: list[Path] = []
-        self.texts: list[str] = []
-        for line, row in _rows(found[0]):
-            if len(row) != 2 or not row[0]:
-                raise ImageError(f"{found[0]}, line {line}: expected a file and a text, got {row}")
-            if not (folder / row[0]).is_file():
-                raise ImageError(f"{found[0]}, line {line}: no such picture: {folder / row[0]}")
-            self.paths.append(folder / row[0])
-            self.texts.append(row[1])
-        if not self.paths:
-            raise ImageError(f"{found[0]} lists no pictures")
-
-    def __len__(self) -> int:
-        """How many pictures there are."""
-        return len(self.paths)
-
-    @overload
-    def __getitem__(self, index: int) -> tuple[Image, str]: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[tuple[Image, str]]: ...
-    def __getitem__(self, index: int | slice) -> tuple[Image, str] | list[tuple[Image, str]]:
-        """A picture and its text, or the pairs of a slice."""
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        return read_image(self.paths[index]), self.texts[index]
-
-
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line numbers and fields of a label file, without blank lines and the CSV's header."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            if path.suffix == ".csv":
-                reader = csv.reader(lines)
-                for row in reader:
-                    if row and not (reader.line_num == 1 and row == ["file", "text"]):
-                        yield reader.line_num, row
-            else:
-                for number, line in enumerate(lines, start=1):
-                    if text := line.rstrip("\r\n"):
-                        yield number, text.split("\t", maxsplit=1)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ImageError(f"cannot read {path} as UTF-8 text: {error}") from None

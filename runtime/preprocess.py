@@ -113,7 +113,8 @@ def check_image(image: npt.NDArray[np.uint8]) -> None:
     """
     if not isinstance(image, np.ndarray) or hasattr(image, "mask"):  # np.ma is slow to import
         raise ImageError(
-            f"expected an image as an unmasked NumPy array, got {type(image).__name__}"
+            f"expected an image as an unmasked NumPy array, got {type(image).__name__} (a file is "
+            "opened by `read_image`)"
         )
     if image.dtype != np.uint8:
         raise ImageError(

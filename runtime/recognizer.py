@@ -79,10 +79,13 @@ class Recognizer:
         """Join the parts.
 
         Raises:
+            TypeError: If the backend is a path: `load` opens one.
             UnknownNameError: If there is no such decoder.
             DecodeError: If it has no such setting, or is made already and takes none; or if
                 `look_again` is no probability.
         """
+        if isinstance(backend, str | os.PathLike):
+            raise TypeError("expected a backend, got a path: `Recognizer.load(path)` opens one")
         if settings and not isinstance(decoder, str):
             raise DecodeError(
                 f"a decoder that is made already takes no settings, got {sorted(settings)}: make "

@@ -18,7 +18,7 @@ from runtime import selftest
 from runtime.__main__ import main as runtime_main
 from runtime.backends import open_backend
 from runtime.errors import EngineError, ModelFileError
-from runtime.images import LabelledFolder
+from runtime.labels import LabelledFolder
 from runtime.recognizer import Recognizer
 from tests.test_export import furnish, tiny_checkpoint
 

@@ -21,7 +21,7 @@ from model.settings import LAST, parse
 from model.setup import augment_place
 from model.train import Trainer, main
 from runtime.charset import Charset
-from runtime.images import LabelledFolder
+from runtime.labels import LabelledFolder
 from runtime.preprocess import Preprocess
 
 WIDTH = 128

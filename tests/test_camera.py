@@ -11,7 +11,7 @@ import pytest
 from examples import camera, recognize
 from runtime import Recognizer, read_image
 from runtime.decoders.recognition import Recognition
-from runtime.images import LabelledFolder
+from runtime.labels import LabelledFolder
 
 IMAGES = Path(__file__).parents[1] / "examples" / "images"
 BOX = ["--box", "0.25", "0.25", "0.5", "0.5"]

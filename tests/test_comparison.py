@@ -12,7 +12,7 @@ from quantize.calibration import Crops
 from quantize.onnx import restamp
 from quantize.verify import Contender, VerificationError, compare
 from runtime.charset import Charset
-from runtime.images import LabelledFolder
+from runtime.labels import LabelledFolder
 from runtime.metrics import score
 from runtime.recognizer import Recognizer
 from tests.quantizing import broken, relabelled

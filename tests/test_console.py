@@ -24,7 +24,8 @@ def test_a_command_ends_with_what_its_work_returns(returned: int | None, code: i
     ("error", "code", "told"),
     [
         (ImageError("it is empty"), 1, "error: it is empty\n"),
-        (FileNotFoundError(2, "No such file", "a"), 1, "error: [Errno 2] No such file: 'a'\n"),
+        (FileNotFoundError(2, "No such file", "a"), 1, "error: a: No such file\n"),
+        (OSError("no space"), 1, "error: no space\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],
 )
@@ -38,20 +39,29 @@ def test_what_is_refused_becomes_one_line(
     assert capsys.readouterr() == ("", told)
 
 
-def test_to_be_terminated_is_to_be_interrupted(capsys: pytest.CaptureFixture[str]) -> None:
-    left = []
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_to_be_ended_is_to_be_interrupted(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    number, left = getattr(signal, name), []
 
     def work() -> None:
         try:
-            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(number)
         finally:
             left.append("tidied up")
 
-    before = signal.getsignal(signal.SIGTERM)
+    before = signal.getsignal(number)
     assert exit_code(work) == 130
     assert capsys.readouterr() == ("", "interrupted\n")
     assert left
-    assert signal.getsignal(signal.SIGTERM) == before
+    assert signal.getsignal(number) == before
+
+
+def test_nohup_is_obeyed() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert exit_code(lambda: signal.raise_signal(signal.SIGHUP)) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_command_may_be_run_by_a_thread() -> None:

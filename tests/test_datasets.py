@@ -17,7 +17,7 @@ from model.data.text import TextSource
 from model.start import parse_charset
 from runtime.charset import Charset
 from runtime.errors import CharsetError, CrnnError, ImageError
-from runtime.images import LabelledFolder
+from runtime.labels import LabelledFolder
 from runtime.preprocess import Preprocess
 
 DIGITS = Charset(tuple("0123456789"))

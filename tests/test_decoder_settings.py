@@ -163,3 +163,9 @@ def test_bench_times_any_decoder(tiny_model: Path, capsys: pytest.CaptureFixture
     )
     assert code == 0
     assert np.isfinite(json.loads(out)["models"][0]["stages"]["decode"]["p50_ms"])
+
+
+def test_a_setting_of_another_decoder_is_told_as_such(tiny_model: Path) -> None:
+    told = r"'greedy' has no setting \['pattern'\] \(beam and exhaustive would\)"
+    with pytest.raises(DecodeError, match=told):
+        Recognizer.load(tiny_model, pattern="a")

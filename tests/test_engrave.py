@@ -17,7 +17,7 @@ from examples.music.score import parse
 from examples.music.signs import CHARSET, TOKENS
 from model.start import parse_charset
 from runtime.errors import EngineError
-from runtime.images import LabelledFolder
+from runtime.labels import LabelledFolder
 
 drawn = pytest.mark.skipif(
     find_spec("verovio") is None or find_spec("resvg_py") is None,

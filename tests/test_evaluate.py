@@ -11,7 +11,8 @@ from PIL import Image
 
 from model import evaluate
 from model.evaluate import main
-from runtime.images import LabelledFolder
+from runtime.labels import LabelledFolder
+from runtime.recognizer import Recognizer
 
 
 def write(folder: Path, *crops: tuple[str, int, str]) -> Path:
@@ -35,7 +36,7 @@ def test_a_picture_that_is_too_wide_is_named(at: int, tiny_model, tmp_path, caps
 def test_a_picture_of_an_lmdb_is_told_by_its_number(tiny_model, tmp_path, capsys) -> None:
     from test_datasets import write_lmdb
 
-    from runtime.images import LabelledFolder
+    from runtime.labels import LabelledFolder
 
     crops = write(tmp_path / "crops", ("good.png", 90, "a"), ("long.png", 9000, "b"))
     write_lmdb(tmp_path / "lmdb", LabelledFolder(crops))
@@ -75,3 +76,41 @@ def test_the_worst_misreadings_of_symbols_are_those_with_most_symbols_wrong(
     monkeypatch.setattr(evaluate, "contact_sheet", lambda _, captions, __: drawn.extend(captions))
     assert main([str(music / "crnn-score.onnx"), str(tmp_path), "--errors", "x.png"]) == 0
     assert [caption.split("\n")[0] for caption in drawn] == [" ".join(two), " ".join(one)]
+
+
+def test_a_sheet_that_cannot_be_written_is_told_before_any_work(
+    tiny_model, tmp_path, capsys
+) -> None:
+    crops = write(tmp_path / "crops", ("a.png", 90, "ab"))
+    for sheet, reason in (
+        (tmp_path / "none" / "e.png", "there is no folder"),
+        (tmp_path / "e.jpg", "a sheet of pictures is a .png"),
+        (tmp_path, "a sheet of pictures is a .png"),
+    ):
+        assert main([str(tiny_model), str(crops), "--errors", str(sheet)]) == 1
+        told = capsys.readouterr()
+        assert reason in told.err
+        assert not told.out
+
+
+def test_a_sheet_without_misreadings_is_told_to_be_empty(tiny_model, tmp_path, capsys) -> None:
+    image = np.full((32, 90), 128, np.uint8)
+    text = Recognizer.load(tiny_model)(image).text
+    crops = write(tmp_path / "crops", ("a.png", 90, text))
+    assert main([str(tiny_model), str(crops), "--errors", str(tmp_path / "e.png")]) == 0
+    assert "nothing was misread" in capsys.readouterr().err
+
+
+def test_labels_with_spaces_around_them_are_told(tiny_model, tmp_path, capsys) -> None:
+    crops = write(tmp_path / "crops", ("a.png", 90, " ab"), ("b.png", 90, "ab"))
+    assert main([str(tiny_model), str(crops)]) == 0
+    assert "1 begin or end with a space" in capsys.readouterr().err
+
+
+def test_swapped_arguments_are_told(tiny_model, tmp_path, capsys) -> None:
+    crops = write(tmp_path / "crops", ("a.png", 90, "ab"))
+    assert main([str(crops), str(tiny_model)]) == 1
+    assert "the model is named first" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([str(tiny_model), "--room", "0.5", str(crops)])
+    assert "the model and the data go before" in capsys.readouterr().err

@@ -25,7 +25,7 @@ from model.settings import LAST
 from model.train import Trainer, main
 from quantize.qat import Rounded
 from runtime.charset import Charset
-from runtime.images import LabelledFolder
+from runtime.labels import LabelledFolder
 from runtime.preprocess import Preprocess
 
 DIGITS = Charset(tuple("0123456789"))

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from runtime.errors import EngineError, ImageError
-from runtime.images import LabelledFolder, list_images, read_image
+from runtime.images import list_images, read_image
 
 RGB = np.arange(12 * 20 * 3, dtype=np.uint8).reshape(12, 20, 3)
 LIBRARIES = ("pillow", pytest.param("opencv", marks=pytest.mark.opencv))
@@ -176,65 +176,3 @@ def test_nothing_to_list_is_an_error(tmp_path: Path) -> None:
         list_images(tmp_path)
     with pytest.raises(ImageError, match="no such picture or folder"):
         list_images(tmp_path / "none")
-
-
-@pytest.mark.parametrize("find", [list_images, LabelledFolder])
-def test_the_empty_path_is_not_the_current_folder(
-    find: Callable[[str], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(labelled(tmp_path, "labels.tsv", b"0.png\ta\n"))
-    assert len(find(".")) > 0
-    with pytest.raises(ImageError, match=r"(an empty path needs|no such picture or folder: '')"):
-        find("")
-
-
-def labelled(folder: Path, name: str, labels: bytes) -> Path:
-    for k in range(3):
-        Image.fromarray(RGB + np.uint8(k)).save(folder / f"{k}.png")
-    (folder / name).write_bytes(labels)
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("name", "labels"),
-    [
-        ("labels.tsv", b'0.png\ta,"b\n2.png\tx\ty\n\n1.png\t\n'),
-        ("labels.tsv", b'\xef\xbb\xbf0.png\ta,"b\r\n2.png\tx\ty\r\n1.png\t'),
-        ("labels.csv", b'file,text\n0.png,"a,""b"\n2.png,x\ty\n\n1.png,\n'),
-        ("labels.csv", b'0.png,"a,""b"\r\n2.png,x\ty\r\n1.png,""\r\n'),
-    ],
-)
-def test_labels_are_read_as_written(tmp_path: Path, name: str, labels: bytes) -> None:
-    folder = LabelledFolder(labelled(tmp_path, name, labels))
-    assert folder.texts == ['a,"b', "x\ty", ""]
-    assert [path.name for path in folder.paths] == ["0.png", "2.png", "1.png"]
-    assert len(folder) == 3
-    image, text = folder[1]
-    np.testing.assert_array_equal(image, RGB + np.uint8(2))
-    assert text == "x\ty"
-    assert [text for _, text in folder[-2:]] == ["x\ty", ""]
-    assert len(list(folder)) == 3
-
-
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        (b"0.png\ta\n1.png b\n", "line 2: expected a file and a text"),
-        (b"0.png\ta\n9.png\tb\n", "line 2: no such picture: .*9.png"),
-        (b"\ta\n", "line 1: expected a file"),
-        (b"\n\n", "lists no pictures"),
-        (b"0.png\t\xff\n", "as UTF-8 text"),
-    ],
-)
-def test_bad_labels_are_refused_by_line(tmp_path: Path, labels: bytes, message: str) -> None:
-    with pytest.raises(ImageError, match=message):
-        LabelledFolder(labelled(tmp_path, "labels.tsv", labels))
-
-
-def test_a_folder_needs_exactly_one_label_file(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="it has neither"):
-        LabelledFolder(tmp_path)
-    labelled(tmp_path, "labels.tsv", b"0.png\ta\n")
-    labelled(tmp_path, "labels.csv", b"0.png,a\n")
-    with pytest.raises(ImageError, match="it has both"):
-        LabelledFolder(tmp_path)

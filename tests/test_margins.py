@@ -8,7 +8,7 @@ import pytest
 from model.data.datasets import Mixture, Part
 from model.data.margins import Margins, add_room
 from model.evaluate import main
-from runtime.images import LabelledFolder
+from runtime.labels import LabelledFolder
 from runtime.recognizer import Recognizer
 
 DRAWS = 600

@@ -18,7 +18,7 @@ from examples.music.signs import CHARSET
 from examples.music.sound import RATE
 from runtime.backends import open_backend
 from runtime.decoders.recognition import Recognition
-from runtime.images import LabelledFolder
+from runtime.labels import LabelledFolder
 
 ROOT = Path(__file__).parents[1]
 IMAGES = Path(read.__file__).parent / "images"

@@ -15,7 +15,7 @@ from quantize.calibration import MIN_CROPS, Crops
 from quantize.onnx import FORMAT, quantize, restamp
 from runtime.backends import open_backend
 from runtime.errors import ModelFileError
-from runtime.images import LabelledFolder
+from runtime.labels import LabelledFolder
 from tests.quantizing import broken, relabelled
 from tests.tiny import build_tiny, tiny_manifest
 
@@ -200,3 +200,21 @@ def test_the_shipped_crops_are_enough_small_and_diverse() -> None:
     widths = {tensor.shape[3] for tensor in crops.tensors(tiny_manifest().preprocess)}
     assert len(widths) >= 4
     assert len({c for text in crops.texts for c in text}) >= 60
+
+
+@pytest.mark.parametrize("name", ["tiny.tflite", "tiny.safetensors"])
+def test_a_file_of_another_format_is_misuse(name: str, tmp_path: Path, capsys) -> None:
+    (tmp_path / name).write_bytes(b"something")
+    with pytest.raises(SystemExit):
+        run(tmp_path / name)
+    assert "is no .onnx file: expected one, which `python -m export.onnx" in capsys.readouterr().err
+
+
+def test_few_crops_and_crops_that_judge_themselves_are_told(
+    model: Path, crops_folder: Path, capsys
+) -> None:
+    own = ("--calibration", crops_folder, "--data", crops_folder)
+    assert run(model, *own, "--margin", 100) == 0
+    told = capsys.readouterr().err
+    assert f"every other crop of {crops_folder} judges what it chose itself" in told
+    assert f"only {len(LabelledFolder(crops_folder))} crops of crops" in told

@@ -222,3 +222,9 @@ def test_greedy_reads_the_same_in_logits_and_in_log_probs() -> None:
         assert a == b
         assert a.log_prob == b.log_prob
         assert a.characters == b.characters
+
+
+def test_a_path_is_no_backend(tiny_model: Path) -> None:
+    for path in (tiny_model, str(tiny_model)):
+        with pytest.raises(TypeError, match=r"`Recognizer\.load\(path\)` opens one"):
+            Recognizer(path)  # type: ignore[arg-type]

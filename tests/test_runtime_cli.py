@@ -199,3 +199,11 @@ def test_it_runs_as_a_module_and_stops_quietly_when_nobody_listens(
     assert done.stderr == ""
     assert done.stdout.startswith(str(pictures / "a.png"))
     assert done.stdout.count("\n") == 1
+
+
+def test_a_model_among_the_pictures_is_told_as_such(
+    tiny_model: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(capsys, "read", pictures / "a.png", tiny_model)
+    assert (code, out.count("\n")) == (1, 1)
+    assert err.endswith("(a model file is named with --model)\n")

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
-from training import options
+from training import copy_of, options
 
 from model.checkpoint import load_checkpoint
+from model.endings import go_on
 from model.options import split_weight
 from model.settings import parse
 from model.train import main
@@ -171,3 +173,36 @@ def test_resume_refuses_settings_that_contradict_the_run(numbers, tmp_path, caps
 def test_resume_without_a_run_says_so(tmp_path, capsys) -> None:
     assert main(["--out", str(tmp_path), "--resume"]) == 1
     assert "no checkpoint" in capsys.readouterr().err
+
+
+def test_a_run_is_resumed_from_any_folder(numbers, tmp_path, monkeypatch, capsys) -> None:
+    copy = copy_of(numbers)
+    monkeypatch.chdir(numbers.parent)
+    assert main(options(Path(numbers.name), tmp_path / "run", "--steps", "2")) == 0
+    monkeypatch.chdir(tmp_path)
+    assert main(["--out", "run", "--resume"]) == 0
+    assert "is finished" in capsys.readouterr().err
+    assert main(["--out", "run", "--resume", "--data", str(numbers), "--eval", str(copy)]) == 0
+    with pytest.raises(SystemExit):
+        main(["--out", "run", "--resume", "--data", numbers.name])
+    assert "contradicts the run" in capsys.readouterr().err
+
+
+def test_what_is_refused_leaves_no_folder(numbers, tmp_path) -> None:
+    assert main(options(numbers, tmp_path / "run", "--charset", "abc")) == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("option", ["--words", "--fonts"])
+def test_what_rendered_words_need_is_refused_where_there_are_none(
+    option, numbers, tmp_path, capsys
+) -> None:
+    with pytest.raises(SystemExit):
+        main(options(numbers, tmp_path / "run", option, "none"))
+    assert "with --synth 0 there are none" in capsys.readouterr().err
+
+
+def test_a_line_to_go_on_with_can_be_pasted(numbers, tmp_path) -> None:
+    settings = parse(["--out", str(tmp_path / "a run"), "--data", str(numbers)])
+    command = shlex.split(go_on(settings).split("`")[1])
+    assert command[command.index("--out") + 1] == str(tmp_path / "a run")

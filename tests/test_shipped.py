@@ -15,7 +15,7 @@ from quantize.calibration import Crops
 from quantize.verify import MARGIN_POINTS, Contender, compare
 from runtime import selftest
 from runtime.backends import Backend, open_backend
-from runtime.images import LabelledFolder
+from runtime.labels import LabelledFolder
 from runtime.recognizer import DEFAULT_MODEL, Recognizer
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "images"

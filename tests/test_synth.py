@@ -20,7 +20,7 @@ from model.data.synth import Synth, main
 from model.data.text import MAX_LENGTH, TextSource, read_words
 from runtime.charset import Charset
 from runtime.errors import CharsetError, CrnnError
-from runtime.images import LabelledFolder
+from runtime.labels import LabelledFolder
 
 WORDS = ("street", "Café", "naïve", "Exit", "o'clock", "parking", "Theatre")
 

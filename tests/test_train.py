@@ -217,7 +217,7 @@ def test_an_eval_crop_that_is_too_long_ends_a_run_before_it_begins(
     assert f"error: --eval {tmp_path}: number 3, '23': an image of 2000×16 px" in (
         capsys.readouterr().err
     )
-    assert not list(run.iterdir())
+    assert not run.exists()
 
 
 def test_a_run_is_not_averaged_with_a_network_of_another_charset(numbers, tmp_path, capsys) -> None:

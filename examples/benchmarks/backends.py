@@ -39,7 +39,7 @@ from examples.benchmarks.turns import Reader, attempt, chunks, take_turns
 from runtime.backends import model_size, physical_cores
 from runtime.charset import Charset
 from runtime.files import write_whole
-from runtime.images import LabelledFolder
+from runtime.labels import LabelledFolder
 
 _CHUNK = 16  # pictures a turn, at least
 _PICTURES = 400  # at least, half of them one by one

@@ -37,7 +37,8 @@ from runtime.charset import Charset
 from runtime.decoders.ctc import FloatArray, log_softmax
 from runtime.errors import EngineError
 from runtime.files import write_whole
-from runtime.images import LabelledFolder, read_image
+from runtime.images import read_image
+from runtime.labels import LabelledFolder
 from runtime.recognizer import DEFAULT_MODEL, Recognizer
 
 RIVALS = ("fast-ctc-decode==0.3.7", "pyctcdecode==0.5.0")

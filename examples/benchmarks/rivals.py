@@ -40,7 +40,7 @@ from examples.benchmarks.turns import Reader, against, attempt, chunks, take_tur
 from runtime.backends import model_size
 from runtime.errors import EngineError
 from runtime.files import write_whole
-from runtime.images import LabelledFolder
+from runtime.labels import LabelledFolder
 from runtime.metrics import Estimate
 from runtime.recognizer import DEFAULT_MODEL
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from examples.music.read import MODEL, load, most_musical
 from examples.music.signs import CHARSET
 from runtime.console import documented_parser, exit_code
-from runtime.images import LabelledFolder
+from runtime.labels import LabelledFolder
 from runtime.metrics import score
 
 _BATCH = 16

@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from runtime.charset import Charset
 from runtime.errors import CharsetError, CrnnError
-from runtime.images import LabelledFolder, read_image
+from runtime.images import read_image
+from runtime.labels import LabelledFolder
 
 Image = npt.NDArray[np.uint8]
 Sample = tuple[Image, str]

@@ -9,11 +9,24 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from runtime.errors import CrnnError
 from runtime.files import replacing
 
 _SHEET = 1440  # px across
 _WIDE, _HIGH, _GAP = 180, 52, 8  # px: a cell, at least; its picture; between two cells
 _LINE, _LETTERS = 15, 10  # of a caption: from line to line, and the font's size
+
+
+def check_sheet(path: Path) -> None:
+    """Refuse, before any work, a path at which no sheet could be written.
+
+    Raises:
+        CrnnError: If it is a folder, is no `.png`, or lies in no folder.
+    """
+    if path.suffix.lower() != ".png" or path.is_dir():
+        raise CrnnError(f"a sheet of pictures is a .png file, got {path}")
+    if not path.parent.is_dir():
+        raise CrnnError(f"cannot write {path}: there is no folder {path.parent}")
 
 
 def contact_sheet(

@@ -7,6 +7,7 @@ pad, resize or decode.
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -72,7 +73,8 @@ def open_backend(
     path = Path(path)
     if name is None and path.suffix.lower() == CHECKPOINT:
         raise ModelFileError(
-            f"{path} is a checkpoint, no model file: export it first: python -m export.onnx {path}"
+            f"{path} is a checkpoint, no model file: export it first: python -m export.onnx "
+            f"{shlex.quote(str(path))}"
         )
     if name is None:
         name = SUFFIXES.get(path.suffix.lower())

@@ -61,6 +61,9 @@ def make_decoder(name: str, charset: Charset, **settings: Any) -> Decoder:
     missing = [k for k, p in known.items() if p.default is p.empty and k not in settings]
     if unknown or missing:
         reason = f"has no setting {unknown}" if unknown else f"needs {missing}"
+        there = names.available(__name__, "Decoder") if unknown else []
+        able = " and ".join(other for other in there if {*_settings(other)[1]}.issuperset(unknown))
+        reason += f" ({able} would)" if able else ""
         shown = ", ".join(str(p.replace(annotation=p.empty)) for p in known.values())
         raise DecodeError(f"decoder {name!r} {reason}: it has {shown or 'none'}")
     decoder: Decoder = kind(charset, **settings)

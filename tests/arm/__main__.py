@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 from examples.benchmarks.arm import COUNTED, table
 from runtime.console import exit_code
-from runtime.images import LabelledFolder
+from runtime.labels import LabelledFolder
 from tests.arm import instructions, models
 from tests.arm.emulator import ROOT, Emulator, tail
 from tests.arm.install import require_tools

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime.images import LabelledFolder
+from runtime.labels import LabelledFolder
 from runtime.recognizer import Recognizer
 from tests.arm.install import SetupError
 

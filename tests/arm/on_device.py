@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from runtime import selftest
-from runtime.images import LabelledFolder
+from runtime.labels import LabelledFolder
 from runtime.recognizer import DEFAULT_MODEL, Recognizer
 
 ROOT = Path(__file__).resolve().parents[2]
