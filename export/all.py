@@ -76,8 +76,9 @@ class _Missing:
 
     def add(self, name: str, error: Exception) -> None:
         fate = self.absent if isinstance(error, EngineError) else self.failed
-        fate[name] = str(error) or repr(error)
-        cli.remark(f"error: {name}: {fate[name]}")
+        told = str(error) or repr(error)
+        fate.setdefault(name, told)  # what follows from the first is no news
+        cli.remark(f"error: {name}: {told}")
 
     def demand(self, *, allow_absent: bool) -> None:
         """Pass in silence if nothing is missing that must not be."""

@@ -66,7 +66,7 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=Path,
         default=DEFAULT,
-        help="(default: model/weights/crnn-lite.safetensors)",
+        help=f"(default: model/weights/{DEFAULT.name})",
     )
     parser.add_argument("--int8", action="store_true", help="quantise, too")
 

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from export import cli
 from export.layers import lower
@@ -21,10 +20,7 @@ def convert(checkpoint: Checkpoint, target: Path) -> None:
         checkpoint: The network and its manifest.
         target: The file to write.
     """
-    exporter = f"torch {torch.__version__}, NumPy {np.__version__}"
-    provenance = {**checkpoint.manifest.provenance, "exporter": exporter}
-    manifest = checkpoint.manifest.replace(precision="fp32", provenance=provenance)
-    write(pack(lower(checkpoint.model)), manifest, target)
+    write(pack(lower(checkpoint.model)), checkpoint.exported(f"NumPy {np.__version__}"), target)
 
 
 if __name__ == "__main__":

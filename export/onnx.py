@@ -47,9 +47,7 @@ def convert(checkpoint: Checkpoint, target: Path) -> None:
     model = onnx.load(target)
     _simplify(model.graph)
     model.graph.name = manifest.name
-    exporter = f"torch {torch.__version__}, ONNX opset {OPSET}"
-    provenance = {**manifest.provenance, "exporter": exporter}
-    write(model, manifest.replace(precision="fp32", provenance=provenance), target)
+    write(model, checkpoint.exported(f"ONNX opset {OPSET}"), target)
 
 
 def _simplify(graph: Any) -> None:

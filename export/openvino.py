@@ -6,8 +6,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import torch
-
 from export import cli, onnx
 from model.checkpoint import Checkpoint
 from quantize.openvino import FORMAT, load_engine, write
@@ -34,10 +32,7 @@ def convert(checkpoint: Checkpoint, target: Path) -> None:
         manager = Manager()
         manager.register_pass(ConstantFolding())
         manager.run_passes(model)  # which makes LSTM weights plain constants
-        exporter = f"torch {torch.__version__}, OpenVINO {openvino.__version__}"
-        provenance = {**checkpoint.manifest.provenance, "exporter": exporter}
-        manifest = checkpoint.manifest.replace(precision="fp32", provenance=provenance)
-        write(model, manifest, target)
+        write(model, checkpoint.exported(f"OpenVINO {openvino.__version__}"), target)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import torch
-
 from export import cli
 from export.layers import lower as layers_of
 from model.checkpoint import Checkpoint
@@ -24,9 +22,7 @@ def convert(checkpoint: Checkpoint, target: Path) -> None:
     preprocess = checkpoint.manifest.preprocess
     layers = relu_first(layers_of(checkpoint.model))
     flatbuffer = lower(layers, preprocess.height, preprocess.grid)
-    exporter = f"torch {torch.__version__}, TFLite schema 3"
-    provenance = {**checkpoint.manifest.provenance, "exporter": exporter}
-    write(flatbuffer, checkpoint.manifest.replace(precision="fp32", provenance=provenance), target)
+    write(flatbuffer, checkpoint.exported("TFLite schema 3"), target)
 
 
 if __name__ == "__main__":

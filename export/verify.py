@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--checkpoint",
         type=Path,
         default=DEFAULT,
-        help="(default: model/weights/crnn-lite.safetensors)",
+        help=f"(default: model/weights/{DEFAULT.name})",
     )
     cli.add_arguments(parser)
     args = parser.parse_args(argv)

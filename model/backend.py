@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,25 @@ from runtime.errors import EngineError
 from runtime.manifest import Manifest
 
 
+def pick_device(name: str) -> torch.device:
+    """The device of that name, or the best there is for `auto`.
+
+    Of several processes that torchrun starts on a machine, each gets a GPU of its own.
+
+    Raises:
+        EngineError: If this torch has no such device.
+    """
+    if name in ("auto", "cuda") and torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    try:
+        device = torch.device("cpu" if name == "auto" else name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, ImportError) as error:
+        reason = str(error).partition("\n")[0]
+        raise EngineError(f"torch cannot use device {name!r}: {reason}") from None
+    return device
+
+
 class TorchBackend:
     """A `runtime.backends.Backend` that runs a network in torch."""
 
@@ -23,12 +43,7 @@ class TorchBackend:
         Raises:
             EngineError: If this torch has no such device.
         """
-        try:
-            self.device = torch.device(device)
-            if self.device.type == "cuda" and not torch.cuda.is_available():
-                raise RuntimeError("this torch sees no CUDA device")
-        except RuntimeError as error:
-            raise EngineError(f"torch cannot use device {device!r}: {error}") from None
+        self.device = pick_device(device)
         self.model = model.to(self.device)
         self.manifest = manifest
 

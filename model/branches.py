@@ -96,7 +96,7 @@ def add_branches(backbone: nn.Module, gain: float = 1.0) -> None:
                 kept[-1] = Branched(conv, layer, gain)
             else:
                 kept.append(layer)
-        _refill(layers, kept)
+        refill(layers, kept)
     if not any(isinstance(module, Branched) for module in backbone.modules()):
         raise CrnnError("no padded 3x3 convolution with a batch-norm to put branches beside")
 
@@ -122,7 +122,7 @@ def without_branches(model: CRNN) -> CRNN:
         kept: list[nn.Module] = []
         for layer in layers:
             kept += layer.merged() if isinstance(layer, Branched) else [layer]
-        _refill(layers, kept)
+        refill(layers, kept)
     return copied
 
 
@@ -135,6 +135,7 @@ def _sequences(backbone: nn.Module) -> list[nn.Sequential]:
     return [module for module in backbone.modules() if isinstance(module, nn.Sequential)]
 
 
-def _refill(layers: nn.Sequential, kept: list[nn.Module]) -> None:
+def refill(layers: nn.Sequential, kept: list[nn.Module]) -> None:
+    """Give a sequence other layers, in place."""
     del layers[:]
     layers.extend(kept)

@@ -41,6 +41,14 @@ class Checkpoint:
         """The model's shape."""
         return self.model.config
 
+    def exported(self, tool: str) -> Manifest:
+        """The manifest of an FP32 file that torch and a tool, with its version, made of it."""
+        provenance = {
+            **self.manifest.provenance,
+            "exporter": f"torch {torch.__version__}, {tool}",
+        }
+        return self.manifest.replace(precision="fp32", provenance=provenance)
+
 
 def difference(theirs: Manifest, ours: Manifest) -> str:
     """What two networks see or say otherwise: `its stride is 8, not 4`; empty if nothing."""
@@ -84,8 +92,10 @@ def save_checkpoint(path: Path, model: CRNN, manifest: Manifest, *, half: bool =
     """
     tensors = {}
     for name, value in model.state_dict().items():
-        value = value.detach().cpu()
-        tensors[name] = (value.half() if half and value.is_floating_point() else value).contiguous()
+        value = value.detach().cpu().contiguous()
+        small = value.half() if half and value.is_floating_point() else value
+        # A variance may be more than fp16 can hold.
+        tensors[name] = small if torch.isfinite(small).all() else value
     metadata = {"config": json.dumps(model.config.to_dict()), "manifest": manifest.to_json()}
     write_safetensors(path, tensors, metadata)
 
@@ -138,7 +148,16 @@ def load_checkpoint(path: Path = DEFAULT) -> Checkpoint:
             f"{path}: its charset makes {manifest.charset.num_classes} classes with the blank, "
             f"its network {config.num_classes}"
         )
-    model = CRNN(config)
+    seen = (manifest.preprocess.height, manifest.stride)
+    if seen != (config.height, config.stride):
+        raise ModelFileError(
+            f"{path}: its manifest tells a height and a stride of {seen}, its network has "
+            f"{(config.height, config.stride)}"
+        )
+    try:
+        model = CRNN(config)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ModelFileError(f"the model config in {path} makes no network: {error}") from None
     try:
         model.load_state_dict(
             {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}

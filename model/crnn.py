@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from model.backbones import build_backbone
-from model.branches import without_branches
+from model.branches import refill, without_branches
 from model.config import ModelConfig
 
 
@@ -66,4 +66,4 @@ def _fold(layers: nn.Sequential) -> None:
             kept[-1] = fuse_conv_bn_eval(kept[-1], layer)
         else:
             kept.append(layer)
-    layers._modules = {str(index): layer for index, layer in enumerate(kept)}
+    refill(layers, kept)

@@ -176,7 +176,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     )
     add("--lr", type=float, default=2e-3, help="peak learning rate (default: %(default)s)")
     add("--schedule", choices=SCHEDULES, default="onecycle", help="(default: %(default)s)")
-    add("--weight-decay", type=float, default=1e-2, help="(default: %(default)s)")
+    add("--weight-decay", type=float, help="(default: 0.01, with adadelta 0)")
     add("--clip", type=float, default=5.0, help="largest gradient norm (default: %(default)s)")
     add("--ema", type=float, default=0.9995, help="decay of the average (default: %(default)s)")
     add(
@@ -195,9 +195,8 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     add(
         "--teacher-weight",
         type=float,
-        default=1.0,
         metavar="WEIGHT",
-        help="how much that counts beside the text itself (default: %(default)s)",
+        help="how much that counts beside the text itself (default: 1)",
     )
     add(
         "--guide-weight",

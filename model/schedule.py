@@ -13,6 +13,9 @@ def lr_factor(step: int, steps: int, schedule: str) -> float:
     `onecycle` (Smith & Topin 2018) rises along a cosine for a fifth of the run and falls along
     one to 1e-4; `cosine` (Loshchilov & Hutter 2017) rises in a straight line for 2 % of it, 500
     steps at most, and falls to 1e-2; `constant` keeps the peak after the same rise.
+
+    Raises:
+        ValueError: If there is no such schedule.
     """
     progress = step / max(1, steps)
     if schedule == "onecycle":

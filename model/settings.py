@@ -64,6 +64,14 @@ def settle(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
             )
     if not settings.synth and settings.eval and (settings.words or settings.fonts):
         parser.error("--words and --fonts are of rendered words: with --synth 0 there are none")
+    if settings.teacher_weight is not None and not settings.teacher:
+        parser.error("--teacher-weight is of a --teacher: name one")
+    if settings.teacher_weight is None:
+        settings.teacher_weight = 1.0
+    if settings.weight_decay is None:  # the paper's ADADELTA has none
+        settings.weight_decay = 1e-2 if settings.optimizer == "adamw" else 0.0
+    if processes > 1 and ":" in settings.device:
+        parser.error(f"--device {settings.device} would be that of all {processes} processes")
     if settings.finetune and (settings.model, settings.width) != (None, None):
         parser.error("--finetune brings its own network: leave --model and --width out")
     starts = (settings.finetune, settings.grow, settings.shrink)

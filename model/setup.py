@@ -51,22 +51,6 @@ class Job:
     eval_set: Sequence[Sample]
 
 
-def pick_device(name: str) -> torch.device:
-    """The device of that name, or the best there is for `auto`.
-
-    Raises:
-        EngineError: If this torch has no such device.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(0, device=name)
-        return torch.device(name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise EngineError(f"torch cannot use device {name!r}: {reason}") from None
-
-
 def pick_precision(name: str, device: torch.device) -> str:
     """What `--precision` names: one of `DTYPES`.
 
@@ -140,7 +124,7 @@ def make_optimizer(
 ) -> torch.optim.Optimizer:
     """The optimizer that `--optimizer` names."""
     if settings.optimizer == "adadelta":
-        return torch.optim.Adadelta(parameters, settings.lr)
+        return torch.optim.Adadelta(parameters, settings.lr, weight_decay=settings.weight_decay)
     return torch.optim.AdamW(parameters, settings.lr, weight_decay=settings.weight_decay)
 
 

@@ -108,7 +108,7 @@ def _start(
 def _told(item: str) -> str:
     """A `--data DIR=WEIGHT` for the manifest, without the rest of the path: that is private."""
     path, weight = split_weight(item)
-    return f"{path.name} x {weight:g}"
+    return f"{path.resolve().name} x {weight:g}"
 
 
 def _respell(model: CRNN, old: Charset, new: Charset) -> CRNN:

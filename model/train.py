@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import signal
 import sys
@@ -25,7 +26,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from model.backend import TorchBackend
+from model.backend import TorchBackend, pick_device
 from model.checkpoint import save_checkpoint
 from model.crnn import CRNN
 from model.data.batch_augment import BatchAugment
@@ -43,7 +44,6 @@ from model.setup import (
     make_job,
     make_losses,
     make_optimizer,
-    pick_device,
     pick_precision,
 )
 from model.state import Ema, TrainState
@@ -124,6 +124,7 @@ class Trainer:
         for group in state.optimizer.param_groups:
             group["lr"] = settings.lr * lr_factor(state.step, settings.steps, settings.schedule)
         self.losses.train()
+        before = [buffer.clone() for buffer in state.model.buffers()]
         pictures = self.pictures(batch)
         losses: dict[str, torch.Tensor] = self.losses(pictures, batch.targets, batch.lengths)
         total = torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()
@@ -133,6 +134,9 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(self.losses.parameters(), settings.clip)
         if torch.isfinite(norm):  # one bad batch must not end a run of days
             state.scaler.step(state.optimizer)
+        else:  # nor leave batch-norms that nothing is normal to
+            for buffer, old in zip(state.model.buffers(), before, strict=True):
+                buffer.copy_(old)
         state.scaler.update()
         state.step += 1
         state.ema.update(state.model, state.step)
@@ -182,7 +186,7 @@ class Trainer:
         try:
             yield from self.batches()
         except CrnnError as error:
-            if self.state.step == begun:
+            if self.state.step == begun or self.rank:  # the first process alone saves
                 raise
             self._save()
             if self.stopping:  # whoever ends a run may well end its workers, too
@@ -218,7 +222,9 @@ class Trainer:
 
     def _write_log(self, entries: list[dict[str, float]], mode: str) -> None:
         with (self.settings.out / "log.jsonl").open(mode) as file:
-            file.writelines(json.dumps(entry) + "\n" for entry in entries)
+            for entry in entries:  # JSON knows no NaN
+                known = {k: v if math.isfinite(v) else None for k, v in entry.items()}
+                file.write(json.dumps(known) + "\n")
 
     def _evaluate(self, bar: tqdm) -> None:
         if self.rank == 0:
@@ -284,8 +290,10 @@ def main(
     def train() -> int:
         settings = parse(argv)
         if settings.processes > 1:
-            cuda = pick_device(settings.device).type == "cuda"
-            dist.init_process_group("nccl" if cuda else "gloo")
+            device = pick_device(settings.device)
+            if device.type == "cuda":
+                torch.cuda.set_device(device)  # which NCCL goes by
+            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
         trainer = kind(settings)
         settings.out.mkdir(parents=True, exist_ok=True)  # not for what was refused
         code = trainer.run()

@@ -58,7 +58,7 @@ class Crops:
             CalibrationError: If it holds fewer than `MIN_CROPS` crops.
         """
         folder = LabelledFolder(path)
-        return cls(Path(path).name, folder, range(len(folder)))._enough()
+        return cls(Path(path).resolve().name, folder, range(len(folder)))._enough()
 
     def halves(self) -> tuple[Crops, Crops]:
         """The first, third, … crop, for calibrating, and the second, fourth, …, for judging.

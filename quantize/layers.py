@@ -4,14 +4,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
-from runtime.errors import CrnnError
+from runtime.errors import CrnnError, ModelFileError
+from runtime.manifest import Manifest
 
 KINDS = ("conv", "lstm", "linear")
 """The layers with weights; what follows one, up to the next, belongs to it."""
 
 INT8 = "int8_layers"
 """Where a quantised file's provenance lists the layers that are INT8."""
+
+
+def check_float(source: Path, manifest: Manifest) -> None:
+    """Refuse to quantise a file twice.
+
+    Raises:
+        ModelFileError: If it is quantised already.
+    """
+    if manifest.precision != "fp32":
+        raise ModelFileError(f"{source} is {manifest.precision} already: start from the FP32 file")
+
+
+def shrunken(manifest: Manifest, layers: Sequence[str], **made_with: object) -> Manifest:
+    """The manifest of a file of which some layers have become INT8, and what made them so."""
+    provenance = {**manifest.provenance, **made_with, INT8: layers}
+    return manifest.replace(precision="int8", provenance=provenance)
 
 
 class LayerNameError(CrnnError, LookupError):

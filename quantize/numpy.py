@@ -18,9 +18,8 @@ import numpy.typing as npt
 
 from quantize import cli
 from quantize.calibration import Crops
-from quantize.layers import INT8, chosen, named
+from quantize.layers import check_float, chosen, named, shrunken
 from runtime.backends.numpy import LAYERS, read_arrays, read_manifest
-from runtime.errors import ModelFileError
 from runtime.files import replacing
 from runtime.layers import KINDS, FloatArray, Layer
 from runtime.manifest import KEY, Manifest
@@ -79,8 +78,7 @@ def quantize(source: Path, target: Path, crops: Crops, keep_float: Collection[st
     del crops
     arrays = read_arrays(source)
     manifest = read_manifest(source, arrays)
-    if manifest.precision != "fp32":
-        raise ModelFileError(f"{source} is {manifest.precision} already: start from the FP32 file")
+    check_float(source, manifest)
     layers = _layers(arrays)
     shrunk = chosen(list(layers.values()), keep_float)
     small: Arrays = {}
@@ -90,8 +88,7 @@ def quantize(source: Path, target: Path, crops: Crops, keep_float: Collection[st
             small[name], small[f"{name}.scale"] = round_weights(array, 2 if array.ndim == 3 else 1)
         else:
             small[name] = array
-    provenance = {**manifest.provenance, INT8: shrunk}
-    write(small, manifest.replace(precision="int8", provenance=provenance), target)
+    write(small, shrunken(manifest, shrunk), target)
 
 
 def _layers(arrays: Arrays) -> dict[str, str]:

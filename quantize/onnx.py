@@ -34,9 +34,9 @@ import numpy.typing as npt
 
 from quantize import cli
 from quantize.calibration import Crops
-from quantize.layers import INT8, chosen, named
+from quantize.layers import check_float, chosen, named, shrunken
 from runtime.backends import open_backend
-from runtime.errors import EngineError, ModelFileError
+from runtime.errors import EngineError
 from runtime.files import write_whole
 from runtime.manifest import KEY, Manifest
 
@@ -77,8 +77,7 @@ def quantize(source: Path, target: Path, crops: Crops, keep_float: Collection[st
     """
     onnx, tools = load_tools()
     manifest = open_backend(source, "onnx", threads=1).manifest
-    if manifest.precision != "fp32":
-        raise ModelFileError(f"{source} is {manifest.precision} already: start from the FP32 file")
+    check_float(source, manifest)
     model = onnx.load(source)
     layers = _layers(model.graph)
     shrunk = chosen(list(layers), keep_float)
@@ -106,8 +105,7 @@ def quantize(source: Path, target: Path, crops: Crops, keep_float: Collection[st
             weight_type=tools.QuantType.QUInt8,
         )
         model = onnx.load(done)
-    provenance = {**manifest.provenance, "calibration": crops.provenance(), INT8: shrunk}
-    write(model, manifest.replace(precision="int8", provenance=provenance), target)
+    write(model, shrunken(manifest, shrunk, calibration=crops.provenance()), target)
 
 
 def _layers(graph: Any) -> dict[str, list[str]]:

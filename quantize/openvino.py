@@ -24,10 +24,10 @@ import numpy as np
 
 from quantize import cli
 from quantize.calibration import Crops
-from quantize.layers import INT8, chosen, named
+from quantize.layers import check_float, chosen, named, shrunken
 from quantize.numpy import round_weights
 from runtime.backends.openvino import read_manifest, read_model, seal, shared_core
-from runtime.errors import EngineError, ModelFileError
+from runtime.errors import EngineError
 from runtime.files import replacing
 from runtime.manifest import KEY, Manifest
 
@@ -71,8 +71,7 @@ def quantize(source: Path, target: Path, crops: Crops, keep_float: Collection[st
     openvino = load_engine()
     model = read_model(source)
     manifest = read_manifest(model, source)
-    if manifest.precision != "fp32":
-        raise ModelFileError(f"{source} is {manifest.precision} already: start from the FP32 file")
+    check_float(source, manifest)
     nodes = model.get_ordered_ops()
     names = named([KINDS.get(node.get_type_name()) for node in nodes])
     layers = {name: node for name, node in zip(names, nodes, strict=True) if name}
@@ -93,8 +92,7 @@ def quantize(source: Path, target: Path, crops: Crops, keep_float: Collection[st
             case "MatMul":
                 _shrink(openvino, node.input(1), axes=0)
     model.validate_nodes_and_infer_types()
-    provenance = {**manifest.provenance, "calibration": crops.provenance(), INT8: shrunk}
-    write(model, manifest.replace(precision="int8", provenance=provenance), target)
+    write(model, shrunken(manifest, shrunk, calibration=crops.provenance()), target)
 
 
 def write(model: Any, manifest: Manifest, path: Path) -> None:

@@ -168,7 +168,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         nargs="?",
         type=Path,
         default=DEFAULT,
-        help="a trained network (default: model/weights/crnn-lite.safetensors)",
+        help=f"a trained network (default: model/weights/{DEFAULT.name})",
     )
     add_training(parser)
     # A short run in small steps, without the second rounding that bf16 would be.

@@ -19,7 +19,7 @@ from pathlib import Path
 from quantize import cli
 from quantize.calibration import Crops
 from quantize.integer import check_width
-from quantize.layers import INT8, chosen, named
+from quantize.layers import check_float, chosen, named, shrunken
 from quantize.tflite_graph import LoweringError
 from quantize.tflite_lift import lift
 from quantize.tflite_lower import Int8, lower
@@ -55,8 +55,7 @@ def quantize(
         LayerNameError: If a layer to keep is none that would be quantised.
     """
     flatbuffer, manifest = read_parts(source)
-    if manifest.precision != "fp32":
-        raise ModelFileError(f"{source} is {manifest.precision} already: start from the FP32 file")
+    check_float(source, manifest)
     try:
         layers, height = lift(flatbuffer)
     except LoweringError as error:
@@ -68,8 +67,7 @@ def quantize(
     ranges = ranges_of(layers, crops.tensors(manifest.preprocess))
     int8 = Int8(ranges, {places[name] for name in shrunk}, integer_width is not None)
     small = lower(layers, height, integer_width or manifest.preprocess.grid, int8)
-    provenance = {**manifest.provenance, "calibration": crops.provenance(), INT8: shrunk}
-    write(small, manifest.replace(precision="int8", provenance=provenance), target)
+    write(small, shrunken(manifest, shrunk, calibration=crops.provenance()), target)
 
 
 def _places(layers: Sequence[Layer], *, first: bool) -> dict[str, int]:

@@ -131,6 +131,9 @@ def test_steps_without_any_probability_do_no_harm() -> None:
         log_probs[1, :, 1] = 0
         assert [r.text for r in make_decoder("beam", AB)(log_probs)] == ["", "a"]
         assert make_decoder("beam", AB)(log_probs[:0]) == []
+        (impossible,) = make_decoder("greedy", AB)(log_probs[:1])
+        assert impossible.to_dict()["characters"] == []
+        assert impossible.confidence == 0
 
 
 @pytest.mark.parametrize("pattern", ["a+b?", "(ab)*", "[^a]{2,3}", "b.|a", ""])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -169,3 +170,19 @@ def test_a_setting_of_another_decoder_is_told_as_such(tiny_model: Path) -> None:
     told = r"'greedy' has no setting \['pattern'\] \(beam and exhaustive would\)"
     with pytest.raises(DecodeError, match=told):
         Recognizer.load(tiny_model, pattern="a")
+
+
+def test_a_decoder_of_ones_own_may_take_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "of_my_own").mkdir()
+    (tmp_path / "of_my_own" / "any.py").write_text(
+        "class Decoder:\n    def __init__(self, charset, **more):\n        self.more = more\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert make_decoder("of_my_own.any", CHARSET, a=1).more == {"a": 1}
+    assert make_decoder("of_my_own.any", CHARSET).more == {}
+
+
+def test_a_search_without_end_can_be_asked_for() -> None:
+    assert parse_settings("exhaustive", ["budget=inf"]) == {"budget": math.inf}

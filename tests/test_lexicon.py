@@ -209,3 +209,31 @@ def test_words_that_cannot_be_and_impossible_settings_are_refused() -> None:
         make_decoder("lexicon", ABC)
     with pytest.raises(DecodeError, match="expected log-probabilities"):
         read(np.full((4, 7), np.nan, np.float32), ["ab"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"charset"', b'"kharset"'),
+        (b'"ignore_case": true', b'"ignored_case": 0'),
+        (b'"sizes": {', b'"sizes": 7, "x": {'),
+    ],
+)
+def test_a_damaged_head_is_told_as_such(old: bytes, new: bytes, tmp_path: Path) -> None:
+    saved = tmp_path / "words.lexicon"
+    Index.of_words(["abc"], ABC).save(saved)
+    head, end, rest = saved.read_bytes().partition(b"\n")
+    damaged = head.replace(old, new)
+    assert damaged != head
+    saved.write_bytes(damaged.rstrip().ljust(len(head)) + end + rest)
+    with pytest.raises(DecodeError, match=r"words\.lexicon is damaged"):
+        Index.read(saved, ABC)
+
+
+def test_an_arc_that_leads_nowhere_is_damage(tmp_path: Path) -> None:
+    saved = tmp_path / "words.lexicon"
+    index = Index.of_words(["abc"], ABC)
+    index.automaton.target[-1] = 99
+    index.save(saved)
+    with pytest.raises(DecodeError, match="an arc leads nowhere"):
+        Index.read(saved, ABC)

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from model.backend import TorchBackend, load
+from model.backend import TorchBackend, load, pick_device
 from model.checkpoint import load_checkpoint, save_checkpoint, write_safetensors
 from model.config import CONFIGS, ModelConfig
 from model.crnn import CRNN
 from runtime.charset import Charset
-from runtime.errors import EngineError, ModelFileError
+from runtime.errors import EngineError, ModelFileError, UnknownNameError
 from runtime.manifest import Manifest
+from runtime.preprocess import Preprocess
 
 TINY = ModelConfig(name="tiny", channels=(4, 4, 8, 8, 8, 8, 8), hidden=8, layers=1)
 
@@ -98,7 +99,18 @@ def test_damaged_checkpoints_are_refused_in_one_line(tmp_path) -> None:
     narrow = tmp_path / "narrow.safetensors"
     save_checkpoint(narrow, model, manifest.replace(charset=Charset(("a", "b"))))
     missing = tmp_path / "missing.safetensors"
+    high, fast, odd = (tmp_path / f"{name}.safetensors" for name in ("high", "fast", "odd"))
+    save_checkpoint(high, model, manifest.replace(preprocess=Preprocess(height=64)))
+    save_checkpoint(fast, model, manifest.replace(stride=8))
+    model.config = dataclasses.replace(TINY, hidden="8")
+    save_checkpoint(odd, model, manifest)
+    exported = tmp_path / "model.onnx"
+    exported.write_bytes(b"a graph")
     for path, says in [
+        (high, r"a height and a stride of \(64, 4\), its network has \(32, 4\)"),
+        (fast, r"\(32, 8\), its network has \(32, 4\)"),
+        (odd, "makes no network"),
+        (exported, "is a model file: expected the checkpoint"),
         (cut, "no whole"),
         (foreign, "no config"),
         (narrow, "charset"),
@@ -123,10 +135,35 @@ def test_torch_backend_owns_its_output_and_keeps_training_mode() -> None:
 
 
 def test_absent_device_is_refused() -> None:
-    if torch.cuda.is_available():
-        pytest.skip("this machine has the device")
-    with pytest.raises(EngineError, match="cuda"):
-        TorchBackend(CRNN(TINY), Manifest(name="t", charset=Charset.ascii()), device="cuda")
+    for device in ("xpu", "hpu", "abacus", *([] if torch.cuda.is_available() else ["cuda"])):
+        with pytest.raises(EngineError, match=f"torch cannot use device '{device}'"):
+            TorchBackend(CRNN(TINY), Manifest(name="t", charset=Charset.ascii()), device=device)
+
+
+@pytest.mark.parametrize(("name", "auto"), [("auto", True), ("cuda", True), ("cuda:2", False)])
+def test_each_process_of_a_machine_gets_a_gpu_of_its_own(
+    name: str, auto: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "empty", lambda *_, **__: None)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert pick_device(name) == torch.device("cuda", 1 if auto else 2)
+
+
+@pytest.mark.parametrize("name", ["resnet", "os.path", "../vgg"])
+def test_an_unknown_backbone_is_refused(name: str) -> None:
+    with pytest.raises(UnknownNameError, match="no backbone"):
+        CRNN(dataclasses.replace(TINY, backbone=name))
+
+
+def test_what_fp16_cannot_hold_is_kept_whole(tmp_path) -> None:
+    model = CRNN(TINY)
+    norm = next(m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d))
+    norm.running_var.fill_(1e5)
+    save_checkpoint(tmp_path / "x.safetensors", model, Manifest("tiny", Charset.ascii()))
+    kept = load_checkpoint(tmp_path / "x.safetensors").model
+    norm = next(m for m in kept.modules() if isinstance(m, torch.nn.BatchNorm2d))
+    assert torch.all(norm.running_var == 1e5)
 
 
 def test_a_width_is_counted_in_eights() -> None:

@@ -93,3 +93,9 @@ def test_what_is_no_pattern_is_refused(pattern: str, reason: str) -> None:
 def test_symbols_have_no_patterns() -> None:
     with pytest.raises(DecodeError, match="charsets of characters"):
         compile_pattern("a", Charset(("clef", "C4"), separator=" "))
+
+
+@pytest.mark.parametrize("character", "1²٣¼")
+def test_a_digit_is_what_pythons_expressions_call_one(character: str) -> None:
+    automaton = compile_pattern(r"\d|z", Charset((character, "z")))
+    assert automaton.accepts_text([1]) is bool(re.fullmatch(r"\d", character))

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from model.checkpoint import (
     read_safetensors,
     write_safetensors,
 )
+from model.data.loading import load_batches
 from model.data.sampling import Batch
-from model.settings import LAST
+from model.settings import LAST, parse
 from model.setup import pick_precision
 from model.state import read_settings
 from model.train import Trainer, main
@@ -159,3 +161,19 @@ def test_a_run_of_one_process_is_not_resumed_by_two(
         main(["--out", str(tmp_path), "--resume"])
     said = capsys.readouterr().err
     assert f"the run in {tmp_path} has 1 process, not 2" in said
+
+
+def test_the_process_that_saves_nothing_claims_nothing(numbers, tmp_path, monkeypatch) -> None:
+    def failing(trainer: Trainer) -> Iterator[Batch]:
+        yield next(load_batches(trainer.job.chunks, 0, 9, workers=0))
+        raise CrnnError("no more")
+
+    monkeypatch.setattr(Trainer, "batches", failing)
+    for rank, told in ((0, "no more. Step 1 is saved: go on with"), (1, "no more")):
+        trainer = Trainer(parse(options(numbers, tmp_path / str(rank), "--steps", "9")))
+        trainer.settings.out.mkdir()
+        trainer.rank = rank
+        with pytest.raises(CrnnError, match=told) as caught:
+            trainer.run()
+        assert ("is saved" in str(caught.value)) is (rank == 0)
+        assert (trainer.settings.out / LAST).exists() is (rank == 0)

@@ -12,7 +12,9 @@ from model.checkpoint import load_checkpoint
 from model.endings import go_on
 from model.options import split_weight
 from model.settings import parse
+from model.start import first_network
 from model.train import main
+from quantize.calibration import Crops
 
 
 @pytest.mark.parametrize(
@@ -206,3 +208,20 @@ def test_a_line_to_go_on_with_can_be_pasted(numbers, tmp_path) -> None:
     settings = parse(["--out", str(tmp_path / "a run"), "--data", str(numbers)])
     command = shlex.split(go_on(settings).split("`")[1])
     assert command[command.index("--out") + 1] == str(tmp_path / "a run")
+
+
+def test_what_would_be_ignored_is_refused(numbers, tmp_path, capsys, monkeypatch) -> None:
+    with pytest.raises(SystemExit):
+        main(options(numbers, tmp_path / "run", "--teacher-weight", "2"))
+    assert "--teacher-weight is of a --teacher" in capsys.readouterr().err
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(SystemExit):
+        main(options(numbers, tmp_path / "run", "--device", "cuda:1"))
+    assert "would be that of all 2 processes" in capsys.readouterr().err
+
+
+def test_a_folder_is_told_by_its_name_wherever_one_stands(numbers, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(numbers)
+    assert Crops.load(".").name == numbers.name
+    _, manifest, _ = first_network(parse(["--out", str(tmp_path / "run"), "--data", "."]))
+    assert f"{numbers.name} x 1" in manifest.provenance["trained_on"]

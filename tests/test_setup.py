@@ -111,3 +111,18 @@ def test_the_loss_is_a_mean_over_texts_of_any_length() -> None:
     ]
     together = ctc_loss(log_probs, torch.cat(texts), torch.tensor([1, 4]))
     torch.testing.assert_close(together, sum(alone) / 2)
+
+
+@pytest.mark.parametrize(
+    ("more", "decay"),
+    [
+        ([], 0.01),
+        (["--optimizer", "adadelta"], 0),
+        (["--optimizer", "adadelta", "--weight-decay", "0.5"], 0.5),
+    ],
+)
+def test_weight_decay_is_the_optimizers_own_or_what_is_asked(
+    numbers, tmp_path, more: list[str], decay: float
+) -> None:
+    trainer = Trainer(parse(options(numbers, tmp_path, *more)))
+    assert trainer.state.optimizer.param_groups[0]["weight_decay"] == decay

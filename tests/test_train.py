@@ -192,9 +192,9 @@ def test_the_best_step_is_the_most_exact_one_not_what_the_protocol_makes_of_it(
 def test_crops_too_wide_to_train_on_are_told_and_all_of_them_refused(
     numbers, tmp_path, capfd, workers
 ) -> None:
-    for name, width in (("short", 96), ("wide", 600)):
+    for name, width in (("short", 96), ("wide", 600), ("odd", 96)):
         cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((32, width), 200, np.uint8))
-    (tmp_path / "labels.tsv").write_text("short.png\t12\nwide.png\t34\nshort.png\tx\n")
+    (tmp_path / "labels.tsv").write_text("short.png\t12\nwide.png\t34\nodd.png\tx\n")
     more = ["--data", str(tmp_path), "--steps", "1", "--unknown", "skip", "--workers", workers]
     assert main([*options(numbers, tmp_path / "one", *more)]) == 0
     told = capfd.readouterr().err
@@ -246,6 +246,18 @@ def test_gradients_that_are_not_finite_are_not_applied(numbers, tmp_path) -> Non
     trainer.train_step(batch)
     assert not any(map(torch.equal, model.parameters(), before))
     assert all(weight.isfinite().all() for weight in model.parameters())
+
+
+def test_a_picture_of_no_numbers_does_not_end_a_run(numbers, tmp_path) -> None:
+    trainer = Trainer(parse(options(numbers, tmp_path, "--steps", "3")))
+    batch, state = next(trainer.batches()), trainer.state
+    before = {k: v.clone() for k, v in state.model.state_dict().items()}
+    trainer.train_step(batch._replace(tensor=batch.tensor * math.nan))
+    after = state.model.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    trainer.train_step(batch)
+    for tensor in (*state.model.state_dict().values(), *state.ema.model.state_dict().values()):
+        assert tensor.isfinite().all()
 
 
 def test_gradients_are_clipped(numbers, tmp_path) -> None:

@@ -57,8 +57,10 @@ def make_decoder(name: str, charset: Charset, **settings: Any) -> Decoder:
         DecodeError: If the decoder has no such setting, needs one, or refuses a value.
     """
     kind, known = _settings(name)
-    unknown = sorted(set(settings) - set(known))
-    missing = [k for k, p in known.items() if p.default is p.empty and k not in settings]
+    anything = {k for k, p in known.items() if p.kind is p.VAR_KEYWORD}
+    unknown = [] if anything else sorted(set(settings) - set(known))
+    needed = {k for k, p in known.items() if p.default is p.empty}
+    missing = sorted(needed - anything - set(settings))
     if unknown or missing:
         reason = f"has no setting {unknown}" if unknown else f"needs {missing}"
         there = names.available(__name__, "Decoder") if unknown else []

@@ -37,7 +37,9 @@ class Decoder:
             text fits, the reading is the greedy one, and `constrained` is False.
     """
 
-    def __init__(self, charset: Charset, budget: int = 10_000, pattern: str | None = None) -> None:
+    def __init__(
+        self, charset: Charset, budget: float = 10_000, pattern: str | None = None
+    ) -> None:
         """Check the settings."""
         check_kind(Real, "a number", budget=budget)  # or math.inf
         if not budget >= 1:

@@ -127,18 +127,21 @@ class Index:
                 start = stop + -stop % _ALIGN
             if start != len(data) or parts["first"][-1] != len(parts["target"]):
                 raise ValueError("its parts do not fill it")
-        except (ValueError, KeyError, IndexError) as error:
+            if parts["target"].max(initial=0) >= len(parts["accepts"]):
+                raise ValueError("an arc leads nowhere")
+            spelling, folded = told["charset"], told["ignore_case"]
+        except (ValueError, KeyError, IndexError, TypeError) as error:
             raise DecodeError(
                 f"the lexicon {os.fspath(path)} is damaged ({error}): build it again"
             ) from None
-        if told["charset"] != [*charset.tokens, charset.separator]:
+        if spelling != [*charset.tokens, charset.separator]:
             raise DecodeError(
                 f"the lexicon {os.fspath(path)} was built for another charset "
-                f"({''.join(told['charset'])[:120]}): build it again from its words"
+                f"({str(spelling)[:120]}): build it again from its words"
             )
-        if told["ignore_case"] != ignore_case:
+        if folded != ignore_case:
             raise DecodeError(
-                f"the lexicon {os.fspath(path)} was built with ignore_case={told['ignore_case']}, "
+                f"the lexicon {os.fspath(path)} was built with ignore_case={folded}, "
                 f"and ignore_case={ignore_case} is asked for"
             )
         return cls(charset, ignore_case, Automaton(**parts))

@@ -23,7 +23,7 @@ from runtime.errors import DecodeError
 
 _MAX_STATES = 10_000
 _KINDS: dict[str, Callable[[str], bool]] = {
-    "d": str.isdigit,
+    "d": str.isdecimal,
     "w": lambda c: c.isalnum() or c == "_",
     "s": str.isspace,
 }

@@ -148,7 +148,12 @@ class Recognition:
 
     @cached_property
     def characters(self) -> tuple[Character, ...]:
-        """The tokens with their confidences and spans, from the best alignment of the text."""
+        """The tokens with their confidences and spans, from the best alignment of the text.
+
+        An impossible text, of probability 0, has no alignment, and so no characters.
+        """
+        if self.log_prob == -math.inf:
+            return ()
         path = ctc.align(self.evidence, self._columns)
         characters = []
         for index, (token, column) in enumerate(zip(self.tokens, self._columns, strict=True)):
