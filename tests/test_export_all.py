@@ -137,6 +137,9 @@ def test_a_wrong_file_is_not_written_nor_what_is_made_of_it_and_the_others_are(
     assert "logits differ by 0.01" in printed.err
     assert "error: not every format was made: 1 failed (onnx)" in printed.err
     assert "tiny-int8.npz" in printed.out
+    assert run(home, tmp_path, "--int8", "--margin", 100, "--json") == 1
+    (why,) = json.loads(capsys.readouterr().out)["failed"].values()
+    assert "logits differ by 0.01" in why  # not that more was made of it
 
 
 def test_of_a_network_that_is_sure_of_nothing_every_format_is_refused_by_itself(
