@@ -79,6 +79,16 @@ def test_what_is_proven_is_the_most_probable(steps: int, seed: int, spread: floa
         assert reading.text == ranking(log_probs)[0][1]
 
 
+@pytest.mark.parametrize("width", [2, 3])
+def test_the_reading_is_the_best_of_all_the_texts_that_the_beam_ends_with(width: int) -> None:
+    log_probs = random_log_probs(40, 5, 3, seed=1, spread=1)
+    readings = make_decoder("beam", AB, width=width)(log_probs)
+    ended = make_decoder("beam", AB, width=width, alternatives=9)(log_probs)
+    for rows, reading, first in zip(log_probs, readings, ended, strict=True):
+        texts = {first.text, *(other.text for other in first.alternatives)}
+        assert reading.text == next(text for _, text in ranking(rows) if text in texts)
+
+
 def test_a_clear_reading_is_proven_and_a_vague_one_is_not() -> None:
     assert read(random_log_probs(9, 3, seed=0, spread=9)).proven
     assert not read(random_log_probs(9, 3, seed=0, spread=0.1), width=2).proven
@@ -145,6 +155,20 @@ def test_a_pattern_leaves_the_best_text_that_matches(pattern: str, steps: int, s
     reading = read(log_probs, width=300, pattern=pattern)
     assert reading.constrained is bool(matching)
     assert reading.text == (matching[0] if matching else ranking(log_probs)[0][1])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "probs"),
+    [
+        ("ab", "ab", [[0.8, 0.1, 0.1], [0.8, 0.1, 0.1]]),  # an empty beginning comes too late
+        ("bab|a", "a", [[0.1, 0.3, 0.6], [0.4, 0.3, 0.3]]),  # and so does one of the first b
+    ],
+)
+def test_no_place_in_the_beam_goes_to_what_can_no_longer_match(
+    pattern: str, text: str, probs: list[list[float]]
+) -> None:
+    reading = read(np.log(np.array(probs, dtype=np.float32)), width=1, pattern=pattern)
+    assert (reading.text, reading.constrained) == (text, True)
 
 
 def test_a_pattern_holds_against_the_picture() -> None:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
+import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from quantize.calibration import Crops
+from quantize.calibration import MIN_CROPS, Crops
 from quantize.onnx import restamp
-from quantize.verify import Contender, VerificationError, compare
+from quantize.verify import Contender, VerificationError, compare, compare_all, seal
+from runtime.backends import open_backend
 from runtime.charset import Charset
 from runtime.labels import LabelledFolder
 from runtime.metrics import score
 from runtime.recognizer import Recognizer
 from tests.quantizing import broken, relabelled
-from tests.tiny import CHARSET, build_tiny, tiny_manifest
+from tests.tiny import CHARSET, Fake, build_tiny, tiny_manifest
 
 
 def test_a_file_compared_with_itself_is_no_different(model: Path, crops_folder: Path) -> None:
@@ -75,6 +79,95 @@ def test_a_loss_of_just_the_margin_passes(
     comparison = dataclasses.replace(same, reference=sides[0], candidate=sides[1])
     with contextlib.nullcontext() if passes else pytest.raises(VerificationError, match="falls by"):
         comparison.demand(margin, tolerance=None)
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("accuracy", ["Ab", "x"], ["y", "x"]),  # which is right but for its case
+        ("exact", ["ab", "x"], ["aB", "x"]),
+    ],
+)
+def test_each_of_two_figures_that_falls_alone_is_a_loss(
+    name: str, before: list[str], after: list[str], model: Path, crops_folder: Path
+) -> None:
+    contender = Contender.open(model)
+    same = compare(contender, contender, Crops.load(crops_folder))
+    sides = [
+        dataclasses.replace(same.candidate, score=score(["ab", "z"], readings))
+        for readings in (before, after)
+    ]
+    comparison = dataclasses.replace(same, reference=sides[0], candidate=sides[1])
+    comparison.demand(50, tolerance=1)
+    for tolerance in (None, 1):
+        with pytest.raises(VerificationError) as told:
+            comparison.demand(49, tolerance)
+        assert f"{name} falls by 50.00 points (margin: 49)" in str(told.value)
+        assert str(told.value).count("falls by") == 1
+
+
+def test_logits_that_are_no_numbers_are_not_the_same(model: Path, crops_folder: Path) -> None:
+    contender = Contender.open(model)
+    same = compare(contender, contender, Crops.load(crops_folder))
+    for difference in (math.nan, math.inf):
+        with pytest.raises(VerificationError, match=f"logits differ by {difference}"):
+            dataclasses.replace(same, max_difference=difference).demand(100, tolerance=1e-3)
+
+
+def known(name: str, probs: list[list[float]]) -> Contender:
+    """A network that says the same of every picture."""
+
+    class Known(Fake):
+        def __call__(self, tensor: np.ndarray) -> np.ndarray:
+            return self.logits.repeat(len(tensor), axis=0)
+
+    return Contender(name, Known(np.log(np.array([probs], dtype=np.float32))), 0)
+
+
+def test_the_divergence_is_the_references_from_the_candidate(crops_folder: Path) -> None:
+    rest = [1e-9] * (CHARSET.num_classes - 2)
+    reference = known("a", [[0.5, 0.5, *rest], [0.8, 0.2, *rest]])
+    candidate = known("b", [[0.9, 0.1, *rest], [0.5, 0.5, *rest]])
+    found = compare(reference, candidate, Crops.load(crops_folder))
+    # .5 ln(.5 / .9) + .5 ln(.5 / .1), and .8 ln(.8 / .5) + .2 ln(.2 / .5)
+    assert found.divergence == pytest.approx((0.510826 + 0.192745) / 2, abs=1e-5)
+    assert found.max_difference == pytest.approx(math.log(0.5 / 0.1), abs=1e-5)
+    assert found.same_steps == 1  # of equals the first
+
+
+def test_of_several_calls_the_fastest_counts(
+    crops_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+
+    class Slow(Fake):
+        """One that takes so many milliseconds in turn."""
+
+        def __init__(self, *takes_ms: int) -> None:
+            super().__init__(np.zeros((1, 3, CHARSET.num_classes), np.float32))
+            self.takes_ms = itertools.cycle(takes_ms)
+
+        def __call__(self, tensor: np.ndarray) -> np.ndarray:
+            nonlocal now
+            now += next(self.takes_ms) / 1e3
+            return self.logits.repeat(len(tensor), axis=0)
+
+    monkeypatch.setattr("quantize.verify.time.perf_counter", lambda: now)
+    reference, candidate = Contender("a", Slow(7, 4, 9), 0), Contender("b", Slow(2, 8, 6), 0)
+    (found,) = compare_all(reference, [candidate], Crops.load(crops_folder), calls=3)
+    assert found.reference.median_ms == pytest.approx(4)
+    assert found.candidate.median_ms == pytest.approx(2)
+    assert float(found.ratio) == pytest.approx(0.5)
+
+
+def test_what_was_measured_before_stays_in_the_manifest(tmp_path: Path, crops_folder: Path) -> None:
+    before = {"int8": {"n": 7}, "fp32": {"n": 8}}
+    path = build_tiny(tmp_path / "tiny.onnx", tiny_manifest(metrics=before))
+    comparison = compare(Contender.open(path), Contender.open(path), Crops.load(crops_folder))
+    assert seal(path, comparison, restamp).candidate.selftest.ok
+    after = open_backend(path).manifest.metrics
+    assert after == {"int8": {"n": 7}, "fp32": comparison.metrics()}
+    assert after["fp32"]["n"] == 4 * MIN_CROPS
 
 
 def test_crops_that_not_even_the_reference_reads_judge_no_int8_file(

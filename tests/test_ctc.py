@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.decoders.checks import check_log_probs
+from runtime.decoders.checks import check_log_probs, check_logits
 from runtime.decoders.ctc import align, forward_sum, gradient, occupancy
 from runtime.errors import DecodeError
 
@@ -99,6 +100,32 @@ def test_very_improbable_texts_keep_a_finite_score() -> None:
     assert np.isfinite(forward_sum(log_probs, [[1, 2] * 100]))
 
 
+def slow_sum(log_probs: np.ndarray, text: list[int]) -> float:
+    """A text's score in log space, state by state."""
+    states = [0, *(k for token in text for k in (token, 0))]
+    far = [2 if s > 1 and k not in (0, states[s - 2]) else 1 for s, k in enumerate(states)]
+    ways = [0.0, *[-math.inf] * (len(states) - 1)]  # before the first step
+    for row in log_probs.astype(np.float64):
+        ways = [
+            float(row[k] + np.logaddexp.reduce(ways[max(0, s - far[s]) : s + 1]))
+            for s, k in enumerate(states)
+        ]
+    return float(np.logaddexp.reduce(ways[-2:]))
+
+
+def test_a_sum_that_floats_hardly_hold_is_as_exact_as_any() -> None:
+    rows, text = random_log_probs(30, 3, seed=0), [1, 2, 2, 1] * 4
+    penalties = np.linspace(42, 50, 40, dtype=np.float32)  # of all tokens
+    log_probs = rows - penalties[:, None, None] * np.array([0, 1, 1], dtype=np.float32)
+    found = forward_sum(log_probs, [text] * len(log_probs))
+    expected = [slow_sum(image, text) for image in log_probs]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+    relative = (found - log_probs.max(axis=2).sum(axis=1)) / math.log(10)
+    assert relative[0] > -308
+    assert relative[-1] < -324
+    assert sum(-323 < exponent < -314 for exponent in relative) > 3  # floats of few digits
+
+
 def test_ties_go_to_the_alignment_that_is_soonest_through() -> None:
     even = np.full((4, 3), -np.log(3), dtype=np.float32)
     assert align(even, [1, 2]).tolist() == [0, 1, -1, -1]
@@ -178,6 +205,14 @@ def test_steps_beyond_the_length_do_not_count(length: int, seed: int) -> None:
         assert found[1] == pytest.approx(forward_sum(log_probs[1:], [text])[0])
 
 
+def test_a_length_leaves_the_callers_array_alone() -> None:
+    for shape in ((1, 6, 3), (6, 3)):
+        log_probs = random_log_probs(*shape, seed=0)
+        before = log_probs.copy()
+        assert np.isneginf(check_log_probs(log_probs, 3, lengths=[2])[0, 2:, 1:]).all()
+        np.testing.assert_array_equal(log_probs, before)
+
+
 @pytest.mark.parametrize("lengths", [[3], [0, 3], [3, 7]])
 def test_impossible_lengths_are_refused(lengths: list[int]) -> None:
     with pytest.raises(DecodeError, match="expected 2 lengths of 1 to 6 time steps"):
@@ -205,3 +240,8 @@ def test_what_is_no_log_probability_is_refused(value: float) -> None:
 def test_rounding_and_log_zero_are_let_pass() -> None:
     check_log_probs(np.array([[[1e-6, -np.inf]]], np.float32), 2)
     check_log_probs(np.zeros((0, 5, 2), np.float32), 2)
+
+
+@pytest.mark.parametrize("size", [1e19, 3e38])  # whose squares are beyond float32
+def test_logits_may_be_as_large_as_floats_are(size: float) -> None:
+    check_logits(np.array([[[size, -size], [0, 1]]], np.float32), 2)

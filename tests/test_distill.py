@@ -30,6 +30,17 @@ def test_a_student_comes_to_say_what_its_teacher_says(collapse, tmp_path) -> Non
     torch.testing.assert_close(student.log_softmax(-1), expected, atol=0.02, rtol=0)
 
 
+def test_the_divergence_is_the_teachers_from_the_student(tmp_path) -> None:
+    path = small_checkpoint(tmp_path / "teacher.safetensors")
+    teacher = Teacher(path, load_checkpoint(path).manifest, torch.device("cpu"), None)
+    told = torch.tensor([[[0.5, 0.5], [0.8, 0.2]], [[0.5, 0.5], [0.5, 0.5]]])
+    said = torch.tensor([[[0.9, 0.1], [0.5, 0.5]], [[0.5, 0.5], [0.5, 0.5]]])
+    teacher.model = lambda tensor: told.log()  # type: ignore[assignment]
+    # .5 ln(.5 / .9) + .5 ln(.5 / .1), and .8 ln(.8 / .5) + .2 ln(.2 / .5); two pictures
+    expected = (0.510826 + 0.192745) / 2
+    assert teacher.loss(torch.zeros(2, 1, 32, 64), said.log()) == pytest.approx(expected, abs=1e-5)
+
+
 def test_a_teacher_changes_what_is_learnt(numbers, tmp_path) -> None:
     teacher = small_checkpoint(tmp_path / "teacher.safetensors")
     steps = ["--steps", "2"]

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from test_looks import Upright
+from tiny import crops
 
 from model import evaluate
+from model.evaluate import evaluate as measure
 from model.evaluate import main
 from runtime.labels import LabelledFolder
 from runtime.recognizer import Recognizer
@@ -99,6 +102,15 @@ def test_a_sheet_without_misreadings_is_told_to_be_empty(tiny_model, tmp_path, c
     crops = write(tmp_path / "crops", ("a.png", 90, text))
     assert main([str(tiny_model), str(crops), "--errors", str(tmp_path / "e.png")]) == 0
     assert "nothing was misread" in capsys.readouterr().err
+
+
+def test_a_network_is_measured_by_its_first_look() -> None:
+    image = crops(1, seed=5)[0]
+    backend = Upright(image, 0.75, look_again=0.6)
+    assert Recognizer(backend)(image).text == "ab"  # at the second look that it recommends
+    backend.calls = 0
+    assert measure(backend, [(image, "ab")] * 3).exact == 0
+    assert backend.calls == 1
 
 
 def test_labels_with_spaces_around_them_are_told(tiny_model, tmp_path, capsys) -> None:

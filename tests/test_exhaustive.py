@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import re
 
 import numpy as np
@@ -33,6 +34,12 @@ def test_it_equals_trying_everything(steps: int, seed: int, spread: float) -> No
     (prob, text), *_ = ranking(log_probs)
     assert (reading.text, reading.proven) == (text, True)
     assert reading.confidence == pytest.approx(prob, rel=1e-5)
+
+
+def test_a_lead_of_less_than_a_thousandth_counts() -> None:
+    step = [math.sqrt(0.4999), 1 - math.sqrt(0.4999)]
+    reading = read(np.log(np.array([step, step], dtype=np.float32)), Charset(("a",)))
+    assert (reading.text, reading.proven) == ("a", True)  # 0.5001, and nothing at all has 0.4999
 
 
 @settings(max_examples=20)

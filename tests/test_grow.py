@@ -43,6 +43,16 @@ def test_a_deeper_network_starts_with_the_reading_of_the_small_one(trained) -> N
     assert torch.equal(deep(tensor).argmax(-1), expected)
 
 
+@pytest.mark.parametrize("layers", [2, 3])
+def test_a_deeper_network_starts_with_about_the_logits_of_the_small_one(trained, layers) -> None:
+    tensor = torch.randn(3, 1, 32, 96)
+    deep = grow(trained, dataclasses.replace(LARGE, layers=layers)).eval()(tensor)
+    expected = trained(tensor)
+    near = expected.abs() < 1
+    assert (deep - expected)[near].abs().max() < 0.1 * (layers - 1)  # a further layer takes a tenth
+    assert 1 < deep.abs().max() < expected.abs().max()  # what is large is compressed
+
+
 def test_a_wider_last_kernel_sees_its_old_columns(trained) -> None:
     tensor = torch.randn(3, 1, 32, 96)
     columns = grow(trained, dataclasses.replace(LARGE, collapse=(2, 2))).eval().backbone(tensor)

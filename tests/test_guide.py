@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-from training import copy_of
+from training import copy_of, small_checkpoint
 
 from model.checkpoint import read_safetensors
 from model.config import ModelConfig
@@ -21,7 +21,7 @@ from model.data.datasets import Mixture, Part
 from model.data.sampling import Batch, Chunks
 from model.guide import REACH, SIZE, Guide
 from model.losses import Losses
-from model.settings import LAST
+from model.settings import LAST, parse
 from model.train import Trainer, main
 from quantize.qat import Rounded
 from runtime.charset import Charset
@@ -214,6 +214,17 @@ def test_a_guided_run_goes_on_exactly_and_its_checkpoints_are_as_ever(crops, tmp
         assert {k: v.shape for k, v in guided.items()} == {k: v.shape for k, v in plain.items()}
     log = [json.loads(line) for line in (whole / "log.jsonl").read_text().splitlines()]
     assert {"loss", "guide"} < log[0].keys()
+
+
+def test_the_heads_loss_counts_as_much_as_is_said(crops, tmp_path) -> None:
+    start, taught = small_checkpoint(tmp_path / "small.safetensors"), []
+    for weight in ("0.5", "2"):
+        more = ["--guide-weight", weight, "--clip", "1e9", "--finetune", str(start)]
+        trainer = Trainer(parse(argv(crops, tmp_path / weight, *more)))
+        trainer.train_step(next(trainer.batches()))
+        taught.append(trainer.state.guide.names.weight.grad)
+    assert taught[0].abs().max() > 1e-3
+    torch.testing.assert_close(taught[1], 4 * taught[0])
 
 
 def test_what_counts_less_than_nothing_is_refused(crops, tmp_path, capsys) -> None:

@@ -65,6 +65,41 @@ def test_a_line_is_read_as_it_stands_alone() -> None:
     assert Recognizer(Upright(endless))(endless).turned == 0
 
 
+@pytest.mark.parametrize("height", [59, 60])
+def test_one_and_a_half_times_as_high_as_wide_is_tall(height: int) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (height, 40), dtype=np.uint8)
+    turned = 90 if height == 60 else 0
+    assert Recognizer(Upright(np.rot90(picture)))(picture).turned == turned
+    assert Recognizer(Upright(np.rot90(picture))).batch([picture])[0].turned == turned
+
+
+@pytest.mark.parametrize(
+    ("upright", "across", "text"),
+    [(0.91, 0.99, "a"), (0.89, 0.99, "b"), (0.89, 0.88, "a"), (0.6, 0.7, "b")],
+)
+def test_only_a_tall_picture_that_is_surely_read_as_it_stands_is_not_turned(
+    upright: float, across: float, text: str
+) -> None:
+    tall = np.zeros((120, 20), np.uint8)  # 64 columns of a tensor, and 192 when turned
+
+    class Graded(Fake):
+        """Reads `a` as it stands, `b` when turned, with probabilities that are given."""
+
+        def __call__(self, tensor: np.ndarray) -> np.ndarray:
+            widths.append(tensor.shape[-1])
+            token, p = (1, upright) if tensor.shape[-1] == 64 else (2, across)
+            probs = np.full((1, tensor.shape[-1] // STRIDE, 11), 1e-12, np.float32)
+            probs[:, :, 0] = 1
+            probs[0, 3, [0, token]] = 1 - p, p
+            return np.log(probs)
+
+    widths: list[int] = []
+    reading = Recognizer(Graded(np.empty(0)))(tall)
+    assert (reading.text, reading.turned) == (text, 90 * (text == "b"))
+    assert reading.confidence == pytest.approx(upright if text == "a" else across, abs=1e-4)
+    assert widths == ([64] if upright > 0.9 else [64, 192, 192])
+
+
 @pytest.mark.parametrize(("stretch", "looks"), [(1, 1), (0.75, 2), (1.4, 3), (2, 3)])
 def test_an_unsure_reading_gets_second_looks(stretch: float, looks: int) -> None:
     image, other = crops(2, seed=5)
@@ -95,6 +130,16 @@ def test_a_turned_picture_is_looked_at_again_as_it_was_turned() -> None:
     assert found.characters[1].start == pytest.approx(5 * STRIDE * line.shape[0] / 32 / 1.4)
     assert recognizer.batch([tall])[0] == found
     assert Recognizer(sure)(tall).text != "ab"
+
+
+def test_a_turned_line_is_not_made_longer_than_the_model_takes() -> None:
+    line = np.random.default_rng(0).integers(0, 256, (32, 2000), dtype=np.uint8)
+    upright = Upright(line)
+    recognizer = Recognizer(upright, look_again=0.7)
+    recognizer.backend = lambda tensor: upright(tensor) * 0.3  # not sure enough
+    reading = recognizer(np.rot90(line, 3))
+    assert (reading.text, reading.turned) == ("ab", 90)
+    assert upright.calls == 4  # as it stands, turned twice, and narrower; wider, it would be 2,800
 
 
 def test_a_reading_as_it_must_be_outweighs_a_surer_one_that_is_not() -> None:

@@ -13,7 +13,7 @@ import pytest
 from export.openvino import convert
 from quantize.calibration import Crops
 from quantize.cli import deliver
-from quantize.openvino import CONV_LEVELS, _ranges, load_engine, quantize, restamp, write
+from quantize.openvino import _limit, _ranges, load_engine, quantize, restamp, write
 from quantize.verify import Contender
 from runtime.backends import model_files, model_size, open_backend
 from runtime.backends import openvino as engine
@@ -84,13 +84,20 @@ def test_int8_keeps_weights_in_one_byte_and_lstms_in_float(home: Path) -> None:
     nodes = model.get_ordered_ops()
     limits = [node for node in nodes if node.get_type_name() == "FakeQuantize"]
     assert len(limits) == 6  # what six of seven convolutions give to the next
+    lows = [node.input(1).get_source_output().get_node().get_data().item() for node in limits]
+    assert lows == [0] * 6  # behind ReLUs
+    every = []
     for node in nodes:
         if node.get_type_name() == "Convolution":
             floats = node.input(1).get_source_output().get_node()
             values = floats.input(0).get_source_output().get_node()
             levels = values.input(0).get_source_output().get_node().get_data()
             assert levels.dtype == np.int8
-            assert np.abs(levels.astype(int)).max() == CONV_LEVELS
+            every.append(levels.ravel().astype(int))
+    # Seven bits: processors without VNNI add two products, with 255 at most, in 16 bits.
+    largest = [2 * 255 * np.abs(levels).max() for levels in every]
+    assert all(2**15 * 0.97 < sum_of_two < 2**15 for sum_of_two in largest)
+    assert 100 < len(np.unique(np.concatenate(every))) < 128
     before = [
         node.input(0).get_source_output().get_node().get_type_name()
         for node in nodes
@@ -99,6 +106,27 @@ def test_int8_keeps_weights_in_one_byte_and_lstms_in_float(home: Path) -> None:
     assert before[1:] == ["FakeQuantize"] * 3  # so these poolings work on int8, too
     sizes = [(home / name).with_suffix(".bin").stat().st_size for name in ("tiny.xml", "int8.xml")]
     assert sizes[1] < 0.5 * sizes[0]  # so small a network has more scales than weights
+
+
+@pytest.mark.parametrize(
+    ("over", "bounds"),
+    [
+        ((0.0, 6.0), (0.0, 6.0)),
+        ((-2.0, 6.0), (-6 * 128 / 127, 6)),
+        ((-6.0, 2.0), (-6 * 128 / 127, 6)),
+    ],
+)
+def test_what_is_never_negative_has_all_levels_above_0(over, bounds) -> None:
+    opset = load_engine().opset13
+    output = opset.parameter([3], np.float32).output(0)
+    reader = opset.relu(output)
+    _limit(load_engine(), output, *over)
+    limit = reader.input(0).get_source_output().get_node()
+    found = [limit.input(k).get_source_output().get_node().get_data().item() for k in range(1, 5)]
+    assert found == pytest.approx([*bounds] * 2)
+    assert limit.get_attributes()["levels"] == 256
+    levels = np.linspace(*bounds, 256)
+    assert np.abs(levels).min() < 1e-6  # 0 is one of them, as padding needs it
 
 
 def test_a_manifest_survives_with_all_its_characters(file: Path) -> None:

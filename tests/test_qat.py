@@ -75,6 +75,16 @@ def test_an_activation_takes_256_values_of_which_0_is_one() -> None:
         assert (rounded[:-1] - x).abs().max() <= (x.max() - min(0, x.min())) / 510 * 1.01 + 1e-6
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_activation_far_from_0_is_rounded_as_if_0_were_among_it(sign: int) -> None:
+    x = sign * torch.linspace(5, 6, 1001)
+    rounded = round_activation(x)
+    steps = rounded * 255 / 6
+    torch.testing.assert_close(steps, steps.round(), atol=1e-4, rtol=0)
+    assert len(rounded.unique()) == 44  # of the 256 from 0 to 6, those from 5 (212.5) on
+    assert (rounded - x).abs().max() <= 6 / 510 * 1.001
+
+
 def test_the_gradient_goes_straight_through() -> None:
     weight = torch.randn(2, 1, 3, 3, requires_grad=True)
     round_weight(weight, levels=2).sum().backward()

@@ -67,6 +67,20 @@ def test_convolution_weights_use_seven_bits(model: Path, crops_folder: Path) -> 
     assert 32 < np.abs(levels.astype(int)).max() <= 64
 
 
+def test_a_linear_layers_weights_have_no_sign_and_one_scale(
+    model: Path, crops_folder: Path
+) -> None:
+    # Signed ones, times activations without a sign, saturate on x86 processors without VNNI.
+    target = model.with_name("int8.onnx")
+    quantize(model, target, Crops.load(crops_folder))
+    graph = onnx.load(target).graph
+    constants = {t.name: t for t in graph.initializer}
+    (linear,) = [node for node in graph.node if node.op_type == "MatMulInteger"]
+    weight, zero = (constants[linear.input[k]] for k in (1, 3))
+    assert weight.data_type == zero.data_type == onnx.TensorProto.UINT8
+    assert np.prod(zero.dims, dtype=int) == 1
+
+
 def test_quantising_says_nothing_to_the_log(
     model: Path, crops_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -80,6 +94,18 @@ def test_halves_are_disjoint_complete_and_the_same_every_time(crops_folder: Path
     assert sorted([*first.indices, *second.indices]) == list(range(4 * MIN_CROPS))
     assert first.indices == Crops.load(crops_folder).halves()[0].indices
     assert first.provenance()["sha256"] != second.provenance()["sha256"]
+
+
+def test_the_hash_of_crops_is_of_their_pictures_and_of_their_labels(
+    crops_folder: Path, tmp_path: Path
+) -> None:
+    same = relabelled(crops_folder, tmp_path / "same", 4 * MIN_CROPS)
+    texts = relabelled(crops_folder, tmp_path / "texts", 4 * MIN_CROPS - 1)
+    picture = relabelled(crops_folder, tmp_path / "picture", 4 * MIN_CROPS)
+    (picture / "0.png").write_bytes((picture / "1.png").read_bytes())
+    told = [Crops.load(f).provenance()["sha256"] for f in (crops_folder, same, texts, picture)]
+    assert told[0] == told[1]
+    assert len(set(told)) == 3
 
 
 def test_calibration_tensors_are_what_the_manifest_makes_of_the_pictures(

@@ -32,16 +32,21 @@ def trained() -> CRNN:
     return model.eval()
 
 
+def copied(model: CRNN) -> CRNN:
+    found = CRNN(model.config)
+    found.load_state_dict(model.state_dict())
+    return found.eval()
+
+
 def idle(model: CRNN, config: ModelConfig) -> CRNN:
     """A copy in which all units do nothing, but as many of each layer as `config` has."""
-    copied = CRNN(model.config)
-    copied.load_state_dict(model.state_dict())
-    norms = [m for m in copied.backbone.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    found = copied(model)
+    norms = [m for m in found.backbone.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     with torch.no_grad():
         for norm, count in zip(norms, config.channels, strict=True):
             off = torch.randperm(norm.num_features)[count:]
             norm.weight[off], norm.bias[off] = 0, 0
-        for layer, (lstm, linear) in enumerate(zip(copied.lstms, copied.linears, strict=True)):
+        for layer, (lstm, linear) in enumerate(zip(found.lstms, found.linears, strict=True)):
             for way, end in enumerate(("l0", "l0_reverse")):
                 off = torch.randperm(lstm.hidden_size)[config.hidden :]
                 linear.weight[:, off + way * lstm.hidden_size] = 0
@@ -49,7 +54,7 @@ def idle(model: CRNN, config: ModelConfig) -> CRNN:
             if layer < config.layers - 1:
                 off = torch.randperm(linear.out_features)[config.hidden :]
                 linear.weight[off], linear.bias[off] = 0, 0
-    return copied.eval()
+    return found.eval()
 
 
 def test_units_that_do_nothing_are_those_that_go(trained) -> None:
@@ -108,6 +113,37 @@ def test_a_channel_whose_input_never_changes_goes_however_large_its_gain(trained
     small = shrink(model.eval(), dataclasses.replace(LARGE, channels=(5, *LARGE.channels[1:])))
     kept = torch.tensor([0, 1, 3, 4, 5])
     torch.testing.assert_close(small.backbone[0].weight, conv.weight[kept])
+
+
+@pytest.mark.parametrize("block", range(7))
+def test_a_channel_that_the_next_layer_hardly_takes_goes_however_loud_it_is(trained, block) -> None:
+    model = copied(trained)
+    convs = [m for m in model.backbone if isinstance(m, torch.nn.Conv2d)]
+    norms = [m for m in model.backbone if isinstance(m, torch.nn.BatchNorm2d)]
+    off = 3
+    with torch.no_grad():
+        norms[block].weight[off] = 9
+        if block < 6:
+            convs[block + 1].weight[:, off] *= 1e-3
+        else:
+            for end in ("l0", "l0_reverse"):
+                getattr(model.lstms[0], f"weight_ih_{end}")[:, off] *= 1e-3
+    fewer = [count - (k == block) for k, count in enumerate(LARGE.channels)]
+    small = shrink(model, dataclasses.replace(LARGE, channels=tuple(fewer)))
+    found = [m for m in small.backbone if isinstance(m, torch.nn.Conv2d)][block].weight
+    kept = [k for k in range(LARGE.channels[block]) if k != off]
+    torch.testing.assert_close(found, convs[block].weight[kept])
+
+
+def test_an_output_that_the_next_bilstm_hardly_takes_goes_however_loud_it_is(trained) -> None:
+    model, off = copied(trained), 5
+    with torch.no_grad():
+        model.linears[0].weight[off] *= 9
+        for end in ("l0", "l0_reverse"):
+            getattr(model.lstms[1], f"weight_ih_{end}")[:, off] *= 1e-3
+    small = shrink(model, dataclasses.replace(LARGE, hidden=7))
+    kept = [k for k in range(8) if k != off]
+    torch.testing.assert_close(small.linears[0].bias, model.linears[0].bias[kept])
 
 
 @pytest.mark.parametrize(

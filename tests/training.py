@@ -37,6 +37,9 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
 
 
 def small_checkpoint(path: Path, collapse: tuple[int, int] = (2, 1), **manifest: object) -> Path:
-    config = ModelConfig("small", (4, 4, 8, 8, 8, 8, 8), 8, 1, DIGITS.num_classes, collapse)
+    stride = int(manifest.get("stride", 4))
+    config = ModelConfig(
+        "small", (4, 4, 8, 8, 8, 8, 8), 8, 1, DIGITS.num_classes, collapse, stride=stride
+    )
     save_checkpoint(path, CRNN(config), Manifest(name="small", charset=DIGITS).replace(**manifest))
     return path

@@ -26,7 +26,9 @@ BoolArray = npt.NDArray[np.bool_]
 Texts = Sequence[Sequence[int]]
 """Texts in class ids, without blanks."""
 
-_SAFE = (1e-200, 1e200)  # a sum in this range has lost nothing to underflow, or overflow
+_SAFE = (1e-200, 1e200)
+"""A sum in this range has lost nothing to underflow, or overflow: to grow back from what underflows
+takes some 200 steps in a row that tell nothing."""
 
 
 def merged(path: Sequence[int]) -> list[int]:
