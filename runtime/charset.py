@@ -41,6 +41,8 @@ class Charset:
             raise CharsetError(f"the separator must be a str, got {self.separator!r}")
         if not self.tokens or not all(isinstance(t, str) and t for t in self.tokens):
             raise CharsetError("a charset needs at least one token, and no token may be empty")
+        if not _encodable("".join(self.tokens) + self.separator):
+            raise CharsetError("a token is no text that can be written: it has half a character")
         if twice := [t for t, count in Counter(self.tokens).items() if count > 1]:
             raise CharsetError(f"tokens occur more than once: {twice[:10]}")
         if self.separator and (bad := [t for t in self.tokens if self.separator in t]):
@@ -114,3 +116,11 @@ class Charset:
                 f"class {class_id} is no token: expected 1 to {self.num_classes - 1} (0 is blank)"
             )
         return self.tokens[class_id - 1]
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

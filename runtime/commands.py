@@ -88,6 +88,8 @@ def _pictures(names: Sequence[str], preprocess: Preprocess) -> Iterator[tuple[st
 def _picture(path: str, preprocess: Preprocess) -> tuple[str, Image] | None:
     place = "standard input: " if path == "-" else ""  # of a file `read_image` tells the name
     try:
+        if path == "-" and sys.stdin is None:
+            raise ImageError("it is closed")
         image = read_image(sys.stdin.buffer.read() if path == "-" else path)
         place = f"{path}: "
         preprocess.bucket(*image.shape[:2])

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from runtime.errors import CrnnError
 
@@ -34,6 +35,8 @@ def exit_code(work: Callable[[], int | None]) -> int:
         standard output is closed, or if whoever read the output has gone; 130 if it was
         interrupted.
     """
+    if sys.stderr is None:  # closed; what is printed to nothing goes to standard output
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # any charset, any file name, on any system
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,10 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         CrnnError: If the file cannot be written.
     """
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    if not path.name or path.is_dir():
+        raise CrnnError(f"cannot write {path}: it is a folder")
+    mine = f"{os.getpid()}-{threading.get_ident()}"
+    partial = path.with_name(f".{path.stem}.{mine}.partial{path.suffix}")
     try:
         try:
             yield partial

@@ -24,6 +24,8 @@ Image = npt.NDArray[np.uint8]
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """What `list_images` takes for a picture in a folder."""
 
+_FLOATS = "it holds floating-point levels: save it with 8 or 16 bits"
+
 
 def read_image(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> Image:
     """One picture, upright, as `uint8 (H, W)` grey or `(H, W, 3)` RGB.
@@ -83,7 +85,7 @@ def _decode_pillow(data: bytes) -> Image:
     if picture.mode.startswith("I"):
         return _to_8_bit(np.asarray(picture))
     if picture.mode == "F":
-        raise ImageError("it holds floating-point levels: save it with 8 or 16 bits")
+        raise ImageError(_FLOATS)
     if "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
         return _on_white(np.asarray(picture.convert("RGBA")))
     return np.array(picture.convert("L" if picture.mode in ("1", "L") else "RGB"))
@@ -100,6 +102,8 @@ def _decode_cv2(data: bytes) -> Image:
     picture: Any = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
     if picture is None:
         raise ImageError("it is no picture of a known format")
+    if picture.dtype.kind == "f":
+        raise ImageError(_FLOATS)
     if picture.ndim == 3 and picture.shape[2] == 4:
         return _on_white(_to_8_bit(picture)[..., [2, 1, 0, 3]])
     # Only without IMREAD_UNCHANGED does OpenCV obey the orientation note.

@@ -43,7 +43,7 @@ class LabelledFolder(Sequence[tuple[Image, str]]):
                 raise ImageError(f"{at}: a text of several lines, {text!r}: is a quote not closed?")
             if listed.setdefault(name, text) != text:
                 raise ImageError(f"{at}: {name} is {text!r}, but {listed[name]!r} further above")
-            if not (labels.parent / name).is_file():
+            if not _is_file(labels.parent / name):
                 header = labels.suffix == ".csv" and line == 1
                 told = " (or is this a header? It must be `file,text`)" if header else ""
                 raise ImageError(f"{at}: no such picture: {labels.parent / name}{told}")
@@ -65,6 +65,13 @@ class LabelledFolder(Sequence[tuple[Image, str]]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         return read_image(self.paths[index]), self.texts[index]
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or has a NUL
+        return False
 
 
 def _label_file(path: str | os.PathLike[str]) -> Path:

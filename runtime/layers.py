@@ -150,7 +150,7 @@ class LSTM(_Layer):
         """Check the weights against each other."""
         super().__post_init__()
         shapes = (self.weight_ih.shape, self.weight_hh.shape, self.bias.shape)
-        directions, hidden = self.bias.shape[0], self.bias.shape[-1] // 4
+        directions, hidden = len(self.weight_hh), self.weight_hh.shape[-1]
         _require(
             self.weight_ih.ndim == 3
             and directions in (1, 2)

@@ -67,13 +67,14 @@ class Manifest:
 
     def __post_init__(self) -> None:
         """Validate."""
-        kinds = {"name": str, "version": str, "stride": int, "provenance": dict, "metrics": dict}
+        kinds = {"name": str, "version": str, "provenance": dict, "metrics": dict}
         for name, kind in kinds.items():
             if not isinstance(value := getattr(self, name), kind):
                 raise ValueError(f"{name} must be {kind.__name__}, got {value!r}")
-        if self.precision not in PRECISIONS or self.stride < 1:
-            known = ", ".join(PRECISIONS)
-            raise ValueError(f"precision {self.precision!r} (known: {known}), stride {self.stride}")
+        if type(self.stride) is not int or not 1 <= self.stride <= 1024:
+            raise ValueError(f"stride must be a whole number from 1 to 1024, got {self.stride!r}")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision {self.precision!r} (known: {', '.join(PRECISIONS)})")
         check_probability("look_again", self.look_again)
         if any(type(k) is not int or not -1 <= k < self.charset.num_classes for k in self.selftest):
             raise ValueError("selftest has impossible ids")
@@ -122,8 +123,10 @@ class Manifest:
                 f"and lacks {sorted(required - set(fields))}"
             )
         try:
-            fields["charset"] = Charset(**fields["charset"])
-            fields["preprocess"] = Preprocess(**fields["preprocess"])
+            for name, kind in (("charset", Charset), ("preprocess", Preprocess)):
+                given, fields[name] = fields[name], kind(**fields[name])
+                if lacking := {f.name for f in dataclasses.fields(kind)} - set(given):
+                    raise ValueError(f"its {name} lacks {sorted(lacking)}")
             fields["selftest"] = tuple(fields.get("selftest", ()))
             return cls(**fields)
         except (TypeError, ValueError) as error:

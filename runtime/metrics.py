@@ -108,7 +108,7 @@ def score(truths: Sequence[str], readings: Sequence[str], charset: Charset | Non
     )
 
 
-def proportion(successes: int, n: int) -> Estimate:
+def proportion(successes: float, n: int) -> Estimate:
     """A fraction with Wilson's interval, which is honest near 0 and 1 (Wilson 1927)."""
     p = successes / n
     centre = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
@@ -117,10 +117,17 @@ def proportion(successes: int, n: int) -> Estimate:
 
 
 def _ratio(parts: Sequence[float], wholes: Sequence[int], most: float) -> Estimate:
-    """Sum of parts over sum of wholes, with the ratio estimator's normal interval."""
+    """Sum of parts over sum of wholes, with the ratio estimator's normal interval.
+
+    Where all parts are alike, that would be no interval at all; so it is Wilson's, as if each text
+    were right or wholly wrong.
+    """
     n, whole = len(parts), max(sum(wholes), 1)
     value = math.fsum(parts) / whole
     spread = math.fsum((a - value * b) ** 2 for a, b in zip(parts, wholes, strict=True))
+    if not spread:
+        widest = proportion(min(value, 1.0) * n, n)
+        return Estimate(value, min(value, widest.low), max(value, widest.high))
     half = Z * math.sqrt(spread * n / max(n - 1, 1)) / whole
     return Estimate(value, max(0.0, value - half), min(most, value + half))
 

@@ -115,3 +115,11 @@ def test_a_reader_who_has_gone_is_no_error() -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 1
+
+
+def test_errors_do_not_land_among_the_results() -> None:
+    program = "import sys; from runtime.console import exit_code\n"
+    program += "sys.exit(exit_code(lambda: print('result') or open('/none/at/all')))"
+    command = ["bash", "-c", '"$0" -c "$1" 2>&-', sys.executable, program]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "result\n")

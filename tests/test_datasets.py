@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -241,3 +242,41 @@ def test_charset_of_a_file_may_have_long_tokens(tmp_path) -> None:
     charset = parse_charset(f"@{tmp_path / 'tokens'}")
     assert charset.decode(charset.encode("clef-G2 note-C4_quarter")) == "clef-G2 note-C4_quarter"
     assert parse_charset("abc").tokens == ("a", "b", "c")
+
+
+def test_an_lmdb_that_is_cut_short_is_refused(numbers, tmp_path) -> None:
+    write_lmdb(tmp_path / "whole", LabelledFolder(numbers))
+    data = (tmp_path / "whole" / "data.mdb").read_bytes()
+    used = data.rstrip(b"\0")
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "data.mdb").write_bytes(used[: len(used) // 2])
+    with pytest.raises(DatasetError, match="is cut short: "):
+        open_dataset(tmp_path / "cut")
+
+
+@pytest.mark.parametrize("count", [b"9" * 25, b"9" * 5000, b"-3"])
+def test_an_lmdb_of_impossible_many_samples_is_refused(count: bytes, numbers, tmp_path) -> None:
+    import lmdb
+
+    write_lmdb(tmp_path, LabelledFolder(numbers))
+    with lmdb.open(str(tmp_path), map_size=2**24) as env, env.begin(write=True) as txn:
+        txn.put(b"num-samples", count)
+    with pytest.raises(DatasetError, match="no key 'num-samples'"):
+        open_dataset(tmp_path)
+
+
+def test_a_damaged_picture_in_an_lmdb_is_told_by_its_key(numbers, tmp_path) -> None:
+    import lmdb
+
+    write_lmdb(tmp_path, LabelledFolder(numbers))
+    with lmdb.open(str(tmp_path), map_size=2**24) as env, env.begin(write=True) as txn:
+        txn.put(b"image-000000002", b"garbage")
+    with pytest.raises(DatasetError, match=r"image-000000002: cannot read"):
+        open_dataset(tmp_path)[1]
+
+
+def test_without_lmdb_it_is_told_what_to_install(numbers, tmp_path, monkeypatch) -> None:
+    write_lmdb(tmp_path, LabelledFolder(numbers))
+    monkeypatch.setitem(sys.modules, "lmdb", None)
+    with pytest.raises(DatasetError, match="pip install lmdb"):
+        open_dataset(tmp_path)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,17 @@ def test_where_nothing_can_be_written_the_error_names_the_file(file: Path) -> No
     below = file / "x.bin"
     with pytest.raises(CrnnError, match=r"cannot write .*x\.bin: Not a directory"):
         write_whole(below, b"new")
+
+
+def test_a_folder_is_no_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(file.parent)
+    for folder in (file.parent, Path()):
+        with pytest.raises(CrnnError, match="it is a folder"):
+            write_whole(folder, b"new")
+
+
+def test_threads_may_write_the_same_file(file: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: write_whole(file, b"new" * 1000), range(200)))
+    assert file.read_bytes() == b"new" * 1000
+    assert list(file.parent.iterdir()) == [file]

@@ -155,3 +155,9 @@ def test_fonts_are_not_fetched_into_a_file(tmp_path: Path, capsys) -> None:
     with pytest.raises(SystemExit):
         fonts.main(["--fetch", str(tmp_path / "file")])
     assert f"--fetch {tmp_path / 'file'} is a file: name a folder" in capsys.readouterr().err
+
+
+def test_a_font_file_is_no_folder_of_fonts(tmp_path: Path) -> None:
+    (tmp_path / "a.ttf").touch()
+    with pytest.raises(CrnnError, match="a file: name its folder"):
+        find_faces([tmp_path / "a.ttf"])

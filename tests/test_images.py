@@ -176,3 +176,12 @@ def test_nothing_to_list_is_an_error(tmp_path: Path) -> None:
         list_images(tmp_path)
     with pytest.raises(ImageError, match="no such picture or folder"):
         list_images(tmp_path / "none")
+
+
+@pytest.mark.opencv
+def test_floating_point_levels_are_refused_by_either_library(monkeypatch) -> None:
+    data = encode(Image.fromarray(np.full((4, 4), 0.5, np.float32)), "TIFF")
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    with pytest.raises(ImageError, match="floating-point levels"):
+        read_image(data)

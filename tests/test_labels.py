@@ -102,3 +102,9 @@ def test_a_folder_needs_exactly_one_label_file(tmp_path: Path) -> None:
     labelled(tmp_path, "labels.csv", b"0.png,a\n")
     with pytest.raises(ImageError, match="it has both"):
         LabelledFolder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x\0y"])
+def test_a_name_that_no_file_can_have_is_refused_by_its_line(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="line 1: no such picture"):
+        LabelledFolder(labelled(tmp_path, "labels.tsv", f"{name}\ta\n".encode()))

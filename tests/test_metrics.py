@@ -141,3 +141,13 @@ def test_case_and_punctuation_of_symbols_count() -> None:
     charset = Charset(("note-L", "note.l"), separator=" ")
     assert score(["note-L"], ["note.l"], charset).accuracy == 0
     assert score(["note-L"], ["note.l"]).accuracy == 1
+
+
+def test_no_sample_is_certain() -> None:
+    perfect = score(["abc"] * 20, ["abc"] * 20)
+    assert (perfect.cer.low, float(perfect.cer)) == (0, 0)
+    assert perfect.cer.high == pytest.approx(1 - perfect.exact.low)
+    assert perfect.ned.low == pytest.approx(perfect.exact.low)
+    single = score(["abcd"], ["abce"]).cer
+    assert single.low < 0.25 < single.high < 1
+    assert score(["a"], ["abc"]).cer.high >= 2

@@ -164,6 +164,7 @@ def fact(kind: str = "linear", **values: object) -> str:
         ({"0.bias": numbers(5)}, "bias"),
         ({"3.weight": numbers(8, 6, 2, 1)}, "not one row high"),
         ({"4.weight_hh": numbers(1, 20, 6)}, "an LSTM's weights"),
+        ({"4.bias": numbers()}, "an LSTM's weights"),
         ({"5.weight": numbers(7, 6)}, "a linear layer takes no"),
         ({"6.weight": np.ones((11, 7), np.int8)}, "6.weight.scale"),
         ({"6.weight": np.ones((11, 7))}, "is float64"),
@@ -198,7 +199,7 @@ def test_sizes_are_checked_before_memory_is_taken(tmp_path: Path) -> None:
     path = tmp_path / "bomb.npz"
     bomb(path, zipfile.ZIP_DEFLATED, (1 << 22,), bytes(1 << 24))
     assert path.stat().st_size < 1 << 16
-    with pytest.raises(ModelFileError, match="is compressed, or longer than the file"):
+    with pytest.raises(ModelFileError, match="longer than the file"):
         open_backend(path)
     for shape in [(1 << 40,), (1 << 62, 1 << 62), (-4,), (3,)]:
         bomb(path, zipfile.ZIP_STORED, shape, bytes(16))

@@ -262,3 +262,20 @@ def test_a_signal_is_heard_after_a_model_was_replaced(home: Path) -> None:
     command = [sys.executable, "-c", REPLACED, str(home / "tiny.xml")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
+
+
+def test_a_device_is_the_same_in_capitals(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given, core = [], engine.shared_core()
+
+    class Watched:
+        def __getattr__(self, name: str) -> object:
+            return getattr(core, name)
+
+        def compile_model(self, model: object, device: str, settings: dict) -> object:
+            given.append((device, settings["INFERENCE_NUM_THREADS"]))
+            return core.compile_model(model, device, settings)
+
+    monkeypatch.setattr(engine, "shared_core", Watched)
+    for device in ("cpu", "CPU"):
+        open_backend(file, threads=1, device=device)
+    assert given == [("CPU", 1)] * 2

@@ -207,3 +207,9 @@ def test_a_model_among_the_pictures_is_told_as_such(
     code, out, err = run(capsys, "read", pictures / "a.png", tiny_model)
     assert (code, out.count("\n")) == (1, 1)
     assert err.endswith("(a model file is named with --model)\n")
+
+
+def test_standard_input_that_is_closed_is_told(tiny_model: Path) -> None:
+    command = f"{sys.executable} -m runtime read --model {tiny_model} - <&-"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "error: standard input: it is closed\n")

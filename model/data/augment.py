@@ -40,7 +40,7 @@ class Augment:
 
         Args:
             strength: 0 changes nothing, 1 is what rendered words get, 2 the most; how often and
-                how hard each fault strikes grows with it.
+                how hard each fault strikes grows with it (`severity`).
         """
         if not 0 <= strength <= 2:
             raise ValueError(f"strength must be between 0 and 2, got {strength}")
@@ -184,7 +184,8 @@ def _grain(image: Pixels, rng: np.random.Generator, s: float) -> Pixels:
     """Noise of the sensor: even, growing with light, coarse, or single dead pixels."""
     kind = bisect(severity.GRAIN_KINDS, rng.random())
     noise = _noise(rng, image.shape)
-    deviation = float(cv2.meanStdDev(image)[1][0, 0])
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.ndim == 3 else image
+    deviation = float(cv2.meanStdDev(grey)[1][0, 0])
     sigma = np.float32(severity.grain_sigma(deviation, s, rng.random()))
     if kind == 0:
         return _bytes(image + sigma * noise)

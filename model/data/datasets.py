@@ -16,12 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from runtime.charset import Charset
-from runtime.errors import CharsetError, CrnnError
+from runtime.errors import CharsetError, CrnnError, ImageError
 from runtime.images import read_image
 from runtime.labels import LabelledFolder
 
 Image = npt.NDArray[np.uint8]
 Sample = tuple[Image, str]
+
+
+_DIGITS = 12  # of a number of samples, at most
 
 
 class DatasetError(CrnnError, ValueError):
@@ -50,19 +53,25 @@ class Lmdb(Sequence[Sample]):
         self.path = Path(path)
         with self._transaction() as transaction:
             count = transaction.get(b"num-samples")
-        if count is None or not count.isdigit():
+        if count is None or not count.isdigit() or len(count) > _DIGITS:
             raise DatasetError(f"{path} is no text-recognition LMDB: it has no key 'num-samples'")
         self._length = int(count)
 
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
         """A view of the database, open no longer than needed: it must not cross a fork."""
-        import lmdb
-
+        try:
+            import lmdb
+        except ImportError:
+            raise DatasetError(f"{self.path} is an LMDB: `pip install lmdb` reads it") from None
         try:
             environment = lmdb.open(str(self.path), readonly=True, lock=False, readahead=False)
         except lmdb.Error as error:
             raise DatasetError(f"cannot open the LMDB {self.path}: {error}") from None
+        needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+        if (size := (self.path / "data.mdb").stat().st_size) < needed:
+            environment.close()  # to read beyond a mapped file's end is the end of the process
+            raise DatasetError(f"the LMDB {self.path} is cut short: {size:,} of {needed:,} bytes")
         with environment, environment.begin() as transaction:
             yield transaction
 
@@ -94,7 +103,10 @@ class Lmdb(Sequence[Sample]):
             text = self._label(transaction, index)
         if data is None:
             raise DatasetError(f"{self.path} has no image-{index + 1:09d}")
-        return read_image(data), text
+        try:
+            return read_image(data), text
+        except ImageError as error:
+            raise DatasetError(f"{self.path}, image-{index + 1:09d}: {error}") from None
 
 
 def open_dataset(path: Path) -> LabelledFolder | Lmdb:

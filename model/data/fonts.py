@@ -149,8 +149,9 @@ def find_faces(folders: Iterable[Path | str] = (), characters: str = PRINTABLE) 
     """
     given = [Path(folder) for folder in folders]
     for folder in given:
-        if not folder.exists():
-            raise CrnnError(f"no such font folder: {folder}")
+        if not folder.is_dir():
+            told = "a file: name its folder" if folder.exists() else "none there"
+            raise CrnnError(f"no such font folder: {folder} ({told})")
     where = given or [folder for folder in SYSTEM_FOLDERS if folder.exists()]
     paths = {p for folder in where for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES}
     faces = []

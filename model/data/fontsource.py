@@ -61,8 +61,8 @@ def fetch(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, str, int]]:
                     continue
                 for name in part:
                     yield _keep(Path(scratch) / "node_modules/@fontsource" / name, folder / name)
-    if todo and failed == len(todo):
-        raise EngineError(f"npm brought none of {len(todo)} families: is the registry reachable?")
+        if failed == start + len(batch):  # not one yet
+            raise EngineError(f"npm brought none of {failed} families: is the registry reachable?")
 
 
 def _licence_there(target: Path) -> str:

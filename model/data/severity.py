@@ -18,6 +18,7 @@ Number = TypeVar("Number", float, "torch.Tensor")
 JITTER, LIGHT, GRAIN, JPEG, INVERT = 0.35, 0.5, 0.35, 0.35, 0.04
 BLUR = 0.42  # of the same draw, so that no picture suffers two of these:
 SHRINK, SHARPEN = 0.13, 0.2  # counted from 1 downwards, sharpening below shrinking
+# Beyond a strength of 1.6 that draw is used up: what blur gains, these two lose.
 
 # The kinds of a fault: up to which draw each is chosen; the last is for all draws beyond.
 LIGHT_KINDS = (0.5, 0.72, 0.84, 0.92)  # curve, gradient, texture, shadow, glare

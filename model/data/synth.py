@@ -19,7 +19,7 @@ from model.data import fontsource
 from model.data.augment import Augment
 from model.data.fonts import Face, find_faces
 from model.data.render import render
-from model.data.sheet import contact_sheet
+from model.data.sheet import check_sheet, contact_sheet
 from model.data.text import TextSource, read_words
 from model.data.write import write_folder, write_lmdb
 from runtime.charset import Charset
@@ -176,6 +176,7 @@ def _render(args: argparse.Namespace) -> None:
     synth = Synth(faces, source, args.seed, args.strength)
     print(f"{len(faces)} faces of {len(synth.families)} families", file=sys.stderr)
     if args.preview:
+        check_sheet(args.preview)
         words = [synth[i] for i in range(_PREVIEW)]
         captions = [f"{text}  {image.shape[0]} px" for image, text in words]
         contact_sheet([image for image, _ in words], captions, args.preview)

@@ -86,10 +86,15 @@ def open_backend(
     load = names.find(__name__, name, "load")
     if reason := _unusable(path):
         raise ModelFileError(f"cannot open the model file {path}: {reason}")
-    if threads is not None and not (isinstance(threads, int | np.integer) and threads >= 1):
-        raise EngineError(f"cannot open {path} with {threads!r} threads: expected 1 or more")
+    if threads is not None and not (isinstance(threads, int | np.integer) and 1 <= threads <= 4096):
+        raise EngineError(f"cannot open {path} with {threads!r} threads: expected 1 to 4096")
     backend: Backend = load(path, threads=threads, device=device)
     return backend
+
+
+def one_line(error: Exception) -> str:
+    """What an engine says is wrong, in short: some tell pages."""
+    return " ".join(str(error).split())[:300]
 
 
 def _unusable(path: Path) -> str | None:

@@ -11,7 +11,6 @@ import ctypes
 import importlib
 import io
 import json
-import zipfile
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from runtime.archive import read_stored
 from runtime.backends import FloatArray, check_shapes, physical_cores
 from runtime.errors import EngineError, ModelFileError
 from runtime.layers import KINDS, Layer, columns, output_shape, split
@@ -131,21 +131,15 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     Raises:
         ModelFileError: If it is damaged or foreign.
     """
-    arrays = {}
+    data = path.read_bytes()
     try:
-        with zipfile.ZipFile(path) as archive:
-            size = path.stat().st_size
-            for entry in archive.infolist():
-                if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > size:
-                    raise ValueError(f"{entry.filename} is compressed, or longer than the file")
-                name = entry.filename.removesuffix(".npy")
-                arrays[name] = _array(archive.read(entry), entry.filename)
-    except Exception as error:  # zipfile has a dozen ways to fail on a damaged file
+        entries, _ = read_stored(data)
+        return {name.removesuffix(".npy"): _array(entries[name], name) for name in entries}
+    except Exception as error:
         raise ModelFileError(
-            f"cannot open the model file {path}: {error} (it is {path.stat().st_size:,} bytes; "
-            "damaged, cut short, or no .npz file of this toolkit?)"
+            f"cannot open the model file {path}: {error} (it is {len(data):,} bytes; damaged, cut "
+            "short, or no .npz file of this toolkit?)"
         ) from None
-    return arrays
 
 
 def _array(data: bytes, name: str) -> npt.NDArray[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime.backends import FloatArray, check_shapes, physical_cores
+from runtime.backends import FloatArray, check_shapes, one_line, physical_cores
 from runtime.errors import EngineError, ModelFileError
 from runtime.manifest import KEY, Manifest
 
@@ -80,10 +80,10 @@ class OnnxBackend:
         self._alone = workers > 0
         self._pool = ThreadPoolExecutor(workers) if workers > 1 else None
         inputs, outputs = session.get_inputs(), session.get_outputs()
-        if len(inputs) != 1 or len(outputs) != 1 or inputs[0].type != "tensor(float)":
+        if [port.type for port in (*inputs, *outputs)] != ["tensor(float)"] * 2 or not inputs:
             raise ModelFileError(
                 f"{path} has inputs {[(i.name, i.type) for i in inputs]} and outputs "
-                f"{[o.name for o in outputs]}: expected one float tensor in, logits out"
+                f"{[(o.name, o.type) for o in outputs]}: expected one float tensor in, logits out"
             )
         self._input, self._output = inputs[0].name, outputs[0].name
         check_shapes(path, manifest, tuple(inputs[0].shape), tuple(outputs[0].shape))
@@ -98,7 +98,7 @@ class OnnxBackend:
         Raises:
             EngineError: If ONNX Runtime refuses the tensor.
         """
-        if not self._alone or len(tensor) == 1:
+        if not self._alone or len(tensor) < 2:
             return self._run(tensor)
         singles = [tensor[i : i + 1] for i in range(len(tensor))]
         run = map if self._pool is None else self._pool.map
@@ -110,7 +110,7 @@ class OnnxBackend:
         except Exception as error:  # its exceptions share no base of their own
             raise EngineError(
                 f"ONNX Runtime cannot run {self._path} on a tensor {tensor.dtype} "
-                f"{tensor.shape}: {_line(error)}"
+                f"{tensor.shape}: {one_line(error)}"
             ) from None
         return logits
 
@@ -146,10 +146,6 @@ def _session(ort: Any, path: Path, providers: Any, threads: int) -> Any:
         return ort.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # its exceptions share no base of their own
         raise ModelFileError(
-            f"cannot open the model file {path}: {_line(error)} (it is {path.stat().st_size:,} "
+            f"cannot open the model file {path}: {one_line(error)} (it is {path.stat().st_size:,} "
             "bytes; damaged, cut short, or no ONNX file?)"
         ) from None
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime.backends import FloatArray, check_shapes, physical_cores
+from runtime.backends import FloatArray, check_shapes, one_line, physical_cores
 from runtime.errors import EngineError, ModelFileError
 from runtime.manifest import KEY, Manifest
 
@@ -45,14 +45,14 @@ def load(path: Path, *, threads: int | None, device: str) -> OpenvinoBackend:
         )
     # Left alone, some processors would compute FP32 files in bfloat16.
     settings: dict[str, Any] = {"NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-    if device == "cpu":
+    if device.lower() == "cpu":
         settings["INFERENCE_NUM_THREADS"] = threads or physical_cores()
     tensor, logits = (_shape(port) for port in (model.inputs[0], model.outputs[0]))
     check_shapes(path, manifest, tensor, logits)
     try:
         compiled = core.compile_model(model, device.upper(), settings)
     except RuntimeError as error:
-        raise EngineError(f"OpenVINO cannot compile {path}: {_line(error)}") from None
+        raise EngineError(f"OpenVINO cannot compile {path}: {one_line(error)}") from None
     return OpenvinoBackend(path, compiled.create_infer_request(), manifest)
 
 
@@ -92,7 +92,7 @@ class OpenvinoBackend:
         except (RuntimeError, ValueError, TypeError) as error:
             raise EngineError(
                 f"OpenVINO cannot run {self._path} on a tensor {tensor.dtype} {tensor.shape}: "
-                f"{_line(error)}"
+                f"{one_line(error)}"
             ) from None
         return logits
 
@@ -152,7 +152,7 @@ def read_model(path: Path) -> Any:
             f"cannot read {path} and {weights.name} beside it: {error.strerror}"
         ) from None
     except RuntimeError as error:
-        raise ModelFileError(f"cannot open the model file {path}: {_line(error)}") from None
+        raise ModelFileError(f"cannot open the model file {path}: {one_line(error)}") from None
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ModelFileError(
             f"{path} has {len(model.inputs)} inputs and {len(model.outputs)} outputs: expected "
@@ -180,7 +180,3 @@ def _shape(port: Any) -> tuple[Any, ...]:
 
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runtime.backends import FloatArray, check_shapes, physical_cores
+from runtime.archive import read_stored
+from runtime.backends import FloatArray, check_shapes, one_line, physical_cores
 from runtime.errors import EngineError, ModelFileError
 from runtime.manifest import KEY, Manifest
 
@@ -91,7 +92,7 @@ class TfliteBackend:
         try:
             interpreter = self._interpreter(preprocess.grid)
         except (RuntimeError, ValueError) as error:
-            raise ModelFileError(f"cannot open the model file {path}: {_line(error)}") from None
+            raise ModelFileError(f"cannot open the model file {path}: {one_line(error)}") from None
         (given,), (made,) = interpreter.get_input_details(), interpreter.get_output_details()
         n, height, _, channels = given["shape"].tolist()
         logits = made["shape"].tolist()
@@ -106,6 +107,7 @@ class TfliteBackend:
         height, narrowest = self.manifest.preprocess.height, self.manifest.preprocess.grid
         if (
             tensor.dtype != np.float32
+            or tensor.ndim != 4
             or tensor.shape[1:3] != (1, height)
             or len(tensor) == 0
             or tensor.shape[3] < narrowest  # which the engine would run, and give no time steps
@@ -121,7 +123,7 @@ class TfliteBackend:
         except (RuntimeError, ValueError) as error:
             raise EngineError(
                 f"TFLite cannot run {self._path} on a tensor {tensor.dtype} {tensor.shape}: "
-                f"{_line(error)}"
+                f"{one_line(error)}"
             ) from None
 
     def _interpreter(self, width: int) -> Any:
@@ -180,15 +182,10 @@ def read_parts(path: Path) -> tuple[bytes, Manifest]:
         ModelFileError: If it is damaged or foreign.
     """
     data = path.read_bytes()
-    texts = {}
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            start = min((entry.header_offset for entry in archive.infolist()), default=0)
-            for entry in archive.infolist():
-                if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > len(data):
-                    raise ValueError(f"{entry.filename} is compressed, or longer than the file")
-                texts[entry.filename] = archive.read(entry).decode()
-    except Exception as error:  # zipfile has a dozen ways to fail on a damaged file
+        entries, start = read_stored(data)
+        texts = {name: entry.decode() for name, entry in entries.items()}
+    except Exception as error:
         raise ModelFileError(
             f"cannot open the model file {path}: {error} (it is {len(data):,} bytes; damaged, cut "
             "short, or not written by `python -m export.tflite`?)"
@@ -202,7 +199,3 @@ def read_parts(path: Path) -> tuple[bytes, Manifest]:
 def _facts(flatbuffer: bytes) -> str:
     digest = hashlib.sha256(flatbuffer).hexdigest()
     return json.dumps({"bytes": len(flatbuffer), "sha256": digest})
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
