@@ -22,6 +22,8 @@ from typing import Any
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works in a clone, not installed
+
 from runtime import Recognition, Recognizer
 from runtime.console import documented_parser, exit_code
 from runtime.decoders import parse_settings
@@ -29,6 +31,9 @@ from runtime.errors import EngineError, ImageError
 from runtime.images import Image
 
 Box = tuple[int, int, int, int]  # left, top, width, height in pixels
+
+_RATE = 25.0  # frames a second, where the source does not tell
+_FASTEST = 240.0  # that a camera or stream can mean: some tell the ticks of their clock, 90,000
 
 
 class Agreement:
@@ -86,7 +91,9 @@ class Film:
             raise ImageError(f"cannot open {kind}: is it there, and does nobody else use it?")
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # what a camera sees now, not a second ago
         self._live = not Path(source).is_file()
-        self.rate: float = self._capture.get(cv2.CAP_PROP_FPS) or 25.0
+        self.rate: float = self._capture.get(cv2.CAP_PROP_FPS) or _RATE
+        if self._live and not 1 <= self.rate <= _FASTEST:
+            self.rate = _RATE
 
     def __iter__(self) -> Iterator[tuple[float, Image]]:
         """The second of each frame, and the frame `(H, W, 3) uint8` BGR."""
@@ -144,34 +151,57 @@ def annotate(frame: Image, box: Box, told: str, sure: bool) -> Image:
 
 
 class Screen:
-    """A window, where this OpenCV can open one, and a recording, where one is wanted."""
+    """A window, where this OpenCV can open one, and a recording, where one is wanted.
+
+    The recording shows each frame until the next one was there, so that it lasts as long as what
+    was seen, even if only some of a camera's frames could be read in time.
+
+    Args:
+        record: Where the recording goes.
+        rate: Of its frames, a second.
+        window: Whether there is one.
+    """
 
     def __init__(self, record: Path | None, rate: float, window: bool) -> None:
         """Open nothing before the first frame."""
         self._record, self._rate, self._window = record, rate, window
         self._writer: Any = None
+        self._last: Image | None = None
+        self._began, self._written = 0.0, 0
         self._partial = record and record.with_name(f".partial-{record.name}")
 
-    def show(self, frame: Image) -> str:
-        """Show a frame; returns the key that was pressed, or nothing."""
-        cv2 = _cv2()
+    def show(self, second: float, frame: Image) -> str:
+        """Show what was seen at a second; returns the key that was pressed, or nothing.
+
+        Raises:
+            ImageError: If the recording cannot be written.
+        """
         if self._record:
-            if self._writer is None:
-                code = cv2.VideoWriter.fourcc(*"mp4v")
-                size = frame.shape[1::-1]
-                writer = cv2.VideoWriter(str(self._partial), code, self._rate, size)
-                if not writer.isOpened():
-                    raise ImageError(f"cannot record {self._record}: expected a path to an .mp4")
-                self._writer = writer
-            self._writer.write(frame)
+            self._keep(second, frame)
         if self._window:
+            cv2 = _cv2()
             cv2.imshow("crnn-edge", frame)
             return chr(cv2.waitKey(1) & 0xFF)
         return ""
 
+    def _keep(self, second: float, frame: Image) -> None:
+        """Record the frame before this one, for as long as it was the last."""
+        if self._writer is None:
+            cv2 = _cv2()
+            code, size = cv2.VideoWriter.fourcc(*"mp4v"), frame.shape[1::-1]
+            writer = cv2.VideoWriter(str(self._partial), code, self._rate, size)
+            if not writer.isOpened():
+                raise ImageError(f"cannot record {self._record}: expected a path to an .mp4")
+            self._writer, self._began = writer, second
+        due = round((second - self._began) * self._rate)  # of a clip, one more each time
+        for _ in range(due - self._written):
+            self._writer.write(self._last)
+        self._written, self._last = due, frame
+
     def close(self) -> None:
-        """Finish the recording."""
+        """Finish the recording, with the frame that ended it."""
         if self._writer is not None and self._record and self._partial:
+            self._writer.write(self._last)
             self._writer.release()
             self._partial.replace(self._record)
 
@@ -215,7 +245,7 @@ def watch(args: argparse.Namespace) -> int:
                 found = True
             last = text
             told = f"{text}  {sure:.2f}  {took_ms:.1f} ms" if text else f"?  {took_ms:.1f} ms"
-            key = screen.show(annotate(frame, box, told, bool(text)))
+            key = screen.show(second, annotate(frame, box, told, bool(text)))
             if key == "q" or (found and args.once):
                 break
             if key == "b" and (drawn := _cv2().selectROI("crnn-edge", frame))[2]:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works in a clone, not installed
+
 from runtime import Recognition, Recognizer, read_image
 from runtime.console import exit_code
 from runtime.errors import ImageError

@@ -36,6 +36,8 @@ def test_misuse_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture
         ["rivals", "--minutes", "nan"],
         ["synth", "--rounds", "-1"],
         ["roofline", "--json", "no/such/folder/a.json"],
+        ["backends", "--json", "tests"],
+        ["backends", "--png", "."],
     ],
 )
 def test_what_would_fail_at_the_end_is_refused_at_the_start(

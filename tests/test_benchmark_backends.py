@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from benchmarking import PICTURES, rows, run
 from PIL import Image
 from tiny import build_tiny, tiny_manifest
 
-from examples.benchmarks import backends, results
+from examples.benchmarks import backends, report, results
 from examples.benchmarks.child import Child
 from examples.benchmarks.programs import reader
 from examples.benchmarks.turns import Reader
@@ -181,6 +182,15 @@ def test_what_an_engine_does_once_a_width_is_no_part_of_a_read(
     assert max(at_width) < 300
 
 
+def test_a_width_is_timed_at_one_look_whatever_the_model_advises(
+    tmp_path: Path, program: Callable[[str, str], str]
+) -> None:
+    model = build_tiny(tmp_path / "tiny.onnx", tiny_manifest(look_again=1.0))
+    slow = program("mine.slow", SLOW_AT_FIRST)
+    with Child("reader", [str(model), slow, "1"]) as child:
+        assert max(child.ask("at_width", 300, 1)) < 300  # other widths, it has not met
+
+
 def test_a_line_too_long_for_a_wider_look_is_read_as_the_recognizer_reads_it(
     tmp_path: Path,
 ) -> None:
@@ -191,7 +201,19 @@ def test_a_line_too_long_for_a_wider_look_is_read_as_the_recognizer_reads_it(
     assert answer["texts"] == [Recognizer.load(model)(noise).text]
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"format": 0, "rows": []}', '{"format": 1}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        '{"format": 0, "rows": []}',
+        '{"format": 1}',
+        '{"format": 1, "rows": [], "conditions": "", "data": {}}',
+        '{"format": 1, "rows": [1], "conditions": "", "data": {"folder": "", "pictures": 1}}',
+        '{"format": 1, "rows": [{}], "conditions": "", "data": {"folder": "", "pictures": 1}}',
+        (Path(__file__).parent / "arm" / "instructions.json").read_text(),  # of another benchmark
+    ],
+)
 def test_comparing_with_a_foreign_file_is_refused_before_anything_is_measured(
     content: str, tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -202,3 +224,21 @@ def test_comparing_with_a_foreign_file_is_refused_before_anything_is_measured(
     assert (code, out) == (1, "")
     assert err.startswith("error: ")
     assert "old.json" in err
+
+
+def test_the_figures_are_saved_before_they_are_compared(
+    tiny_model: Path,
+    crops: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    old = {"format": 1, "rows": [], "conditions": "", "data": {"folder": "", "pictures": 1}}
+    (tmp_path / "old.json").write_text(json.dumps(old))
+    monkeypatch.delattr(report, "comparison")
+    with pytest.raises(AttributeError, match="comparison"):
+        run(
+            capsys, "backends", "--models", tiny_model, "--threads", 1, "--data", crops,
+            "--json", tmp_path / "new.json", "--compare", tmp_path / "old.json",
+        )  # fmt: skip
+    assert len(results.load(tmp_path / "new.json")["rows"]) == 1

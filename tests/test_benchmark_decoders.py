@@ -36,3 +36,24 @@ def test_our_decoders_are_measured_where_no_other_can_be_installed(
     assert found["pictures"] == PICTURES
     assert [row["lexicon"] for row in found["lexicons"]] == ["3 words"]
     assert all(row["same"] == row["of"] > 0 for row in found["lexicons"])
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [("für".encode("latin-1"), "no UTF-8"), (b"XYZ\n", "can spell no word")]
+)
+def test_words_that_are_of_no_use_are_refused_in_one_line(
+    content: bytes,
+    told: str,
+    tiny_model: Path,
+    crops: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "words").write_bytes(content)
+    code, out, err = run(
+        capsys, "decoders", "--model", tiny_model, "--data", crops, "--words", tmp_path / "words"
+    )
+    assert (code, out) == (1, "")
+    assert err.startswith("error: ")
+    assert told in err
+    assert err.count("\n") == 1

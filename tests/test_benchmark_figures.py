@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -33,6 +34,19 @@ def test_more_rounds_narrow_the_interval() -> None:
     rng = np.random.default_rng(0)
     few, many = (median(rng.normal(10, 1, n).tolist()) for n in (10, 1000))
     assert many.high - many.low < (few.high - few.low) / 3
+
+
+@pytest.mark.parametrize("count", [6, 97, 3000])
+def test_an_interval_is_that_of_2000_resamples_and_holds_few_of_them_at_once(count: int) -> None:
+    values = np.random.default_rng(1).lognormal(size=count)
+    tracemalloc.start()
+    found = median(values.tolist())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    drawn = values[np.random.default_rng(0).integers(count, size=(2000, count))]
+    low, high = np.percentile(np.median(drawn, axis=1), (2.5, 97.5))
+    assert (found, found.low, found.high) == (np.median(values), low, high)
+    assert peak < 4e6  # bytes; all at once would be 144 million
 
 
 def test_too_few_rounds_claim_no_interval() -> None:

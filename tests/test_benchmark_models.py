@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from examples.benchmarks.child import ROOT
-from examples.benchmarks.models import models, titles
+from examples.benchmarks.models import file_and_backend, models, titles
 from runtime.backends import model_size
 from runtime.errors import CrnnError
 
@@ -16,6 +16,16 @@ def test_a_model_is_a_file_and_perhaps_a_backend(tiny_model: Path) -> None:
     assert found == [(tiny_model, "onnx"), (tiny_model, "mine.backend")]
     with pytest.raises(CrnnError, match=r"none\.onnx"):
         models(["none.onnx"])
+
+
+def test_a_path_may_have_an_equals_sign_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "lr=0.1" / "m=2.onnx"
+    path.parent.mkdir()
+    path.touch()
+    assert models([str(path), f"{path}=numpy"]) == [(path, "onnx"), (path, "numpy")]
+    assert file_and_backend(f"{path}=mine.backend", "--model") == (path, "mine.backend")
+    with pytest.raises(CrnnError, match=r"--model .*lr=0\.1/none\.onnx: there is no such file"):
+        file_and_backend(str(path.with_name("none.onnx")), "--model")
 
 
 def test_a_file_whose_suffix_names_no_engine_needs_one(tmp_path: Path) -> None:

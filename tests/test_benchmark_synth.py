@@ -3,11 +3,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from benchmarking import rows, run
 
 from examples.benchmarks import synth
+from runtime.errors import EngineError
 
 TRDG = """
 print("imported")
@@ -44,6 +46,27 @@ def test_both_renderers_are_measured_in_the_same_rounds(
     assert table["trdg 1.8.0"][1] == "2"
     assert table["trdg 1.8.0"][-2:] == ["1.00×", "1.00×"]
     assert "2 rounds" in out
+
+
+def test_ours_is_measured_alone_where_trdg_cannot_be_installed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import matplotlib
+
+    def absent(*_: Any) -> str:
+        raise EngineError("cannot install trdg: no network")
+
+    monkeypatch.setattr(synth, "environment", absent)
+    monkeypatch.setattr(synth, "_PROBE", 4)
+    fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    code, out, err = run(
+        capsys, "synth", "--rounds", 2, "--seconds", 0.1, "--processes", 1, "--fonts", fonts
+    )
+    assert code == 0
+    assert "left out: cannot install trdg: no network" in err
+    (cells,) = rows(out)
+    assert cells[0] == "ours"
+    assert cells[-2:] == ["–", "–"]
 
 
 def test_both_renderers_write_the_same_kinds_of_texts(tmp_path: Path) -> None:

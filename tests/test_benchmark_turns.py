@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 
 import pytest
@@ -54,3 +55,12 @@ def test_no_turn_begins_when_time_is_up(capsys: pytest.CaptureFixture[str]) -> N
     take_turns(readers, range(1000), lambda *_: time.sleep(0.01), 0.05)
     assert 1 <= sum(reader.turns for reader in readers) <= 6
     assert "time was up for a after" in capsys.readouterr().err
+
+
+def test_turns_are_taken_without_a_bar_where_tqdm_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    reader = Reader("a")
+    take_turns([reader], range(3), lambda *_: None, 60)
+    assert reader.turns == 3

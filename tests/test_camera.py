@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -119,6 +122,68 @@ def test_the_frame_that_ends_it_is_recorded(tmp_path) -> None:
     asked = [str(IMAGES / "meter.jpg"), "--box", "0", "0", "1", "1", "--frames", "1", "--once"]
     assert camera.main([*asked, "--no-window", "--record", str(out)]) == 0
     assert len(list(camera.Film(str(out)))) == 1
+
+
+class Camera:
+    """One that has four frames left, each of which is read in a second."""
+
+    def __init__(self, told: float) -> None:
+        self.told, self.left = told, 4
+
+    def __call__(self, source: int) -> Camera:
+        return self
+
+    def isOpened(self) -> bool:
+        return True
+
+    def set(self, *setting: float) -> None:
+        pass
+
+    def get(self, setting: int) -> float:
+        return self.told if setting == cv2.CAP_PROP_FPS else 0.0
+
+    def read(self) -> tuple[bool, np.ndarray | None]:
+        self.left -= 1
+        if self.left < 0:
+            return False, None
+        return True, np.full((64, 128, 3), 60 * self.left, np.uint8)
+
+    def release(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("told", "rate"), [(10, 10), (0, 25), (90_000, 25), (-1, 25)])
+def test_a_recording_of_a_camera_lasts_as_long_as_what_was_seen(
+    told, rate, tmp_path, monkeypatch
+) -> None:
+    live, out = Camera(told), tmp_path / "read.mp4"
+    clock = SimpleNamespace(monotonic=lambda: 10.0 + 4 - live.left, perf_counter=lambda: 0.0)
+    with monkeypatch.context() as patched:
+        patched.setattr(camera, "time", clock)
+        patched.setattr(cv2, "VideoCapture", live)
+        assert camera.main(["0", "--no-window", "--record", str(out)]) == 0
+    film = camera.Film(str(out))
+    assert film.rate == rate
+    levels = [frame[0, 0].mean() for _, frame in film]
+    assert len(levels) == 3 * rate + 1  # four frames, three seconds from the first to the last
+    assert levels[0] > levels[rate - 1] - 5 > levels[rate] + 40
+
+
+def test_of_frames_that_come_sooner_than_told_some_are_left_out(tmp_path) -> None:
+    screen = camera.Screen(tmp_path / "read.mp4", 10.0, window=False)
+    for number in range(40):  # forty a second
+        screen.show(number / 40, np.full((64, 128, 3), number, np.uint8))
+    screen.close()
+    assert len(list(camera.Film(str(tmp_path / "read.mp4")))) == 11
+
+
+@pytest.mark.parametrize("name", ["camera", "recognize"])
+def test_an_example_runs_in_a_clone_that_is_not_installed(name, tmp_path) -> None:
+    # Without `site`, what is installed as a link to the clone cannot be imported.
+    alone = os.environ | {"PYTHONPATH": str(Path(np.__file__).parents[1])}
+    command = [sys.executable, "-S", str(IMAGES.parent / f"{name}.py"), "--help"]
+    done = subprocess.run(command, cwd=tmp_path, env=alone, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(

@@ -30,10 +30,12 @@ from pathlib import Path
 import numpy as np
 
 from examples.benchmarks import options as shared
+from examples.benchmarks import pictures as checked
 from examples.benchmarks import report
 from examples.benchmarks.child import Child
 from examples.benchmarks.machine import conditions
 from examples.benchmarks.models import models, titles
+from examples.benchmarks.progress import progress
 from examples.benchmarks.results import READ, baseline, figures, load
 from examples.benchmarks.turns import Reader, attempt, chunks, take_turns
 from runtime.backends import model_size, physical_cores
@@ -108,6 +110,7 @@ def run(options: argparse.Namespace) -> int:
     rows = list(_rows(options))
     readers = [reader for _, reader in rows]
     compared_with = baseline([reader.label for reader in readers], options.baseline)
+    sizes = checked.sizes(pictures.paths, options.widths)
 
     def turn(reader: Reader, number: int, part: tuple[int, Sequence[int]]) -> None:
         size, chunk = part
@@ -124,19 +127,19 @@ def run(options: argparse.Namespace) -> int:
 
     before = conditions()
     with ExitStack() as stack:
-        _start_all(rows, stack, 60 * options.minutes)
+        _start_all(rows, stack, 60 * options.minutes, sizes)
         plan = list(parts(len(pictures), options.batch))
         take_turns(readers, plan, turn, end_s - time.monotonic())
     measured = figures(readers, pictures.texts, compared_with)
     measured["conditions"] = before.told(conditions())
     measured["data"] = {"folder": str(options.data), "pictures": len(pictures)}
+    if options.json:  # first, so that nothing that goes wrong from here on loses it
+        write_whole(options.json, json.dumps(measured, indent=1).encode())
     print(report.table(measured, brief=options.brief))
     if options.widths:
         print("\n" + report.widths_table(measured))
     if old:
         print("\n" + report.comparison(old, measured))
-    if options.json:
-        write_whole(options.json, json.dumps(measured, indent=1).encode())
     if options.png and measured["rows"]:
         from examples.benchmarks.chart import chart
 
@@ -181,7 +184,9 @@ def _rows(options: argparse.Namespace) -> Iterator[tuple[Path, Reader]]:
             yield path, Reader(f"{names[path]}, {engine}, {threads}", about=about)
 
 
-def _start_all(rows: Sequence[tuple[Path, Reader]], stack: ExitStack, seconds: float) -> None:
+def _start_all(
+    rows: Sequence[tuple[Path, Reader]], stack: ExitStack, seconds: float, sizes: checked.Sizes
+) -> None:
     """Start every reader's process, several times in turns for the cold start; the first stays.
 
     Those with few threads come first, so that every model has a row where time is short.
@@ -190,9 +195,11 @@ def _start_all(rows: Sequence[tuple[Path, Reader]], stack: ExitStack, seconds: f
         rows: The model files and their readers.
         stack: What ends the processes.
         seconds: For the whole benchmark.
-    """
-    from tqdm import tqdm
+        sizes: Of all that will be read.
 
+    Raises:
+        ImageError: If some of it is too long a line for a model.
+    """
     end_s = time.monotonic() + _STARTING * seconds
     starts: dict[str, list[tuple[float, dict[str, float]]]] = {r.label: [] for _, r in rows}
 
@@ -209,12 +216,13 @@ def _start_all(rows: Sequence[tuple[Path, Reader]], stack: ExitStack, seconds: f
             child.close()
         else:
             reader.child = child
+            checked.check(sizes, reader.label, child.ask)
             reader.charset = Charset(*child.ask("charset"))
             reader.about |= about | {"size_bytes": model_size(path)}
 
     order = sorted(rows, key=lambda row: int(row[1].about["threads"]))
     for number in range(_STARTS):
-        for path, reader in tqdm(order, desc=f"cold start {number + 1}", disable=None):
+        for path, reader in progress(order, f"cold start {number + 1}"):
             if time.monotonic() < end_s:
                 attempt(reader, partial(start, path=path))
             elif not starts[reader.label] and not reader.failure:

@@ -30,12 +30,14 @@ from examples.benchmarks import options as shared
 from examples.benchmarks.child import Child
 from examples.benchmarks.environment import environment
 from examples.benchmarks.machine import conditions
+from examples.benchmarks.models import file_and_backend
 from examples.benchmarks.programs.decoders import RESCORED, UNPROVEN
+from examples.benchmarks.progress import progress
 from examples.benchmarks.stats import as_list, from_list, ratio
 from examples.benchmarks.table import figure, markdown, times
 from runtime.charset import Charset
 from runtime.decoders.ctc import FloatArray, log_softmax
-from runtime.errors import EngineError
+from runtime.errors import CharsetError, EngineError
 from runtime.files import write_whole
 from runtime.images import read_image
 from runtime.labels import LabelledFolder
@@ -139,7 +141,7 @@ def run(options: argparse.Namespace) -> int:
 
 def posteriors(options: argparse.Namespace) -> tuple[dict[str, FloatArray], Charset]:
     """Log-probabilities `(N, T, C)` of the pictures, by T as text, and of noise."""
-    model, _, backend = options.model.partition("=")
+    model, backend = file_and_backend(options.model, "--model")
     recognizer = Recognizer.load(model, backend=backend or None)
     paths = LabelledFolder(options.data).paths[: options.images]
     by_steps = defaultdict(list)
@@ -152,11 +154,19 @@ def posteriors(options: argparse.Namespace) -> tuple[dict[str, FloatArray], Char
 
 
 def write_lexicons(folder: Path, words: Path | None, charset: Charset) -> list[str]:
-    """Word lists in a folder: 50, 1,000 and all of the words. The names of the lists."""
+    """Word lists in a folder: 50, 1,000 and all of the words. The names of the lists.
+
+    Raises:
+        CrnnError: If the words cannot be read, or none of them be spelt.
+    """
     if words is None:
         print("left out: the lexicon decoder, which needs --words", file=sys.stderr)
         return []
-    known = [w for w in words.read_text(encoding="utf-8").split() if w in charset]
+    from model.data.text import read_words
+
+    known = [word for word in read_words(words) if word in charset]
+    if not known:
+        raise CharsetError(f"--words {words}: the model's charset can spell no word of it")
     drawn = np.random.default_rng(0).permutation(len(known))
     names = []
     for count in sorted({min(count, len(known)) for count in _LEXICONS}):
@@ -173,11 +183,9 @@ def measure(
     batches: Sequence[int] = BATCHES,
 ) -> Measured:
     """What each decoder of each library answers in each turn, by decoder, library and batch."""
-    from tqdm import tqdm
-
     keys = [(*pair, batch) for pair in pairs for batch in batches if pair[1] in children]
     found: Measured = {key: [] for key in keys}
-    for number, turn in enumerate(tqdm(turns if keys else [], desc="turns", disable=None)):
+    for number, turn in enumerate(progress(turns if keys else [], "turns")):
         first = number % len(keys)
         for decoder, library, batch in (*keys[first:], *keys[:first]):
             answer = children[library].ask("read", decoder, *turn, batch)

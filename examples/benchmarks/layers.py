@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from examples.benchmarks.progress import progress
 from runtime.backends import open_backend
 from runtime.errors import CrnnError
 
@@ -59,8 +60,6 @@ def measure(
         ModelFileError: If a file is no model file of ours.
         CrnnError: If the engine's profile does not fit the file.
     """
-    from tqdm import tqdm
-
     tensors = {}
     for path in paths:
         preprocess = open_backend(path, "onnx", threads=1).manifest.preprocess  # checks the file
@@ -76,7 +75,7 @@ def measure(
         }
         runs_us: dict[Path, list[float]] = defaultdict(list)
         products_us: dict[tuple[str, int], list[float]] = defaultdict(list)
-        for _ in tqdm(range(rounds), desc="rounds", disable=None):
+        for _ in progress(range(rounds), "rounds"):
             for path, session in plain.items():
                 runs_us[path] += [_run_us(session, tensors[path]) for _ in range(_RUNS)]
                 for _ in range(_RUNS):

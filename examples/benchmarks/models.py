@@ -39,18 +39,35 @@ def models(given: Sequence[str] | None) -> list[tuple[Path, str]]:
         return found
     pairs = []
     for text in given:
-        name, _, backend = text.partition("=")
-        path = Path(name).resolve()
-        if not path.is_file():
-            raise ModelFileError(f"--models {name}: there is no such file")
+        path, backend = file_and_backend(text, "--models")
         backend = backend or SUFFIXES.get(path.suffix, "")
         if not backend:
             raise ModelFileError(
-                f"--models {name}: its suffix names no engine (known: {', '.join(SUFFIXES)}): "
-                f"name one, for example {name}=model.backend"
+                f"--models {text}: its suffix names no engine (known: {', '.join(SUFFIXES)}): "
+                f"name one, for example {text.removesuffix('=')}=model.backend"
             )
-        pairs.append((path, backend))
+        pairs.append((path.resolve(), backend))
     return list(dict.fromkeys(pairs))
+
+
+def file_and_backend(text: str, option: str) -> tuple[Path, str]:
+    """What `FILE` or `FILE=BACKEND` names; without a backend, `""`.
+
+    The whole is tried first, and else cut at the last `=`, since a path may have some of its own,
+    as in `runs/lr=0.1/m.onnx`.
+
+    Args:
+        text: As given.
+        option: By which, to be named if it is refused.
+
+    Raises:
+        ModelFileError: If there is no such file.
+    """
+    name, equals, backend = text.rpartition("=")
+    for path, engine in ((Path(text), ""), *([(Path(name), backend)] if equals else [])):
+        if path.is_file():
+            return path, engine
+    raise ModelFileError(f"{option} {text}: there is no such file")
 
 
 def titles(paths: Iterable[Path]) -> dict[Path, str]:

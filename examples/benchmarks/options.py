@@ -86,6 +86,8 @@ def amount(text: str) -> float:
 def output(text: str) -> Path:
     """A file to write, refused before minutes are spent on what goes into it."""
     path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{path} is a folder: name a file in it")
     if not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"there is no folder {path.parent} to write {path} in")
     return path

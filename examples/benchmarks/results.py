@@ -20,6 +20,11 @@ FORMAT = 1
 READ = STAGES[:3]
 """What a read consists of; the confidence is computed only when asked for."""
 
+_COMPARED = frozenset(
+    {"file", "backend", "threads", "label", "read_median_ms", "size_bytes", "score"}
+)
+"""What a row must have, so that another can be compared with it."""
+
 
 def baseline(labels: Sequence[str], wanted: str | None) -> str:
     """The label of the row that the others are compared with.
@@ -102,9 +107,16 @@ def load(path: Path) -> dict[str, Any]:
     """
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        assert found["format"] == FORMAT
-        assert isinstance(found["rows"], list)
-    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
+        if found["format"] != FORMAT:
+            raise ValueError(f"its format is {found['format']}")
+        if lacking := {"rows", "conditions", "data"} - found.keys():
+            raise ValueError(f"it has no {', '.join(sorted(lacking))}")
+        if lacking := {"folder", "pictures"} - found["data"].keys():
+            raise ValueError(f"its data has no {', '.join(sorted(lacking))}")
+        for number, row in enumerate(found["rows"], start=1):
+            if lacking := _COMPARED - row.keys():
+                raise ValueError(f"its row {number} has no {', '.join(sorted(lacking))}")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CrnnError(
             f"--compare {path}: expected the --json of an earlier run of `backends`, format "
             f"{FORMAT} ({type(error).__name__}: {error})"

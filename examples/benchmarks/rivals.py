@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from examples.benchmarks import options as shared
+from examples.benchmarks import pictures as checked
 from examples.benchmarks.child import Child
 from examples.benchmarks.environment import FOLDER, environment
 from examples.benchmarks.machine import conditions
@@ -77,6 +78,7 @@ def run(options: argparse.Namespace) -> int:
     pictures = LabelledFolder(options.data)
     own = models(options.models)
     names = titles(path for path, _ in own)
+    sizes = checked.sizes(pictures.paths)
     absent: dict[str, str] = {}
     starts = _installed(options.only, absent)
     before = conditions()
@@ -86,6 +88,7 @@ def run(options: argparse.Namespace) -> int:
             start = partial(Child, "reader", [str(path), backend, "1"])
             ours.append(_started(f"ours: {names[path]} ({backend})", start, stack))
             ours[-1].about["size_bytes"] = model_size(path)
+            attempt(ours[-1], lambda reader: checked.check(sizes, reader.label, reader.ask))
         readers = [*ours, *(_started(label, start, stack) for label, start in starts.items())]
 
         def turn(reader: Reader, number: int, chunk: Sequence[int]) -> None:

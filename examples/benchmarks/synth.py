@@ -2,7 +2,8 @@
 
 Both write the same kinds of texts, with everything on that they have (trdg: its own fonts, skew,
 blur, distortion, a noise background, 32 px), in as many processes each, in turns, in the same run.
-trdg needs an older Pillow, so it gets an environment of its own in build/rivals/trdg.
+trdg needs an older Pillow, so it gets an environment of its own in build/rivals/trdg; if it cannot
+be installed, that is told, and ours is measured alone.
 
 Examples:
   python examples/benchmark.py synth
@@ -23,13 +24,20 @@ from examples.benchmarks import options as shared
 from examples.benchmarks.child import Child
 from examples.benchmarks.environment import environment
 from examples.benchmarks.machine import conditions
+from examples.benchmarks.progress import progress
 from examples.benchmarks.stats import median, ratio
 from examples.benchmarks.table import figure, interval, markdown, times
+from runtime.errors import EngineError
 from runtime.files import write_whole
+from runtime.metrics import Estimate
 
 TRDG = ("trdg==1.8.0", "pillow<10")
+_TRDG = "trdg 1.8.0"  # in the table
 _TEXTS = 20_000
 _PROBE = 50  # words a process; their time sets how many a round has
+
+_Seconds = list[tuple[float, float]]
+"""Of each round, the seconds a word by the clock and of one processor."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +70,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure and print."""
-    python = environment("trdg", TRDG)
+    try:
+        python = environment("trdg", TRDG)
+    except EngineError as error:
+        print(f"left out: {error}", file=sys.stderr)
+        python = None
     before = conditions()
     words = str(options.words.resolve()) if options.words else ""
     with ExitStack() as stack:
@@ -79,10 +91,10 @@ def run(options: argparse.Namespace) -> int:
                 for k in range(options.processes)
             ]
 
-        sides = {
-            "ours": several("synth", words, *(str(path.resolve()) for path in options.fonts)),
-            "trdg 1.8.0": several("trdg", str(texts), python=python),
-        }
+        fonts = [str(path.resolve()) for path in options.fonts]
+        sides = {"ours": several("synth", words, *fonts)}
+        if python:
+            sides[_TRDG] = several("trdg", str(texts), python=python)
         rounds = _rounds(sides, options.rounds, options.seconds)
         faces = {name: children[0].ask("faces") for name, children in sides.items()}
     rows = []
@@ -93,14 +105,7 @@ def run(options: argparse.Namespace) -> int:
                 f"{faces[name]:,}",
                 interval(median([1 / wall_s for wall_s, _ in measured])),
                 figure(1e3 * median([cpu_s for _, cpu_s in measured])),
-                *(
-                    times(
-                        ratio(
-                            [1 / x[k] for x in measured], [1 / x[k] for x in rounds["trdg 1.8.0"]]
-                        )
-                    )
-                    for k in (0, 1)
-                ),
+                *(times(_against(measured, rounds.get(_TRDG), k)) for k in (0, 1)),
             ]
         )
     told = f"{options.processes} processes each, {len(rounds['ours'])} rounds in turns"
@@ -111,6 +116,13 @@ def run(options: argparse.Namespace) -> int:
         found = {"conditions": before.told(), "seconds_a_word_wall_and_cpu": rounds}
         write_whole(options.json, json.dumps(found, indent=1).encode())
     return 0
+
+
+def _against(measured: _Seconds, baseline: _Seconds | None, clock: int) -> Estimate | None:
+    """How many times the words of another side, by the clock (0) or of one processor (1)."""
+    if baseline is None:
+        return None
+    return ratio([1 / x[clock] for x in measured], [1 / x[clock] for x in baseline])
 
 
 def write_texts(path: Path, words: Path | None) -> Path:
@@ -126,20 +138,16 @@ def write_texts(path: Path, words: Path | None) -> Path:
     return path
 
 
-def _rounds(
-    sides: dict[str, list[Child]], count: int, seconds: float
-) -> dict[str, list[tuple[float, float]]]:
+def _rounds(sides: dict[str, list[Child]], count: int, seconds: float) -> dict[str, _Seconds]:
     """Of each side and round, the seconds a word by the clock and of one processor."""
-    from tqdm import tqdm
-
     words = {}
     for name, children in sides.items():
         _together(children, _PROBE)  # fonts and pictures get into the cache
         wall_s, _ = _together(children, _PROBE)
         words[name] = max(1, round(seconds / wall_s / len(children)))
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
+    found: dict[str, _Seconds] = {name: [] for name in sides}
     try:
-        for _ in tqdm(range(count), desc="rounds", disable=None):
+        for _ in progress(range(count), "rounds"):
             measured = {name: _together(children, words[name]) for name, children in sides.items()}
             for name, value in measured.items():
                 found[name].append(value)

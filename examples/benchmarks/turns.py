@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from examples.benchmarks.child import Child, ChildError
+from examples.benchmarks.progress import progress
 from examples.benchmarks.stats import ratio
 from runtime.charset import Charset
 from runtime.metrics import Estimate, Score, score
@@ -144,11 +145,9 @@ def take_turns(
         seconds: For all; no turn begins later. A reader that has used up its share (`fair_s`)
             waits, so that a slow one does not leave the others without figures.
     """
-    from tqdm import tqdm
-
     end_s = time.monotonic() + seconds
     try:
-        for number, about in enumerate(tqdm(rounds, desc="rounds", disable=None)):
+        for number, about in enumerate(progress(rounds, "rounds")):
             first = number % len(readers)
             share_s = fair_s([_needs_s(reader, len(rounds)) for reader in readers], seconds)
             for reader in (*readers[first:], *readers[:first]):

@@ -1,0 +1,45 @@
+"""Pictures that every model can read: one that none can would cost each of them its row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from examples.benchmarks.progress import progress
+from runtime.errors import ImageError
+from runtime.images import read_image
+
+Sizes = dict[tuple[int, int], str]
+"""Heights and widths in pixels, each with what has that size; height 0 is the model's own."""
+
+
+def sizes(paths: Sequence[Path], widths: Iterable[int] = ()) -> Sizes:
+    """The sizes of pictures, each with the first that has it, and of further `--widths`.
+
+    Raises:
+        ImageError: If a picture cannot be read; the message names it.
+    """
+    found: Sizes = {}
+    for path in progress(paths, "checking pictures"):
+        height, width = read_image(path).shape[:2]
+        found.setdefault((height, width), str(path))
+    return found | {(0, width): f"--widths {width}" for width in widths}
+
+
+def check(found: Sizes, label: str, ask: Callable[..., Any]) -> None:
+    """Ask a model's process whether it takes lines of all these sizes.
+
+    Args:
+        found: The sizes.
+        label: What the model is called.
+        ask: Asks its process.
+
+    Raises:
+        ImageError: If one is too long; the message names the picture and the model.
+        ChildError: If the process is dead, hangs, or answered with an error.
+    """
+    refusals = ask("refusals", list(found))
+    for name, why in zip(found.values(), refusals, strict=True):
+        if why:
+            raise ImageError(f"{name}, for {label}: {why}")
