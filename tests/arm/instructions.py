@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from examples.benchmarks.arm import FORMAT, load
-from examples.benchmarks.results import save
 from runtime.errors import CrnnError
+from runtime.files import write_whole
 from tests.arm.device import STAGES
 
 GROWTH = 0.05
@@ -142,7 +142,7 @@ def rows(entries: Entries) -> list[dict[str, Any]]:
 def write(path: Path, entries: Entries) -> None:
     """Make figures the committed ones."""
     lines = ",\n".join(f"    {json.dumps(row)}" for row in rows(entries))  # for the diff
-    save(path, f'{{\n  "format": {FORMAT},\n  "rows": [\n{lines}\n  ]\n}}\n'.encode())
+    write_whole(path, f'{{\n  "format": {FORMAT},\n  "rows": [\n{lines}\n  ]\n}}\n'.encode())
 
 
 def read(path: Path) -> Entries:
