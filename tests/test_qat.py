@@ -173,7 +173,7 @@ def test_fine_tuning_wins_back_what_two_bits_cost(
         levels = 1
 
     run = tmp_path / "run"
-    assert fine_tune(home, DEFAULT, run, "--steps", 120, "--lr", 2e-3, kind=TwoBits) == 0
+    assert fine_tune(home, DEFAULT, run, "--steps", 240, "--lr", 2e-3, kind=TwoBits) == 0
     printed = capsys.readouterr().out
     rows = [line.strip("|").split("|") for line in printed.splitlines() if line.startswith("|")]
     exact = {row[0].strip(): float(row[2].split("±")[0]) for row in rows[2:]}
