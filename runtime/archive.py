@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import io
+import os
 import zipfile
+from typing import BinaryIO
 
 
-def read_stored(data: bytes) -> tuple[dict[str, bytes], int]:
+def read_stored(file: BinaryIO) -> tuple[dict[str, bytes], int]:
     """The entries of an archive, by name, and where in it the first begins.
 
     Together they are no larger than the archive, whatever it claims.
@@ -15,9 +16,10 @@ def read_stored(data: bytes) -> tuple[dict[str, bytes], int]:
         ValueError: If something is compressed, or larger than it can be.
         Exception: As `zipfile` does, which has a dozen ways to fail on a damaged file.
     """
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+    size = file.seek(0, os.SEEK_END)
+    with zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
-        if sum(entry.file_size for entry in entries) > len(data):
+        if sum(entry.file_size for entry in entries) > size:
             raise ValueError("what it holds is longer than the file")
         for entry in entries:
             if entry.compress_type != zipfile.ZIP_STORED:

@@ -105,7 +105,7 @@ def bench(
         images: What is read, in rotation.
         texts: Their true texts, to score the readings.
         names: What to call them where one is refused, such as their paths.
-        runs: Timed reads a model.
+        runs: Timed reads a model; in batches as many again, or 64, three times.
         **options: Of `Recognizer.load`: backend, decoder and its settings, threads, device.
 
     Raises:
@@ -119,8 +119,8 @@ def bench(
     for run in range(_WARM_UP + runs):
         for k, timed in enumerate(staged):
             times[k, run] = timed(images[run % len(images)])[1]
-    many = [images[i % len(images)] for i in range(max(64, len(images)))]
-    read = [reader.batch(many) for reader in readers]  # which warms up for batches, too
+    read = [reader.batch(images) for reader in readers]  # which warms up for batches, too
+    many = [images[i % len(images)] for i in range(max(64, runs))]
     together_s = np.empty((len(readers), _PASSES))
     for turn in range(_PASSES):
         for k, reader in enumerate(readers):

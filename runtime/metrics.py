@@ -125,7 +125,7 @@ def _ratio(parts: Sequence[float], wholes: Sequence[int], most: float) -> Estima
     n, whole = len(parts), max(sum(wholes), 1)
     value = math.fsum(parts) / whole
     spread = math.fsum((a - value * b) ** 2 for a, b in zip(parts, wholes, strict=True))
-    if not spread:
+    if spread < 1e-12:  # nothing but rounding
         widest = proportion(min(value, 1.0) * n, n)
         return Estimate(value, min(value, widest.low), max(value, widest.high))
     half = Z * math.sqrt(spread * n / max(n - 1, 1)) / whole

@@ -8,16 +8,16 @@ import pytest
 from runtime.archive import read_stored
 
 
-def archive(method: int = zipfile.ZIP_STORED, **entries: bytes) -> bytes:
+def archive(method: int = zipfile.ZIP_STORED, before: bytes = b"", **entries: bytes) -> io.BytesIO:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", method) as made:
         for name, data in entries.items():
             made.writestr(name, data)
-    return stream.getvalue()
+    return io.BytesIO(before + stream.getvalue())
 
 
 def test_entries_are_what_was_stored_and_what_is_before_them_is_told() -> None:
-    entries, start = read_stored(b"a graph" + archive(one=b"1", two=b""))
+    entries, start = read_stored(archive(before=b"a graph", one=b"1", two=b""))
     assert entries == {"one": b"1", "two": b""}
     assert start == len(b"a graph")
     assert read_stored(archive()) == ({}, 0)
@@ -37,4 +37,4 @@ def test_entries_that_overlap_are_refused_before_they_are_read() -> None:
             again.file_size = again.compress_size = 4000
             again.CRC, again.header_offset = made.filelist[0].CRC, 0
     with pytest.raises(ValueError, match="longer than the file"):
-        read_stored(stream.getvalue())
+        read_stored(stream)

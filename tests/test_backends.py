@@ -235,3 +235,20 @@ def test_cores_are_those_that_the_process_may_use() -> None:
         cwd=Path(__file__).parent.parent,
     )  # fmt: skip
     assert done.stdout == "1\n"
+
+
+def test_a_file_of_half_precision_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    model = onnx.load(tiny_model)
+    model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
+    model.graph.node[-1].output[0] = "float"
+    cast = onnx.helper.make_node("Cast", ["float"], ["logits"], to=onnx.TensorProto.FLOAT16)
+    model.graph.node.append(cast)
+    onnx.save(model, tmp_path / "half.onnx")
+    with pytest.raises(ModelFileError, match=r"tensor\(float16\).*expected one float tensor in"):
+        open_backend(tmp_path / "half.onnx")
+
+
+def test_no_pictures_at_all_are_refused(tiny_model: Path, tiny_int8_model: Path) -> None:
+    for path in (tiny_model, tiny_int8_model):
+        with pytest.raises(EngineError, match="a tensor of no pictures"):
+            open_backend(path)(tensors(0))

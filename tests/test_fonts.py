@@ -12,7 +12,7 @@ from model.data.fonts import PRINTABLE, SYSTEM_FOLDERS, Face, covered, find_face
 from model.data.synth import Synth
 from model.data.text import TextSource
 from runtime.charset import Charset
-from runtime.errors import CrnnError
+from runtime.errors import CrnnError, EngineError
 
 
 def draw(path: Path, widths: dict[str, int], same: str = "") -> Path:
@@ -161,3 +161,14 @@ def test_a_font_file_is_no_folder_of_fonts(tmp_path: Path) -> None:
     (tmp_path / "a.ttf").touch()
     with pytest.raises(CrnnError, match="a file: name its folder"):
         find_faces([tmp_path / "a.ttf"])
+
+
+def test_npm_is_given_up_when_nothing_of_the_first_call_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[object] = []
+    monkeypatch.setattr(fontsource.shutil, "which", lambda _: "npm")
+    monkeypatch.setattr(fontsource, "_install", lambda batch, _: bool(calls.append(batch)))
+    with pytest.raises(EngineError, match="is the registry reachable"):
+        list(fontsource.fetch(tmp_path, [f"f{i}" for i in range(90)]))
+    assert len(calls) == 1 + fontsource._AT_ONCE

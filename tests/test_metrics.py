@@ -151,3 +151,8 @@ def test_no_sample_is_certain() -> None:
     single = score(["abcd"], ["abce"]).cer
     assert single.low < 0.25 < single.high < 1
     assert score(["a"], ["abc"]).cer.high >= 2
+
+
+def test_rounding_is_no_spread() -> None:
+    alike = score(["abc"] * 7, ["abd"] * 7).ned  # two thirds each, which no float is
+    assert (alike.low, alike.high) == pytest.approx((0.3209, 0.8944), abs=1e-4)  # Wilson's, by hand

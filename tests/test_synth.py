@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.data.augment import Augment
+from model.data.augment import Augment, _grain
 from model.data.fonts import Face, find_faces
 from model.data.render import render
 from model.data.synth import Synth, main
@@ -190,6 +190,19 @@ def test_augment_keeps_type_channels_and_about_the_size(
     np.testing.assert_array_equal(image, before)
 
 
+def test_noise_is_as_strong_whichever_channel_has_the_contrast() -> None:
+    image = np.full((32, 90, 3), 128, np.uint8)
+    image[..., 1:] = np.random.default_rng(0).integers(0, 256, (32, 90, 1))
+    turned = image[..., ::-1].copy()
+    noise = [
+        np.median(
+            [_grain(picture, np.random.default_rng(k), 1.0)[..., flat].std() for k in range(40)]
+        )
+        for picture, flat in ((image, 0), (turned, 2))
+    ]
+    assert noise[0] == pytest.approx(noise[1], rel=0.5)
+
+
 def test_augment_of_strength_0_changes_nothing() -> None:
     image = np.random.default_rng(0).integers(0, 256, (32, 90)).astype(np.uint8)
     np.testing.assert_array_equal(Augment(0)(image, np.random.default_rng(0)), image)
@@ -204,6 +217,14 @@ def test_augment_leaves_text_legible(faces: list[Face]) -> None:
         back = cv2.resize(worse, (200, 40))
         a, b = (cv2.GaussianBlur(x.astype(np.float32), (0, 0), 4) for x in (clean, back))
         assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) > 0.5, seed
+
+
+def test_a_preview_that_cannot_be_written_is_told_before_it_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Synth, "__getitem__", None)
+    assert main(["--preview", str(tmp_path / "x.jpg")]) == 1
+    assert "a sheet of pictures is a .png" in capsys.readouterr().err
 
 
 def test_the_preview_is_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

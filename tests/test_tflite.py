@@ -187,7 +187,7 @@ def test_more_widths_than_are_kept_are_still_read(home: Path) -> None:
 @pytest.mark.parametrize(
     "tensor",
     [numbers(1, 1, 32, 64).astype(float), numbers(1, 32, 64), numbers(1, 1, 48, 64),
-     numbers(0, 1, 32, 64), numbers(1, 1, 32, 1)],
+     numbers(0, 1, 32, 64), numbers(1, 1, 32, 1), numbers(1, 1, 32)],
 )  # fmt: skip
 def test_a_wrong_tensor_is_refused_in_one_line(home: Path, tensor: np.ndarray) -> None:
     with pytest.raises(EngineError, match=r"TFLite cannot run .* on a tensor") as caught:

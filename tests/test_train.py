@@ -25,7 +25,6 @@ from model.schedule import SCHEDULES, lr_factor
 from model.settings import LAST, parse
 from model.setup import make_job
 from model.start import first_network
-from model.state import Ema
 from model.train import Trainer, main
 from runtime.charset import Charset
 from runtime.manifest import Manifest
@@ -277,29 +276,6 @@ def test_words_to_measure_on_are_the_same_in_each_run_and_none_to_train_on(
     for run in runs:
         trained = [run.chunks.mixture.parts[0].source[index][0] for index in range(4)]
         assert not any(map(np.array_equal, trained, (image for image, _ in run.eval_set)))
-
-
-def test_the_average_has_the_statistics_of_the_network() -> None:
-    model = CRNN(ModelConfig("small", (4,) * 7, 8, 1, DIGITS.num_classes))
-    ema, before = Ema(model, 0.9), [buffer.clone() for buffer in model.buffers()]
-    model.train()(torch.randn(2, 1, 32, 64) + 1)
-    ema.update(model, 1000)
-    assert all(map(torch.equal, ema.model.buffers(), model.buffers()))
-    assert not any(map(torch.equal, ema.model.buffers(), before))
-
-
-@pytest.mark.parametrize(("step", "kept"), [(0, 0.1), (10, 0.55), (10_000, 0.9)])
-def test_the_average_forgets_its_first_weights_quickly(step: int, kept: float) -> None:
-    model = CRNN(ModelConfig("small", (4,) * 7, 8, 1, DIGITS.num_classes))
-    ema = Ema(model, 0.9)
-    with torch.no_grad():
-        for weights in ema.model.parameters():
-            weights.fill_(1)
-        for weights in model.parameters():
-            weights.fill_(0)
-    ema.update(model, step)
-    for weights in ema.model.parameters():
-        torch.testing.assert_close(weights, torch.full_like(weights, kept))
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

@@ -56,3 +56,12 @@ def test_the_average_is_measured_and_saved_and_nothing_else(numbers, tmp_path, m
         assert saved.keys() == average.keys()
         for name, value in average.items():
             assert torch.equal(saved[name], value.to(saved[name].dtype)), name
+
+
+def test_the_average_has_the_statistics_of_the_network() -> None:
+    model = CRNN(ModelConfig("small", (4,) * 7, 8, 1, DIGITS.num_classes))
+    ema, before = Ema(model, 0.9), [buffer.clone() for buffer in model.buffers()]
+    model.train()(torch.randn(2, 1, 32, 64) + 1)
+    ema.update(model, 1000)
+    assert all(map(torch.equal, ema.model.buffers(), model.buffers()))
+    assert not any(map(torch.equal, ema.model.buffers(), before))

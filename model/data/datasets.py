@@ -51,6 +51,11 @@ class Lmdb(Sequence[Sample]):
             DatasetError: If it is no such LMDB.
         """
         self.path = Path(path)
+        with self._environment() as environment:
+            needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+        if (size := (self.path / "data.mdb").stat().st_size) < needed:
+            # To read beyond the end of a mapped file would be the end of the process.
+            raise DatasetError(f"the LMDB {path} is cut short: {size:,} of {needed:,} bytes")
         with self._transaction() as transaction:
             count = transaction.get(b"num-samples")
         if count is None or not count.isdigit() or len(count) > _DIGITS:
@@ -60,20 +65,19 @@ class Lmdb(Sequence[Sample]):
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
         """A view of the database, open no longer than needed: it must not cross a fork."""
+        with self._environment() as environment, environment.begin() as transaction:
+            yield transaction
+
+    def _environment(self) -> Any:
+        """The database, to be closed again."""
         try:
             import lmdb
         except ImportError:
             raise DatasetError(f"{self.path} is an LMDB: `pip install lmdb` reads it") from None
         try:
-            environment = lmdb.open(str(self.path), readonly=True, lock=False, readahead=False)
+            return lmdb.open(str(self.path), readonly=True, lock=False, readahead=False)
         except lmdb.Error as error:
             raise DatasetError(f"cannot open the LMDB {self.path}: {error}") from None
-        needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
-        if (size := (self.path / "data.mdb").stat().st_size) < needed:
-            environment.close()  # to read beyond a mapped file's end is the end of the process
-            raise DatasetError(f"the LMDB {self.path} is cut short: {size:,} of {needed:,} bytes")
-        with environment, environment.begin() as transaction:
-            yield transaction
 
     def __len__(self) -> int:
         """How many samples."""

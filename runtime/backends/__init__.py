@@ -7,7 +7,6 @@ pad, resize or decode.
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -72,6 +71,8 @@ def open_backend(
     """
     path = Path(path)
     if name is None and path.suffix.lower() == CHECKPOINT:
+        import shlex  # for what is said, not for every start
+
         raise ModelFileError(
             f"{path} is a checkpoint, no model file: export it first: python -m export.onnx "
             f"{shlex.quote(str(path))}"

@@ -131,14 +131,14 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     Raises:
         ModelFileError: If it is damaged or foreign.
     """
-    data = path.read_bytes()
     try:
-        entries, _ = read_stored(data)
+        with path.open("rb") as file:
+            entries, _ = read_stored(file)
         return {name.removesuffix(".npy"): _array(entries[name], name) for name in entries}
     except Exception as error:
         raise ModelFileError(
-            f"cannot open the model file {path}: {error} (it is {len(data):,} bytes; damaged, cut "
-            "short, or no .npz file of this toolkit?)"
+            f"cannot open the model file {path}: {error} (it is {path.stat().st_size:,} bytes; "
+            "damaged, cut short, or no .npz file of this toolkit?)"
         ) from None
 
 

@@ -96,9 +96,11 @@ class OnnxBackend:
         """A tensor `(N, 1, H, W) float32` into logits `(N, T, C) float32`.
 
         Raises:
-            EngineError: If ONNX Runtime refuses the tensor.
+            EngineError: If ONNX Runtime refuses the tensor, or there is no picture in it.
         """
-        if not self._alone or len(tensor) < 2:
+        if not len(tensor):  # of which an INT8 LSTM would crash the process
+            raise EngineError(f"ONNX Runtime cannot run {self._path} on a tensor of no pictures")
+        if not self._alone or len(tensor) == 1:
             return self._run(tensor)
         singles = [tensor[i : i + 1] for i in range(len(tensor))]
         run = map if self._pool is None else self._pool.map

@@ -183,7 +183,7 @@ def read_parts(path: Path) -> tuple[bytes, Manifest]:
     """
     data = path.read_bytes()
     try:
-        entries, start = read_stored(data)
+        entries, start = read_stored(io.BytesIO(data))
         texts = {name: entry.decode() for name, entry in entries.items()}
     except Exception as error:
         raise ModelFileError(

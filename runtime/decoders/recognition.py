@@ -11,6 +11,7 @@ from typing import Any
 
 from runtime.charset import BLANK, Charset
 from runtime.decoders import ctc
+from runtime.errors import DecodeError
 
 
 @dataclass(frozen=True)
@@ -152,9 +153,10 @@ class Recognition:
 
         An impossible text, of probability 0, has no alignment, and so no characters.
         """
-        if self.log_prob == -math.inf:
+        try:
+            path = ctc.align(self.evidence, self._columns)
+        except DecodeError:
             return ()
-        path = ctc.align(self.evidence, self._columns)
         characters = []
         for index, (token, column) in enumerate(zip(self.tokens, self._columns, strict=True)):
             (steps,) = (path == index).nonzero()
