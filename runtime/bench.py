@@ -120,7 +120,8 @@ def bench(
         for k, timed in enumerate(staged):
             times[k, run] = timed(images[run % len(images)])[1]
     read = [reader.batch(images) for reader in readers]  # which warms up for batches, too
-    many = [images[i % len(images)] for i in range(max(64, runs))]
+    count = max(64, runs)
+    many = [images[i * len(images) // count] for i in range(count)]  # from all over them
     together_s = np.empty((len(readers), _PASSES))
     for turn in range(_PASSES):
         for k, reader in enumerate(readers):
