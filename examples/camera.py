@@ -273,7 +273,7 @@ def main(argv: list[str] | None = None) -> int:
         metavar=("LEFT", "TOP", "WIDTH", "HEIGHT"),
         help="where the line of text is, in shares of the frame (default: 0.2 0.4 0.6 0.2)",
     )
-    add("--decoder", default="greedy", help="see `python -m runtime read --help`")
+    add("--decoder", help="see `python -m runtime read --help`")
     add("--set", dest="settings", action="append", default=[], metavar="NAME=VALUE")
     add("--look-again", type=float, metavar="P", help="read again what is less probable than P")
     add("--frames", type=int, default=5, help="frames that must agree (default: %(default)s)")

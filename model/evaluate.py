@@ -86,7 +86,7 @@ def _refuse_first(preprocess: Preprocess, images: Sequence[Image], names: Sequen
 def evaluate(backend: Backend, samples: Sequence[Sample]) -> Score:
     """The score of a network on labelled samples, read greedily, without second looks."""
     texts = [samples[i][1] for i in range(len(samples))]
-    readings = read_all(Recognizer(backend, look_again=0), samples)
+    readings = read_all(Recognizer(backend, "greedy", look_again=0), samples)
     return score(texts, readings, backend.manifest.charset)
 
 
@@ -109,7 +109,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("model", type=Path, help="a checkpoint (.safetensors) or a model file of any format")
     add("data", type=Path, nargs="+", help="folders with labels.tsv or labels.csv, or LMDBs")
-    add("--decoder", default="greedy", help="(default: %(default)s)")
+    add("--decoder", metavar="NAME", help="such as greedy or lm (default: as the file says)")
     add(
         "--set",
         dest="settings",

@@ -79,6 +79,12 @@ def build_parser() -> argparse.ArgumentParser:
         "than this; 0 for never (default: 0, or as the checkpoint advises)",
     )
     add(
+        "--decoder",
+        metavar="NAME",
+        help="advise devices to read with this decoder, such as greedy or lm (default: greedy, or "
+        "as the checkpoint advises, if what it is trained on is still such text)",
+    )
+    add(
         "--branches",
         action="store_true",
         default=None,  # neither added nor merged

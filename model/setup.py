@@ -28,6 +28,7 @@ from model.losses import Losses
 from model.options import split_weight
 from model.start import first_network
 from runtime.charset import Charset
+from runtime.decoders import make_decoder
 from runtime.errors import EngineError, ImageError
 from runtime.manifest import Manifest
 from runtime.preprocess import Preprocess
@@ -85,6 +86,9 @@ def make_job(settings: argparse.Namespace) -> Job:
     model, manifest, reader = first_network(settings)
     if settings.look_again is not None:
         manifest = manifest.replace(look_again=settings.look_again)
+    if settings.decoder is not None:
+        make_decoder(settings.decoder, manifest.charset)
+        manifest = manifest.replace(decoder=settings.decoder)
     charset = manifest.charset
     chunks = Chunks(
         _mixture(settings, reader, manifest),
@@ -189,7 +193,7 @@ def _mixture(settings: argparse.Namespace, reader: CRNN, manifest: Manifest) -> 
         _tell_what_is_left_out(path, datasets[-1], manifest.preprocess, settings.max_width)
         parts.append(Part(datasets[-1], weight, augment, strength))
     if settings.pieces:
-        recognizer = Recognizer(TorchBackend(reader, manifest))
+        recognizer = Recognizer(TorchBackend(reader, manifest), "greedy")
         pieces = Pieces(datasets, recognizer, settings.seed)
         parts.append(Part(pieces, settings.pieces, augment, strength))
     return Mixture(parts, settings.seed)

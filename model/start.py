@@ -101,7 +101,8 @@ def _start(
     charset = wanted or old.charset
     other = charset != old.charset or not settings.synth
     name = settings.out.resolve().name if other else old.name
-    manifest = old.replace(name=name, version=Manifest.version, charset=charset)
+    decoder = Manifest.decoder if other else old.decoder  # that was advised for other texts
+    manifest = old.replace(name=name, version=Manifest.version, charset=charset, decoder=decoder)
     return manifest, _respell(start.model, old.charset, charset)
 
 

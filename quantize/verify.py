@@ -147,7 +147,7 @@ class _Run:
 
     def side(self, crops: Crops) -> Side:
         backend = self.contender.backend
-        recognizer, images = Recognizer(backend), crops.images()
+        recognizer, images = Recognizer(backend, "greedy"), crops.images()
         while some := list(islice(images, _BATCH)):
             self.texts += [reading.text for reading in recognizer.batch(some)]
         pins = any(k >= 0 for k in backend.manifest.selftest)

@@ -53,11 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     words.add_argument(
         "--decoder",
-        default="greedy",
         metavar="NAME",
         help="what makes text of the network's output: a file name in runtime/decoders/, such as "
-        "greedy, beam, lexicon or exhaustive, or a dotted name of your own module (default: "
-        "%(default)s)",
+        "greedy, lm, beam, lexicon or exhaustive, or a dotted name of your own module (default: as "
+        "the model file says)",
     )
     words.add_argument(
         "--set",

@@ -119,6 +119,7 @@ def info(options: argparse.Namespace) -> int:
         "charset": f"{len(charset.tokens)} tokens: {charset.join(charset.tokens)}",
         "preprocess": ", ".join(f"{key} {value}" for key, value in preprocess.items()),
         "time step": f"{manifest.stride} px of the tensor",
+        "decoder": manifest.decoder,
         "second looks": f"below p = {manifest.look_again:g}" if manifest.look_again else "none",
         "self-test": f"{sum(k >= 0 for k in manifest.selftest)} time steps pinned",
     }

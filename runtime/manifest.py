@@ -47,6 +47,8 @@ class Manifest:
         stride: Input pixels per time step.
         look_again: A reading less probable than this is worth a second look; 0 if none is. See
             `runtime.recognizer.Recognizer`.
+        decoder: The decoder that reads it best if nothing is known of the texts: the name of a
+            file in `runtime/decoders/`, whose settings are their defaults.
         provenance: Where the file comes from: checkpoint hash, exporter, calibration, data.
         metrics: Measured figures, each with its set and sample size.
         selftest: Class ids that a fixed picture must give, step by step: `runtime.selftest`.
@@ -58,6 +60,7 @@ class Manifest:
     preprocess: Preprocess = field(default_factory=Preprocess)
     stride: int = 4
     look_again: float = 0.0
+    decoder: str = "greedy"
     version: str = "0"
     precision: str = "fp32"
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -67,7 +70,7 @@ class Manifest:
 
     def __post_init__(self) -> None:
         """Validate."""
-        kinds = {"name": str, "version": str, "provenance": dict, "metrics": dict}
+        kinds = {"name": str, "version": str, "decoder": str, "provenance": dict, "metrics": dict}
         for name, kind in kinds.items():
             if not isinstance(value := getattr(self, name), kind):
                 raise ValueError(f"{name} must be {kind.__name__}, got {value!r}")
@@ -76,6 +79,8 @@ class Manifest:
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision {self.precision!r} (known: {', '.join(PRECISIONS)})")
         check_probability("look_again", self.look_again)
+        if not self.decoder.isidentifier():  # a file shall not name modules to be imported
+            raise ValueError(f"decoder must be a name without dots, got {self.decoder!r}")
         if any(type(k) is not int or not -1 <= k < self.charset.num_classes for k in self.selftest):
             raise ValueError("selftest has impossible ids")
 

@@ -55,7 +55,8 @@ class Recognizer:
 
     Args:
         backend: The network; see `runtime.backends.open_backend`.
-        decoder: A decoder, or the name of one; see `runtime.decoders.make_decoder`.
+        decoder: A decoder, or the name of one; see `runtime.decoders.make_decoder`. None for what
+            the model file recommends.
         look_again: The probability from which on one look is enough, 0…1. 0 is the fastest; none
             for what the model file recommends.
         **settings: Of the decoder, if it is named: `width=20`.
@@ -71,7 +72,7 @@ class Recognizer:
     def __init__(
         self,
         backend: Backend,
-        decoder: str | Decoder = "greedy",
+        decoder: str | Decoder | None = None,
         *,
         look_again: float | None = None,
         **settings: Any,
@@ -86,7 +87,7 @@ class Recognizer:
         """
         if isinstance(backend, str | os.PathLike):
             raise TypeError("expected a backend, got a path: `Recognizer.load(path)` opens one")
-        if settings and not isinstance(decoder, str):
+        if settings and not isinstance(decoder, str | None):
             raise DecodeError(
                 f"a decoder that is made already takes no settings, got {sorted(settings)}: make "
                 "it with them, or name it"
@@ -101,10 +102,9 @@ class Recognizer:
             raise DecodeError(str(error)) from None
         self.preprocess: Callable[..., FloatArray] = self.manifest.preprocess
         self.backend: Callable[[FloatArray], FloatArray] = backend
+        name = self.manifest.decoder if decoder is None else decoder
         self.decoder: Decoder = (
-            make_decoder(decoder, self.manifest.charset, **settings)
-            if isinstance(decoder, str)
-            else decoder
+            make_decoder(name, self.manifest.charset, **settings) if isinstance(name, str) else name
         )
         # Its own class's: a subclass that decodes otherwise has not promised to read the same.
         self._of_logits = "of_logits" in vars(type(self.decoder))
@@ -115,7 +115,7 @@ class Recognizer:
         path: str | os.PathLike[str] | None = None,
         *,
         backend: str | None = None,
-        decoder: str | Decoder = "greedy",
+        decoder: str | Decoder | None = None,
         look_again: float | None = None,
         threads: int | None = None,
         device: str = "cpu",
@@ -126,7 +126,7 @@ class Recognizer:
         Args:
             path: The model file; none for the model that comes with the runtime.
             backend: Name of the backend; none to go by the file's suffix.
-            decoder: A decoder, or the name of one.
+            decoder: A decoder, or the name of one; None for what the file recommends.
             look_again: The probability from which on one look is enough; none for what the file
                 recommends.
             threads: Processor cores to use; None for all.
@@ -296,4 +296,4 @@ def _reaches(reading: Recognition, probability: float) -> bool:
 
 def _worth(reading: Recognition) -> tuple[bool, float]:
     """By this, the best of several readings of one image is found."""
-    return reading.constrained is not False, reading.log_prob
+    return reading.constrained is not False, reading.log_prob + reading.prior

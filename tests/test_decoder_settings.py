@@ -122,7 +122,11 @@ def test_read_with_a_lexicon_and_its_index(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--set", "help="], "'greedy' has no setting ['help']: it has none"),
+        (["--set", "help="], "'help=' is a setting of which decoder? --decoder names it"),
+        (
+            ["--decoder", "greedy", "--set", "help="],
+            "'greedy' has no setting ['help']: it has none",
+        ),
         (["--decoder", "beam", "--set", "help="], "it has width=10, token_prob=0.02"),
         (["--decoder", "beam", "--set", "width=0"], "a width from 1 to 10,000"),
         (["--decoder", "beam", "--set", "pattern=(a"], "missing )"),

@@ -20,6 +20,7 @@ FULL = Manifest(
     preprocess=Preprocess(height=48, grid=16, max_width=1024, min_std=2.0),
     stride=8,
     look_again=0.6,
+    decoder="lm",
     provenance={"checkpoint": "ab12", "calibration": {"n": 64}},
     metrics={"dev": {"n": 1295, "accuracy": [0.9, 0.88, 0.92]}},
     selftest=(0, -1, 3),
@@ -49,6 +50,9 @@ def test_any_charset_survives(tokens: str) -> None:
         {"version": 3},
         {"selftest": (True,)},
         {"look_again": 1.5},
+        {"decoder": "os.path"},
+        {"decoder": ""},
+        {"decoder": 7},
         {"look_again": True},
     ],
 )

@@ -15,6 +15,7 @@ from quantize.calibration import Crops
 from quantize.verify import MARGIN_POINTS, Contender, compare
 from runtime import selftest
 from runtime.backends import Backend, open_backend
+from runtime.decoders import greedy, lm
 from runtime.labels import LabelledFolder
 from runtime.recognizer import DEFAULT_MODEL, Recognizer
 
@@ -48,7 +49,7 @@ def test_the_default_model_reads_the_examples_but_for_one_letter() -> None:
     assert len(folder) >= 6
     readings = Recognizer.load(threads=1).batch([image for image, _ in folder])
     # The model card tells of it: the small L, a bare bar in that face, is missed.
-    told = ["EIm Street" if text == "Elm Street" else text for text in folder.texts]
+    told = ["Em Street" if text == "Elm Street" else text for text in folder.texts]
     assert [reading.text for reading in readings] == told
 
 
@@ -95,6 +96,11 @@ def test_the_accurate_model_advises_second_looks_and_the_fast_ones_do_not(
 ) -> None:
     advised = {"crnn": 0.7, "crnn-medium": 0, "crnn-lite": 0}
     assert Recognizer(backend).look_again == advised[backend.manifest.name]
+
+
+def test_a_shipped_model_advises_the_language_model(backend: Backend) -> None:
+    assert isinstance(Recognizer(backend).decoder, lm.Decoder)
+    assert isinstance(Recognizer(backend, "greedy").decoder, greedy.Decoder)
 
 
 def test_a_shipped_model_is_no_larger_than_its_weights(

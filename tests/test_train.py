@@ -67,13 +67,24 @@ def test_a_run_learns_and_leaves_its_files(numbers, tmp_path) -> None:
 
 
 def test_finetuning_keeps_the_tokens_that_both_charsets_have(numbers, tmp_path) -> None:
-    assert main(options(numbers, tmp_path / "a", "--steps", "1", "--look-again", "0.5")) == 0
+    assert (
+        main(
+            options(
+                numbers, tmp_path / "a", "--steps", "1", "--look-again", "0.5", "--decoder", "beam"
+            )
+        )
+        == 0
+    )
     start = tmp_path / "a" / "best.safetensors"
     new = options(numbers, tmp_path / "b", "--steps", "1", "--lr", "0", "--finetune", str(start))
     new[new.index("0123456789")] = "x9876543210"
     assert main(new) == 0
     checkpoints = [load_checkpoint(tmp_path / r / "best.safetensors") for r in "ab"]
     assert [c.manifest.look_again for c in checkpoints] == [0.5, 0.5]
+    assert [c.manifest.decoder for c in checkpoints] == [
+        "beam",
+        "greedy",
+    ]  # as advised for other texts
     old, fresh = (checkpoint.model for checkpoint in checkpoints)
     rows = [(0, 0), *((1 + "0123456789".index(d), 1 + "x9876543210".index(d)) for d in "059")]
     for row_old, row_new in rows:

@@ -72,15 +72,20 @@ def make_decoder(name: str, charset: Charset, **settings: Any) -> Decoder:
     return decoder
 
 
-def parse_settings(name: str, written: Sequence[str]) -> dict[str, Any]:
+def parse_settings(name: str | None, written: Sequence[str]) -> dict[str, Any]:
     """Settings of a decoder from a command line: `["width=20", "pattern=[0-9]+"]`.
 
     Values become what the decoder declares: `int`, `float`, `bool` (true or false); else text.
 
     Raises:
         UnknownNameError: If there is no such decoder.
-        DecodeError: If one is not `NAME=VALUE`, or the value is not of its kind.
+        DecodeError: If one is not `NAME=VALUE`, or the value is not of its kind; or if no decoder
+            is named whose settings they are.
     """
+    if name is None:
+        if written:
+            raise DecodeError(f"{written[0]!r} is a setting of which decoder? --decoder names it")
+        return {}
     _, known = _settings(name)
     settings: dict[str, Any] = {}
     for setting in written:

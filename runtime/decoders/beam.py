@@ -151,11 +151,9 @@ class Decoder:
             tried = np.zeros(log_probs.shape, dtype=np.bool_)
             tried[:, :, automaton.alphabet] = True
             tried &= log_probs > -np.inf
+            tried[:, :, BLANK] = False
         else:
-            with np.errstate(divide="ignore"):
-                tried = log_probs > np.log(self.token_prob)
-            tried[log_probs[:, :, BLANK] >= math.log(self.blank_prob)] = False
-        tried[:, :, BLANK] = False
+            tried = beam_search.worth_trying(log_probs, self.token_prob, self.blank_prob)
         if automaton is None and self.width <= _WIDE and np.count_nonzero(tried) > _MUCH * steps:
             return beam_batch.search(log_probs, tried, self.width, self.token_prob)
         share = self.token_prob if automaton is None else 0.0

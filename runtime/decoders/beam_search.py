@@ -6,6 +6,7 @@ single call of NumPy takes as long as trying five.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from itertools import pairwise
 
@@ -22,6 +23,18 @@ Text = tuple[float, list[int]]
 """A text in class ids, after its probability as far as the beam saw it."""
 
 _TINY = 1e-100  # sums below are scaled up: floats end at 1e-308
+
+
+def worth_trying(log_probs: FloatArray, token_prob: float, blank_prob: float) -> BoolArray:
+    """Which classes of log_probs `(N, T, C)` are: as probable as that, at steps of no such blank.
+
+    Never the blank, which always is.
+    """
+    with np.errstate(divide="ignore"):
+        tried: BoolArray = log_probs > np.log(token_prob)
+    tried[log_probs[:, :, BLANK] >= math.log(blank_prob)] = False
+    tried[:, :, BLANK] = False
+    return tried
 
 
 def steps_of(log_probs: FloatArray, tried: BoolArray) -> list[list[Step]]:

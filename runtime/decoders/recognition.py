@@ -50,6 +50,8 @@ class Recognition:
         constrained: Whether the text is as a decoder was told that it must be (a word of the
             lexicon, a match of the pattern); None if it was told nothing.
         proven: Whether the decoder knows that no other text that it may choose is more probable.
+        prior: What a language model's opinion of the text added to `log_prob` when it was chosen;
+            0 where none was asked.
         step_px: Width of a time step, in pixels of the caller's image.
         width_px: Width of that image: no span goes beyond.
         turned: Degrees against the clock by which a tall image was turned to be read, 0, 90 or 270.
@@ -64,6 +66,7 @@ class Recognition:
     alternatives: tuple[Recognition, ...] = ()
     constrained: bool | None = None
     proven: bool = False
+    prior: float = 0.0
     step_px: float = 1.0
     width_px: float = math.inf
     turned: int = 0
@@ -79,6 +82,7 @@ class Recognition:
         proven: bool = False,
         logits: bool = False,
         owned: bool = False,
+        prior: float = 0.0,
     ) -> Recognition:
         """The recognition of class ids without blanks, read from scores `(T, C) float32`.
 
@@ -98,6 +102,7 @@ class Recognition:
             alternatives=tuple(alternatives),
             constrained=constrained,
             proven=proven,
+            prior=prior,
         )
         return made  # what is not set here, the class has a value for
 
