@@ -7,8 +7,7 @@ Recognition using Bi-Directional Recurrent DNNs*, 2014).
 What is written somewhere is not always a word. So p(text) is that of a mixture: most texts are as
 the n-grams have it, and some are codes, whose characters tell nothing of each other. What the
 n-grams hold for all but impossible is then a code, one as probable as any other of its length, and
-what the network saw decides. (Without that, of 1,040 captchas `crnn-lite` reads 11.2 % instead of
-15.1 %; greedily 17.0 %. Of 1,295 scene words it reads 84.5 % either way, and greedily 77.7 %.)
+what the network saw decides: see `model/RUNS.md`, "A language model".
 """
 
 from __future__ import annotations
