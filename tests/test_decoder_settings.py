@@ -100,7 +100,7 @@ def test_read_with_a_pattern(
     assert code == 0
     assert len(told["text"]) == 3
     assert told["constrained"] is True
-    assert [set(other) for other in told["alternatives"]] == [{"text", "log_prob"}] * 2
+    assert [set(other) for other in told["alternatives"]] == [{"text", "log_prob", "prior"}] * 2
 
 
 def test_read_with_a_lexicon_and_its_index(

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from tiny import STRIDE, Fake, crops, tiny_manifest
 
-from runtime.decoders import greedy
+from runtime.decoders import beam, greedy
 from runtime.decoders.recognition import Recognition
-from runtime.errors import DecodeError
+from runtime.errors import DecodeError, UnknownNameError
 from runtime.recognizer import Recognizer
 
 
@@ -159,6 +159,32 @@ def test_a_reading_as_it_must_be_outweighs_a_surer_one_that_is_not() -> None:
     sure = Upright(image)
     found = Recognizer(sure, Told(sure.manifest.charset), look_again=0.7)(image)
     assert (found.text, found.constrained) == ("c", True)
+
+
+def test_what_a_language_model_said_of_a_reading_counts_among_looks() -> None:
+    image = crops(1, seed=5)[0]
+    backend = Upright(image, 0.75)  # sure of `ab` at the second look, of nothing at the first
+
+    class Told(greedy.Decoder):
+        """Holds `ab`, read at the second look, for all but impossible."""
+
+        def __call__(self, log_probs: np.ndarray, lengths: object = None) -> list[Recognition]:
+            found = super().__call__(log_probs)
+            return [replace(each, prior=-1000.0 * (each.text == "ab")) for each in found]
+
+    reading = Recognizer(backend, Told(backend.manifest.charset), look_again=0.7)(image)
+    assert (reading.text, reading.prior) == ("c", 0)
+    assert backend.calls == 3
+
+
+def test_the_model_file_recommends_a_decoder_and_the_caller_has_the_last_word() -> None:
+    backend = Upright(crops(1, seed=5)[0], decoder="beam")
+    assert isinstance(Recognizer(backend).decoder, beam.Decoder)
+    assert Recognizer(backend, width=3).decoder.width == 3
+    assert isinstance(Recognizer(backend, "greedy").decoder, greedy.Decoder)
+    unknown = Upright(crops(1, seed=5)[0], decoder="nothing")
+    with pytest.raises(UnknownNameError, match="no decoder 'nothing'"):
+        Recognizer(unknown)
 
 
 def test_second_looks_are_had_where_the_model_file_or_the_caller_wants_them() -> None:

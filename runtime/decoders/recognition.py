@@ -177,8 +177,12 @@ class Recognition:
             "text": self.text,
             "confidence": self.confidence,
             "log_prob": self.log_prob,
+            "prior": self.prior,
             "characters": [dataclasses.asdict(character) for character in self.characters],
-            "alternatives": [{"text": x.text, "log_prob": x.log_prob} for x in self.alternatives],
+            "alternatives": [
+                {"text": x.text, "log_prob": x.log_prob, "prior": x.prior}
+                for x in self.alternatives
+            ],
             "constrained": self.constrained,
             "proven": self.proven,
             "turned": self.turned,
