@@ -224,6 +224,6 @@ def test_a_dotted_name_is_a_module_of_the_users(
 
 def test_greedy_has_no_settings() -> None:
     with pytest.raises(
-        CrnnError, match=r"'greedy' has no setting \['width'\] \(beam would\): it has none"
+        CrnnError, match=r"'greedy' has no setting \['width'\] \(beam and lm would\): it has none"
     ):
         make_decoder("greedy", AB, width=8)
