@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from model.data.datasets import open_dataset
 from model.data.text import TextSource, read_words
-from model.options import split_weight
+from model.options import split_weight, weighted
 from model.start import parse_charset
 from runtime.charset import Charset
 from runtime.console import exit_code
@@ -36,7 +36,8 @@ examples:
   of a list of texts, one a line:
     python -m model.lm --data names.txt --out names.lm
   of the texts that are rendered for training, and labels eighty times over:
-    python -m model.lm --synth 400000 --words words.txt --data crops/train=80 --out english.lm
+    python -m model.lm --synth 400000 --words words.txt --data crops/train=80 --least 10 \\
+        --out english.lm
 """
 
 
@@ -114,7 +115,7 @@ def prune(
 
 
 def build(
-    texts: Mapping[str, float], charset: Charset, order: int = 5, least: float = 10.0
+    texts: Mapping[str, float], charset: Charset, order: int = 5, least: float = 0.0
 ) -> NGrams:
     """The language model of some texts.
 
@@ -177,6 +178,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--data",
         action="append",
         default=[],
+        type=weighted,
         metavar="PATH[=TIMES]",
         help="labelled crops, or a file with one text a line; each text counts so many times; "
         "repeatable",
@@ -188,10 +190,10 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--least",
         type=float,
-        default=10.0,
+        default=0.0,
         metavar="NATS",
-        help="keep n-grams that are worth so much, of all that was seen; 0 keeps all (default: "
-        "%(default)s)",
+        help="for a smaller file keep n-grams that are worth so much, of all that was seen: 10 of "
+        "hundreds of thousands of texts (default: 0, which keeps all)",
     )
     add("--eval", type=Path, metavar="PATH", help="tell the nats a character of these labels")
     add("--seed", type=int, default=0, help="of --synth (default: %(default)s)")
@@ -208,6 +210,9 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--words are of --synth COUNT")
     if not 1 <= args.order <= 8 or args.synth < 0 or not 0 <= args.least < math.inf:
         parser.error("expected --order 1 to 8, --synth and --least 0 or more")
+    sources = [args.words, args.eval, *(split_weight(item)[0] for item in args.data)]
+    if args.out.resolve() in [source.resolve() for source in sources if source]:
+        parser.error(f"--out {args.out} is one of the sources itself, which would be lost")
     return exit_code(lambda: _make(args))
 
 
@@ -223,8 +228,8 @@ def _make(args: argparse.Namespace) -> None:
         path, times = split_weight(item)
         for text in _texts(path, charset):
             texts[text] += times  # type: ignore[assignment]
-    if not texts:
-        raise CrnnError("nothing to learn from: no text can be spelt in the charset")
+    if not sum(texts.values()):
+        raise CrnnError("nothing to learn from: each text counts 0 times")
     model = build(texts, charset, args.order, args.least)
     model.save(args.out)
     told = f"{args.out}: {len(model.tree.token):,} n-grams of up to {args.order} tokens, "

@@ -114,7 +114,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         "--data",
         action="append",
         default=[],
-        type=_weighted,
+        type=weighted,
         metavar="DIR[=WEIGHT]",
         help="a folder with labels.tsv or labels.csv, or an LMDB; repeatable (weight: 1)",
     )
@@ -244,7 +244,7 @@ def split_weight(item: str) -> tuple[Path, float]:
     return Path(path), number
 
 
-def _weighted(item: str) -> str:
+def weighted(item: str) -> str:
     """A `--data DIR[=WEIGHT]`, as it was given."""
     try:
         split_weight(item)

@@ -102,6 +102,13 @@ def test_a_saved_model_is_the_same(tmp_path: Path) -> None:
         assert again.log_prob(numbers(text)) == model.log_prob(numbers(text))
 
 
+def test_a_model_without_long_n_grams_is_read_back(tmp_path: Path) -> None:
+    build(Counter({"a": 1}), AB, 5, least=0).save(tmp_path / "short.lm")
+    build(Counter({"abc": 1}), AB, 5, least=1e9).save(tmp_path / "pruned.lm")
+    for name in ("short.lm", "pruned.lm"):
+        assert NGrams.read(tmp_path / name).log_prob([0]) < 0
+
+
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(DecodeError, match=r"cannot read the language model .*nothing\.lm"):
         NGrams.read(tmp_path / "nothing.lm")
@@ -194,19 +201,39 @@ def test_the_command_makes_a_model_of_labels_and_lists(
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["--synth", "-1"], ["--synth", "9", "--order", "9"], ["--words", "x"]]
+    "arguments",
+    [
+        [],
+        ["--synth", "-1"],
+        ["--synth", "9", "--order", "9"],
+        ["--words", "x"],
+        ["--data", "x.txt=much"],
+        ["--synth", "9", "--least", "nan"],
+    ],
 )
 def test_the_command_refuses_what_it_cannot_do(arguments: list[str], tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="2"):
         main([*arguments, "--out", str(tmp_path / "x.lm")])
 
 
+def test_a_source_is_never_written_over(tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text("EXIT\n")
+    with pytest.raises(SystemExit, match="2"):
+        main(["--data", f"{tmp_path / 't.txt'}=3", "--out", str(tmp_path / "t.txt")])
+    assert (tmp_path / "t.txt").read_text() == "EXIT\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "times", "told"),
+    [("ÄÖÜ", "", "can be spelt in the charset"), ("EXIT", "=0", "each text counts 0 times")],
+)
 def test_nothing_to_learn_from_is_an_error(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, times: str, told: str
 ) -> None:
-    (tmp_path / "t.txt").write_text("ÄÖÜ\n")
-    assert main(["--data", str(tmp_path / "t.txt"), "--out", str(tmp_path / "x.lm")]) == 1
-    assert "can be spelt in the charset" in capsys.readouterr().err
+    (tmp_path / "t.txt").write_text(f"{text}\n")
+    data = f"{tmp_path / 't.txt'}{times}"
+    assert main(["--data", data, "--out", str(tmp_path / "x.lm")]) == 1
+    assert told in capsys.readouterr().err
     assert not (tmp_path / "x.lm").exists()
 
 

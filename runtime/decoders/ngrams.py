@@ -159,7 +159,7 @@ class NGrams:
             if told["format"] != _FORMAT:
                 raise ValueError(f"format {told['format']!r}")
             inner, count = (int(told[name]) for name in ("inner", "ngrams"))
-            if not 0 < inner <= count <= _MAX_NODES:
+            if not 0 < inner <= count + 1 <= _MAX_NODES:  # all are inner if none is the longest
                 raise ValueError(f"{count} n-grams")
             unpacker = zlib.decompressobj()
             size = 2 * (inner + count)
