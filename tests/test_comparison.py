@@ -47,6 +47,14 @@ def test_files_are_judged_with_the_second_looks_that_their_users_get(
     assert set(looks) == {0.9}
 
 
+def test_files_are_judged_greedily_because_a_language_model_would_hide_what_they_lost(
+    model: Path, crops_folder: Path
+) -> None:
+    restamp(model, tiny_manifest().replace(decoder="nothing"))
+    contender = Contender.open(model)
+    assert compare(contender, contender, Crops.load(crops_folder)).same_text == 1
+
+
 def test_symbols_are_counted_whole(tmp_path: Path, crops_folder: Path) -> None:
     symbols = Charset(tuple(f"note-{token}" for token in CHARSET.tokens), " ")
     contender = Contender.open(build_tiny(tmp_path / "x.onnx", tiny_manifest(charset=symbols)))

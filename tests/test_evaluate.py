@@ -113,6 +113,11 @@ def test_a_network_is_measured_by_its_first_look() -> None:
     assert backend.calls == 1
 
 
+def test_a_network_is_measured_greedily_whatever_decoder_it_recommends() -> None:
+    image = crops(1, seed=5)[0]
+    assert measure(Upright(image, decoder="nothing"), [(image, "ab")]).exact == 1
+
+
 def test_labels_with_spaces_around_them_are_told(tiny_model, tmp_path, capsys) -> None:
     crops = write(tmp_path / "crops", ("a.png", 90, " ab"), ("b.png", 90, "ab"))
     assert main([str(tiny_model), str(crops)]) == 0

@@ -22,7 +22,8 @@ Step = tuple[float, list[tuple[float, int]]]
 Text = tuple[float, list[int]]
 """A text in class ids, after its probability as far as the beam saw it."""
 
-_TINY = 1e-100  # sums below are scaled up: floats end at 1e-308
+TINY = 1e-100
+"""Sums below are scaled up: floats end at 1e-308."""
 
 
 def worth_trying(log_probs: FloatArray, token_prob: float, blank_prob: float) -> BoolArray:
@@ -91,7 +92,6 @@ def search(
     """
     limits = continuations(width)
     bits = classes.bit_length()
-    mask = (1 << bits) - 1
     nodes = {0: 0}  # where prefixes are in the automaton, by number
     beam = [(1.0, 0, BLANK, 1.0, 0.0)]
     scale, on_blanks = 1.0, True
@@ -151,16 +151,21 @@ def search(
             for _, number, token, _, _ in beam:
                 if number not in nodes:
                     nodes[number] = automaton.arcs[nodes[number >> bits]][token]
-        if beam[0][0] < _TINY:
-            scale *= _TINY
-            beam = [(p / _TINY, n, k, b / _TINY, e / _TINY) for p, n, k, b, e in beam]
+        if beam[0][0] < TINY:
+            scale *= TINY
+            beam = [(p / TINY, n, k, b / TINY, e / TINY) for p, n, k, b, e in beam]
     texts = []
     for p, number, *_ in beam:
         if automaton is not None and not automaton.accepts[nodes[number]]:
             continue
-        text = []
-        while number:
-            text.append(number & mask)
-            number >>= bits
-        texts.append((p * scale, text[::-1]))
+        texts.append((p * scale, tokens_of(number, bits)))
     return texts
+
+
+def tokens_of(number: int, bits: int) -> list[int]:
+    """The class ids that a prefix's number holds, so many bits each."""
+    text = []
+    while number:
+        text.append(number & (1 << bits) - 1)
+        number >>= bits
+    return text[::-1]

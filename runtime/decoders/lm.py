@@ -19,7 +19,7 @@ from numbers import Integral, Real
 from pathlib import Path
 
 from runtime.charset import Charset
-from runtime.decoders.beam_search import Step, steps_of, worth_trying
+from runtime.decoders.beam_search import TINY, Step, steps_of, tokens_of, worth_trying
 from runtime.decoders.checks import check_log_probs
 from runtime.decoders.ctc import FloatArray
 from runtime.decoders.kinds import check_kind
@@ -31,7 +31,6 @@ DEFAULT = Path(__file__).parents[1] / "models" / "english.lm"
 """The language model that comes with the runtime: English words, numbers and notation."""
 
 _CODE = 4.0  # nats a character of a code: one of 55
-_TINY = 1e-100  # probabilities below are scaled up: floats end at 1e-308
 
 Told = tuple[float, int, float, int]
 """What the language model says of a prefix: what its prior adds to its score, its state in the
@@ -167,7 +166,7 @@ class Decoder:
             _, state, log_prob, length = told[key]
             cost, _ = self.ngrams.step(state, self.ngrams.end)
             prior = self.prior(log_prob - cost / NAT, length + 1)
-            ended.append((math.log(on_blank + on_token) + prior, prior, _tokens(key, bits)))
+            ended.append((math.log(on_blank + on_token) + prior, prior, tokens_of(key, bits)))
         return [(prior, text) for _, prior, text in sorted(ended, reverse=True)]
 
     def _continued(self, before: Told, token: int) -> Told:
@@ -186,15 +185,6 @@ class Decoder:
             scored.sort(reverse=True)
             floor = scored[0][0] + self._share
             grown = [(a, b, key) for score, a, b, key in scored[: self.width] if score >= floor]
-        if sum(grown[0][:2]) < _TINY:
-            grown = [(a / _TINY, b / _TINY, key) for a, b, key in grown]
+        if sum(grown[0][:2]) < TINY:
+            grown = [(a / TINY, b / TINY, key) for a, b, key in grown]
         return grown
-
-
-def _tokens(number: int, bits: int) -> list[int]:
-    """The class ids that a prefix's number holds."""
-    text = []
-    while number:
-        text.append(number & (1 << bits) - 1)
-        number >>= bits
-    return text[::-1]
