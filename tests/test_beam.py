@@ -110,11 +110,10 @@ def test_a_batch_equals_its_members(seed: int, spread: float) -> None:
 def test_the_batched_search_is_the_plain_one(
     seed: int, steps: int, spread: float, width: int, share: float
 ) -> None:
-    log_probs = random_log_probs(3, steps, 6, seed=seed, spread=spread)
-    tried = log_probs > math.log(0.02)
-    tried[:, :, 0] = False
-    together = beam_batch.search(log_probs, tried, width, share)
-    for offers, found in zip(beam_search.steps_of(log_probs, tried), together, strict=True):
+    probs = np.exp(random_log_probs(3, steps, 6, seed=seed, spread=spread), dtype=np.float64)
+    tried = beam_search.worth_trying(probs, 0.02, 1.0)
+    together = beam_batch.search(probs, tried, width, share)
+    for offers, found in zip(beam_search.steps_of(probs, tried), together, strict=True):
         alone = beam_search.search(offers, 6, width, share)
         assert [text for _, text in found] == [text for _, text in alone]
         assert [p for p, _ in found] == pytest.approx([p for p, _ in alone], rel=1e-6)

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.decoders.checks import check_log_probs, check_logits
-from runtime.decoders.ctc import align, forward_sum, gradient, occupancy
+from runtime.decoders.ctc import align, forward_sum
+from runtime.decoders.posteriors import gradient, occupancy
 from runtime.errors import DecodeError
 
 GOLDEN = np.log(np.array([[0.6, 0.4], [0.6, 0.4]], dtype=np.float32))

@@ -147,19 +147,21 @@ class Decoder:
     def _search(self, log_probs: FloatArray, automaton: Automaton | None) -> list[list[Text]]:
         """The texts that the beam of each image ends with."""
         _, steps, classes = log_probs.shape
+        # What a pattern demands may be less probable than a float32 can say, 1e-45.
+        probs = np.exp(log_probs, dtype=np.float32 if automaton is None else np.float64)
         if automaton is not None:
             tried = np.zeros(log_probs.shape, dtype=np.bool_)
             tried[:, :, automaton.alphabet] = True
-            tried &= log_probs > -np.inf
+            tried &= probs > 0
             tried[:, :, BLANK] = False
         else:
-            tried = beam_search.worth_trying(log_probs, self.token_prob, self.blank_prob)
+            tried = beam_search.worth_trying(probs, self.token_prob, self.blank_prob)
         if automaton is None and self.width <= _WIDE and np.count_nonzero(tried) > _MUCH * steps:
-            return beam_batch.search(log_probs, tried, self.width, self.token_prob)
+            return beam_batch.search(probs, tried, self.width, self.token_prob)
         share = self.token_prob if automaton is None else 0.0
         return [
             beam_search.search(offers, classes, self.width, share, automaton)
-            for offers in beam_search.steps_of(log_probs, tried)
+            for offers in beam_search.steps_of(probs, tried)
         ]
 
 

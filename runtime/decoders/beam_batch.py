@@ -15,26 +15,28 @@ from runtime.decoders.ctc import BoolArray, DoubleArray, FloatArray, IntArray
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
-def search(log_probs: FloatArray, tried: BoolArray, width: int, share: float) -> list[list[Text]]:
+def search(
+    probs: FloatArray | DoubleArray, tried: BoolArray, width: int, share: float
+) -> list[list[Text]]:
     """The texts that the beam of each image ends with, most probable first.
 
     A prefix goes by a number of 64 bits that is made of its tokens: two in a beam are mistaken for
     one once in 10^15 images or so.
 
     Args:
-        log_probs: `(N, T, C) float32`.
+        probs: `(N, T, C)`.
         tried: `(N, T, C)`: which classes are worth trying; never the blank, which always is.
         width: Prefixes kept.
         share: Prefixes with less than this share of the best are dropped.
     """
-    n, steps, classes = log_probs.shape
-    probs = np.where(tried, np.exp(log_probs, dtype=np.float64), 0.0)
+    n, steps, classes = probs.shape
+    blanks = probs[:, :, BLANK].astype(np.float64)
+    probs = np.where(tried, probs, 0.0).astype(np.float64)
     most = min(width + 1, classes - 1)
     offers = np.argpartition(probs, -most, axis=2)[:, :, -most:]
     order = np.argsort(-np.take_along_axis(probs, offers, axis=2), axis=2, kind="stable")
     offers = np.take_along_axis(offers, order, axis=2)  # (N, T, most), most probable first
     offered = np.take_along_axis(probs, offers, axis=2)
-    blanks = np.exp(log_probs[:, :, BLANK], dtype=np.float64)
     # Which prefix is tried with which offer, and the place of that pair; beyond them a waste bin.
     which, offer = np.array(
         [(i, j) for i, limit in enumerate(continuations(width)) for j in range(min(limit, most))]

@@ -6,15 +6,11 @@ single call of NumPy takes as long as trying five.
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
-from itertools import pairwise
-
-import numpy as np
 
 from runtime.charset import BLANK
 from runtime.decoders.automaton import Automaton
-from runtime.decoders.ctc import BoolArray, FloatArray
+from runtime.decoders.ctc import BoolArray, DoubleArray, FloatArray
 
 Step = tuple[float, list[tuple[float, int]]]
 """What a time step offers: p(blank), and p of each token worth trying, highest first."""
@@ -26,37 +22,37 @@ TINY = 1e-100
 """Sums below are scaled up: floats end at 1e-308."""
 
 
-def worth_trying(log_probs: FloatArray, token_prob: float, blank_prob: float) -> BoolArray:
-    """Which classes of log_probs `(N, T, C)` are: as probable as that, at steps of no such blank.
+def worth_trying(
+    probs: FloatArray | DoubleArray, token_prob: float, blank_prob: float
+) -> BoolArray:
+    """Which classes of probabilities `(N, T, C)` are: above that, at steps of no such blank.
 
     Never the blank, which always is.
     """
-    with np.errstate(divide="ignore"):
-        tried: BoolArray = log_probs > np.log(token_prob)
-    tried[log_probs[:, :, BLANK] >= math.log(blank_prob)] = False
+    tried: BoolArray = probs > token_prob
+    tried[probs[:, :, BLANK] >= blank_prob] = False
     tried[:, :, BLANK] = False
     return tried
 
 
-def steps_of(log_probs: FloatArray, tried: BoolArray) -> list[list[Step]]:
+def steps_of(probs: FloatArray | DoubleArray, tried: BoolArray) -> list[list[Step]]:
     """What the steps of each image offer.
 
     Args:
-        log_probs: `(N, T, C) float32`.
+        probs: `(N, T, C)`.
         tried: `(N, T, C)`: which classes are worth trying; never the blank, which always is.
     """
-    n, steps, classes = log_probs.shape
+    n, steps, classes = probs.shape
     flat = tried.ravel().nonzero()[0]
-    step, token = np.divmod(flat, classes)
-    probs = np.exp(log_probs.ravel()[flat].astype(np.float64))
-    pairs = list(zip(probs.tolist(), token.tolist(), strict=True))
-    bounds = np.searchsorted(step, np.arange(n * steps + 1)).tolist()
-    blanks = np.exp(log_probs[:, :, BLANK]).ravel().tolist()
-    offers = [
-        (p, sorted(pairs[a:b], reverse=True) if b - a > 1 else pairs[a:b])
-        for p, (a, b) in zip(blanks, pairwise(bounds), strict=True)
-    ]
-    return [offers[i * steps : (i + 1) * steps] for i in range(n)]
+    offers: list[list[tuple[float, int]]] = [[] for _ in range(n * steps)]
+    for place, p in zip(flat.tolist(), probs.ravel()[flat].tolist(), strict=True):
+        step, token = divmod(place, classes)
+        offers[step].append((p, token))
+    for some in offers:
+        if len(some) > 1:
+            some.sort(reverse=True)
+    found = list(zip(probs[:, :, BLANK].ravel().tolist(), offers, strict=True))
+    return [found[i * steps : (i + 1) * steps] for i in range(n)]
 
 
 @lru_cache

@@ -53,6 +53,13 @@ def log_softmax(logits: FloatArray) -> FloatArray:
     return shifted.reshape(logits.shape)
 
 
+def softmax(logits: FloatArray) -> FloatArray:
+    """Logits `(…, C) float32` as probabilities of the same shape."""
+    found: FloatArray = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    found /= found.sum(axis=-1, keepdims=True)
+    return found
+
+
 def forward_sum(
     log_probs: FloatArray, texts: Texts, images: Sequence[int] | None = None
 ) -> DoubleArray:
@@ -68,7 +75,7 @@ def forward_sum(
         `(len(texts),) float64`, minus infinity where a text needs more steps than there are.
     """
     n, steps, num_classes = log_probs.shape
-    of = _images(n, texts, images)
+    of = images_of(n, texts, images)
     lengths = np.array([len(text) for text in texts], dtype=np.intp)
     classes = np.full((1 + max(lengths, default=0), len(texts)), BLANK, dtype=np.intp)
     inside = np.arange(len(classes)) <= lengths[:, None]
@@ -115,65 +122,9 @@ def forward_sum(
     if not safe.all():
         repeats = (differs == 0) & (classes[1:] != BLANK)
         rest = (~safe & (lengths + repeats.sum(axis=0) <= steps)).nonzero()[0]
-        states, skips = _states([texts[i] for i in rest])
-        alpha = _forward(_emitted(log_probs, states, of[rest]), skips)
-        found[rest] = _ends(alpha, lengths[rest])
-    return found
-
-
-def occupancy(
-    log_probs: FloatArray, texts: Texts, images: Sequence[int] | None = None
-) -> DoubleArray:
-    """How probable each state is at each step, given the text: the forward-backward algorithm.
-
-    Args:
-        log_probs: `(N, T, C) float32`.
-        texts: Any number of them.
-        images: As in `forward_sum`.
-
-    Returns:
-        `(len(texts), T, S) float64`, S = 2 max(L) + 1: state 2k + 1 is token k of the text, the
-        others are the blanks around them. Each step sums to 1; or to 0 where a text has no
-        alignment.
-    """
-    of = _images(len(log_probs), texts, images)
-    classes, skips = _states(texts)
-    emitted = _emitted(log_probs, classes, of)
-    forward = _forward(emitted, skips)
-    # The way back is a way forth: the text and the steps in reverse.
-    mirrored, mirrored_skips = _states([text[::-1] for text in texts])
-    back = _forward(_emitted(log_probs[:, ::-1], mirrored, of), mirrored_skips)[:, ::-1]
-    last = 2 * np.array([len(text) for text in texts], dtype=np.intp)
-    state = last[:, None] - np.arange(classes.shape[1])
-    backward = np.take_along_axis(back, np.maximum(state, 0)[:, None, :], axis=2)
-    backward[np.broadcast_to((state < 0)[:, None, :], backward.shape)] = -np.inf
-    possible = (forward > -np.inf) & (backward > -np.inf)
-    total = _ends(forward, last // 2)
-    joint = np.full(emitted.shape, -np.inf)
-    # Both ways have paid for the step where they meet.
-    np.subtract(forward + backward, emitted, out=joint, where=possible)
-    np.subtract(joint, total[:, None, None], out=joint, where=possible)
-    found: DoubleArray = np.exp(joint)
-    return found
-
-
-def gradient(log_probs: FloatArray, texts: Texts) -> DoubleArray:
-    """The gradient of the CTC loss -log p(text | image) by the *logits* (equation 16).
-
-    Args:
-        log_probs: `(N, T, C) float32`, log-softmax of the logits.
-        texts: A text an image.
-
-    Returns:
-        `(N, T, C) float64`: what the network says less what it should. Zeros where a text has no
-        alignment, as with `zero_infinity` in torch.
-    """
-    shares = occupancy(log_probs, texts)
-    found: DoubleArray = np.exp(log_probs, dtype=np.float64)
-    for rows, share, classes in zip(found, shares, _states(texts)[0], strict=True):
-        np.subtract.at(rows.T, classes, share.T)
-        if not share.any():
-            rows[:] = 0
+        states, skips = states_of([texts[i] for i in rest])
+        alpha = forward(emitted_by(log_probs, states, of[rest]), skips)
+        found[rest] = ends(alpha, lengths[rest])
     return found
 
 
@@ -191,7 +142,7 @@ def align(log_probs: FloatArray, text: Sequence[int]) -> IntArray:
     Raises:
         DecodeError: If the text has no alignment of T steps with a probability above zero.
     """
-    (classes,), (skips,) = _states([text])
+    (classes,), (skips,) = states_of([text])
     penalty = np.where(skips, 0.0, -np.inf)
     emitted = log_probs[:, classes].astype(np.float64)
     steps, states = emitted.shape
@@ -213,14 +164,14 @@ def align(log_probs: FloatArray, text: Sequence[int]) -> IntArray:
     return path
 
 
-def _images(n: int, texts: Texts, images: Sequence[int] | None) -> IntArray:
+def images_of(n: int, texts: Texts, images: Sequence[int] | None) -> IntArray:
     """The index of the image of each text."""
     if images is None:
         return np.zeros(len(texts), np.intp) if n == 1 else np.arange(n)
     return np.asarray(images, dtype=np.intp)
 
 
-def _states(texts: Texts) -> tuple[IntArray, BoolArray]:
+def states_of(texts: Texts) -> tuple[IntArray, BoolArray]:
     """The states that alignments of each text pass through: blanks around its classes.
 
     Returns:
@@ -236,12 +187,12 @@ def _states(texts: Texts) -> tuple[IntArray, BoolArray]:
     return classes, skips
 
 
-def _emitted(log_probs: FloatArray, classes: IntArray, images: IntArray) -> DoubleArray:
+def emitted_by(log_probs: FloatArray, classes: IntArray, images: IntArray) -> DoubleArray:
     """The log-probability `(n, T, S)` of each state's class at each step."""
     return np.take_along_axis(log_probs[images], classes[:, None, :], axis=2).astype(np.float64)
 
 
-def _forward(emitted: DoubleArray, skips: BoolArray) -> DoubleArray:
+def forward(emitted: DoubleArray, skips: BoolArray) -> DoubleArray:
     """The log-sum `(n, T, S)` over the ways to each state at each step, in log space."""
     n, steps, states = emitted.shape
     penalty = np.where(skips, 0.0, -np.inf)
@@ -256,7 +207,7 @@ def _forward(emitted: DoubleArray, skips: BoolArray) -> DoubleArray:
     return alpha[:, :, 2:]
 
 
-def _ends(alpha: DoubleArray, lengths: IntArray) -> DoubleArray:
+def ends(alpha: DoubleArray, lengths: IntArray) -> DoubleArray:
     """The log-sum of the two states that an alignment of a whole text may end in."""
     last = alpha[np.arange(len(lengths)), -1]
     both = np.stack([2 * lengths, np.maximum(2 * lengths - 1, 0)], axis=1)

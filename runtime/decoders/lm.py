@@ -18,10 +18,12 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 from pathlib import Path
 
+import numpy as np
+
 from runtime.charset import Charset
 from runtime.decoders.beam_search import TINY, Step, steps_of, tokens_of, worth_trying
-from runtime.decoders.checks import check_log_probs
-from runtime.decoders.ctc import FloatArray
+from runtime.decoders.checks import check_log_probs, check_logits
+from runtime.decoders.ctc import FloatArray, softmax
 from runtime.decoders.kinds import check_kind
 from runtime.decoders.ngrams import NAT, NGrams
 from runtime.decoders.recognition import Recognition
@@ -35,6 +37,9 @@ _CODE = 4.0  # nats a character of a code: one of 55
 Told = tuple[float, int, float, int]
 """What the language model says of a prefix: what its prior adds to its score, its state in the
 automaton, its log-probability, how many tokens it has."""
+
+Prefix = tuple[float, float, float, int]
+"""A prefix in the beam."""
 
 
 class Decoder:
@@ -107,14 +112,32 @@ class Decoder:
     ) -> list[Recognition]:
         """Read log_probs `(N, T, C) float32`; spans are in time steps."""
         log_probs = check_log_probs(log_probs, self.charset.num_classes, lengths)
-        tried = worth_trying(log_probs, self.token_prob, self.blank_prob)
+        return self._read(np.exp(log_probs), log_probs, False)
+
+    def of_logits(self, logits: FloatArray) -> list[Recognition]:
+        """The same of logits.
+
+        The logits of a single image become part of its reading.
+        """
+        check_logits(logits, self.charset.num_classes)
+        return self._read(softmax(logits), logits, True)
+
+    def _read(self, probs: FloatArray, scores: FloatArray, logits: bool) -> list[Recognition]:
+        """Read probabilities; readings keep the scores that these were made of."""
+        owned = logits and len(scores) == 1
+        tried = worth_trying(probs, self.token_prob, self.blank_prob)
         found = []
-        for steps, rows in zip(steps_of(log_probs, tried), log_probs, strict=True):
-            (prior, text), *others = self._search(steps)[: 1 + self.alternatives]
-            alternatives = [
-                Recognition.of(self.charset, text, rows, prior=prior) for prior, text in others
+        for steps, rows in zip(steps_of(probs, tried), scores, strict=True):
+            (prior, text), *rest = self._search(steps)[: 1 + self.alternatives]
+            others = [
+                Recognition.of(self.charset, text, rows, logits=logits, owned=owned, prior=prior)
+                for prior, text in rest
             ]
-            found.append(Recognition.of(self.charset, text, rows, alternatives, prior=prior))
+            found.append(
+                Recognition.of(
+                    self.charset, text, rows, others, logits=logits, owned=owned, prior=prior
+                )
+            )
         return found
 
     def prior(self, log_prob: float, length: int) -> float:
@@ -131,38 +154,45 @@ class Decoder:
     def _search(self, steps: list[Step]) -> list[tuple[float, list[int]]]:
         """The texts that the beam ends with, best first, after what their priors add.
 
-        In the beam there are p of a prefix's alignments that end on a blank, p of those that end on
-        its last token, and its number, which holds its tokens, some bits each: the prefix before it
-        is a shift away.
+        In the beam there are a prefix's score, p of its alignments that end on a blank, p of those
+        that end on its last token, and its number, which holds its tokens, some bits each: the
+        prefix before it is a shift away.
         """
         bits = self.charset.num_classes.bit_length()
         mask = (1 << bits) - 1
         told: dict[int, Told] = {0: (0.0, self.ngrams.start, 0.0, 0)}
-        beam = [(1.0, 0.0, 0)]
+        beam = [(0.0, 1.0, 0.0, 0)]
+        on_blanks = True
         for blank, offers in steps:
             if not offers:
-                beam = [(on_blank + on_token, 0.0, key) for on_blank, on_token, key in beam]
+                if not on_blanks:
+                    beam = [(score, a + b, 0.0, key) for score, a, b, key in beam]
+                    on_blanks = True
                 continue
+            on_blanks = False
             prob_of = {token: p for p, token in offers}
-            floor = self.token_prob * offers[0][0] * max([a + b for a, b, _ in beam])
+            floor = self.token_prob * offers[0][0] * max([a + b for _, a, b, _ in beam])
             arrived = {}
-            for on_blank, on_token, key in beam:
-                last, seen = key & mask, on_blank + on_token
+            for _, on_blank, on_token, key in beam:
+                last, seen, key = key & mask, on_blank + on_token, key << bits
                 for p, token in offers:
                     made = p * (on_blank if token == last else seen)
                     if made > floor:
-                        arrived[key << bits | token] = made
-            grown = [
-                ((a + b) * blank, b * prob_of.get(key & mask, 0.0) + arrived.pop(key, 0.0), key)
-                for a, b, key in beam
-            ]
+                        arrived[key | token] = made
+            grown = []
+            for _, on_blank, on_token, key in beam:
+                seen = (on_blank + on_token) * blank
+                on_token = on_token * prob_of.get(key & mask, 0.0) + arrived.pop(key, 0.0)
+                if seen + on_token:
+                    score = math.log(seen + on_token) + told[key][0]
+                    grown.append((score, seen, on_token, key))
             for key, made in arrived.items():
                 if key not in told:
                     told[key] = self._continued(told[key >> bits], key & mask)
-                grown.append((0.0, made, key))
-            beam = self._best(grown, told)
+                grown.append((math.log(made) + told[key][0], 0.0, made, key))
+            beam = self._best(grown)
         ended = []
-        for on_blank, on_token, key in beam:
+        for _, on_blank, on_token, key in beam:
             _, state, log_prob, length = told[key]
             cost, _ = self.ngrams.step(state, self.ngrams.end)
             prior = self.prior(log_prob - cost / NAT, length + 1)
@@ -176,15 +206,15 @@ class Decoder:
         log_prob -= cost / NAT
         return self.prior(log_prob, length + 1), state, log_prob, length + 1
 
-    def _best(
-        self, grown: list[tuple[float, float, int]], told: dict[int, Told]
-    ) -> list[tuple[float, float, int]]:
-        """The prefixes that are kept."""
+    def _best(self, grown: list[Prefix]) -> list[Prefix]:
+        """The prefixes that are kept, best first."""
         if len(grown) > 1:
-            scored = [(math.log(a + b) + told[key][0], a, b, key) for a, b, key in grown if a + b]
-            scored.sort(reverse=True)
-            floor = scored[0][0] + self._share
-            grown = [(a, b, key) for score, a, b, key in scored[: self.width] if score >= floor]
-        if sum(grown[0][:2]) < TINY:
-            grown = [(a / TINY, b / TINY, key) for a, b, key in grown]
+            grown.sort(reverse=True)
+            floor = grown[0][0] + self._share
+            del grown[self.width :]
+            while grown[-1][0] < floor:
+                grown.pop()
+        _, on_blank, on_token, _ = grown[0]
+        if on_blank + on_token < TINY:
+            grown = [(score, a / TINY, b / TINY, key) for score, a, b, key in grown]
         return grown
