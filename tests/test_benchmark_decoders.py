@@ -8,6 +8,8 @@ import pytest
 from benchmarking import PICTURES, rows, run
 
 from examples.benchmarks import decoders
+from examples.benchmarks.programs import decoders as programs
+from runtime.charset import Charset
 from runtime.errors import EngineError
 
 
@@ -31,7 +33,8 @@ def test_our_decoders_are_measured_where_no_other_can_be_installed(
     assert code == 0
     assert "left out: no network" in err
     names = [cells[0] for cells in rows(out) if cells[0].endswith(": ours")]
-    assert names == ["greedy: ours", "beam: ours", "exhaustive: ours", "beam: ours"]
+    assert names == [f"{name}: ours" for name in ("greedy", "beam", "exhaustive", "lm", "beam")]
+    assert [cells[-1] for cells in rows(out) if cells[0] == "lm: ours"] == ["–"]
     found = json.loads((tmp_path / "a.json").read_text())
     assert found["pictures"] == PICTURES
     assert [row["lexicon"] for row in found["lexicons"]] == ["3 words"]
@@ -57,3 +60,14 @@ def test_words_that_are_of_no_use_are_refused_in_one_line(
     assert err.startswith("error: ")
     assert told in err
     assert err.count("\n") == 1
+
+
+def test_the_language_model_is_left_out_where_the_network_reads_other_signs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert decoders.written(Charset.ascii())
+    assert not decoders.written(Charset(("♩", "♪")))
+    assert "left out: the decoder lm: " in capsys.readouterr().err
+    made = programs.ours(["♩", "♪"], Path("no such folder"))
+    assert "lm" not in made
+    assert "beam" in made

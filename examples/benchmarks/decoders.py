@@ -4,7 +4,8 @@ The posteriors are those of a model on real crops, and noise for the worst case.
 process on one core; they take turns, some pictures at a time, one by one and in batches of 64.
 Times are of the processor, so that other programs matter little; ratios are medians over the
 turns. Beams are 10 wide. "agrees" is the share of the texts that exact search proves to be the
-most probable ones that a decoder finds. The others get an environment in build/rivals/ctc.
+most probable ones that a decoder finds; `lm`, with the language model of the runtime, looks for
+others on purpose. The others get an environment in build/rivals/ctc.
 
 Examples:
   python examples/benchmark.py decoders --data crops/dev --words words.txt
@@ -36,8 +37,9 @@ from examples.benchmarks.progress import progress
 from examples.benchmarks.stats import as_list, from_list, ratio
 from examples.benchmarks.table import figure, markdown, times
 from runtime.charset import Charset
+from runtime.decoders import lm
 from runtime.decoders.ctc import FloatArray, log_softmax
-from runtime.errors import CharsetError, EngineError
+from runtime.errors import CharsetError, DecodeError, EngineError
 from runtime.files import write_whole
 from runtime.images import read_image
 from runtime.labels import LabelledFolder
@@ -53,6 +55,7 @@ _DECODERS = [
     ("beam", "fast_ctc_decode"),
     ("beam", "pyctcdecode"),
     ("exhaustive", "ours"),
+    ("lm", "ours"),
 ]
 _NOISE = "noise"
 _TURNS = 6  # of noise, which takes long
@@ -116,7 +119,8 @@ def run(options: argparse.Namespace) -> int:
             for first in range(0, len(rows), size)
         ]
         few = [(_NOISE, first, first + size) for first in range(0, len(noise), size)]
-        crops = measure(children, _DECODERS, turns)
+        pairs = [pair for pair in _DECODERS if pair[0] != "lm" or written(charset)]
+        crops = measure(children, pairs, turns)
         noisy = measure(children, [pair for pair in _DECODERS if pair[0] == "beam"], few)
         words = measure(children, [(name, "ours") for name in lexicons], turns, batches=(1,))
         exact = texts(measure(children, [("proven", "ours")], turns, batches=(1,)))
@@ -176,6 +180,16 @@ def write_lexicons(folder: Path, words: Path | None, charset: Charset) -> list[s
     return names
 
 
+def written(charset: Charset) -> bool:
+    """Whether the language model of the runtime knows all that the network reads."""
+    try:
+        lm.Decoder(charset)
+    except DecodeError as error:
+        print(f"left out: the decoder lm: {error}", file=sys.stderr)
+        return False
+    return True
+
+
 def measure(
     children: dict[str, Child],
     pairs: Sequence[tuple[str, str]],
@@ -211,7 +225,8 @@ def rows_of(measured: Measured, exact: list[str]) -> list[dict[str, Any]]:
             row[f"us_{batch}"] = 1e6 * sum(spent_s) / len(read)
             row[f"times_ours_{batch}"] = as_list(ratio(spent_s, ours_s))
             pairs = [(a, b) for a, b in zip(read, exact, strict=False) if b != UNPROVEN]
-            row["agrees"] = sum(a == b for a, b in pairs) / len(pairs) if pairs else None
+            told = pairs and decoder != "lm"
+            row["agrees"] = sum(a == b for a, b in pairs) / len(pairs) if told else None
         rows.append(row)
     return rows
 

@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ def ours(tokens: list[str], words: Path) -> dict[str, Read]:
     from runtime.charset import Charset
     from runtime.decoders import Decoder, ctc, make_decoder
     from runtime.decoders.lexicon_index import Index
+    from runtime.errors import DecodeError
 
     charset = Charset(tuple(tokens))
 
@@ -73,6 +75,8 @@ def ours(tokens: list[str], words: Path) -> dict[str, Read]:
         "exhaustive": read(exhaustive),
         "proven": lambda rows: [r.text if r.proven else UNPROVEN for r in exhaustive(rows)],
     }
+    with suppress(DecodeError):  # the language model that comes along does not know such tokens
+        found["lm"] = read(make_decoder("lm", charset))
     for path in sorted(words.glob("*.txt")):
         found[path.stem] = read(make_decoder("lexicon", charset, words=path))
         index = Index.read(path, charset)
