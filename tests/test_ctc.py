@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.decoders.checks import check_log_probs, check_logits
-from runtime.decoders.ctc import align, forward_sum
+from runtime.decoders.ctc import align, forward_sum, log_softmax
 from runtime.decoders.posteriors import gradient, occupancy
 from runtime.errors import DecodeError
 
@@ -62,6 +62,29 @@ def test_align_finds_the_best_of_all_alignments(steps: int, classes: int, seed: 
         order = [int(i) for i in indices if i >= 0]
         assert order == sorted(order)
         assert set(order) == set(range(len(text)))
+
+
+@given(st.integers(1, 30), st.integers(0, 9999), st.sampled_from([0.3, 3, 30, 3000]))
+def test_a_text_alone_has_the_sum_that_it_has_among_others(
+    steps: int, seed: int, spread: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(2, steps, 5)) * spread
+    log_probs = log_softmax(logits.astype(np.float32))
+    texts = [rng.integers(1, 5, size=rng.integers(0, 20)).tolist() for _ in range(8)]
+    images = [0, 1] * 4
+    together = forward_sum(log_probs, texts, images)
+    for text, image, found in zip(texts, images, together, strict=True):
+        assert forward_sum(log_probs, [text], [image])[0] == found
+
+
+@pytest.mark.parametrize("length", [64, 65])
+def test_long_texts_alone_too(length: int) -> None:
+    log_probs = random_log_probs(1, 200, 9, seed=length)
+    text = np.random.default_rng(length).integers(1, 9, size=length).tolist()
+    alone, *_ = forward_sum(log_probs, [text])
+    assert math.isfinite(alone)
+    assert alone == forward_sum(log_probs, [text, [1]])[0]
 
 
 @given(st.integers(0, 99))

@@ -145,18 +145,6 @@ def test_a_batch_reads_as_each_alone(mostly_ab: Path) -> None:
     assert decoder(np.zeros((0, 7, 3), np.float32)) == []
 
 
-def test_readings_of_a_batch_keep_none_of_its_memory(mostly_ab: Path) -> None:
-    logits = np.stack([random_log_probs(7, 3, seed=seed) for seed in range(3)])
-    decoder = lm.Decoder(AB, mostly_ab, alternatives=2)
-    readings = decoder.of_logits(logits)
-    every = [each for reading in readings for each in (reading, *reading.alternatives)]
-    assert len(every) > len(readings)
-    assert not any(np.shares_memory(each.scores, logits) for each in every)
-    (alone,) = decoder.of_logits(logits[:1])
-    assert np.shares_memory(alone.scores, logits)
-    assert alone == readings[0]
-
-
 def test_a_line_of_a_thousand_steps_does_not_underflow(mostly_ab: Path) -> None:
     log_probs = random_log_probs(1000, 3, seed=3, spread=0.5) - 1  # e ** -1140 in all
     reading = read(log_probs, mostly_ab, token_prob=0.001, blank_prob=1.0)

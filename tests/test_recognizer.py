@@ -10,8 +10,8 @@ from runtime import recognizer as recognizer_module
 from runtime import selftest
 from runtime.backends import open_backend
 from runtime.charset import Charset
-from runtime.decoders import greedy, lm, make_decoder
-from runtime.decoders.ctc import forward_sum, log_softmax, softmax
+from runtime.decoders import greedy
+from runtime.decoders.ctc import forward_sum, log_softmax
 from runtime.decoders.recognition import Recognition
 from runtime.errors import CrnnError, DecodeError, ImageError, ModelFileError
 from runtime.recognizer import Recognizer
@@ -88,10 +88,8 @@ def test_log_softmax_survives_any_size_of_logits() -> None:
     logits = np.array([[1e4, -1e4, 0], [1e-4, 0, 0], [-1e30, -1e30, -1e30]], np.float32)
     with np.errstate(over="raise", invalid="raise"):
         found = log_softmax(logits)
-        shares = softmax(logits)
     np.testing.assert_allclose(np.exp(found).sum(axis=1), 1, atol=1e-6)
     assert found[0, 0] == 0
-    np.testing.assert_allclose(shares, np.exp(found), atol=1e-7)
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 12), (8, 11), (1, 8, 1, 11), (1, 0, 11)])
@@ -217,11 +215,9 @@ def test_a_decoder_that_masks_is_given_log_probs_and_tells_their_probability() -
     assert reading.log_prob == pytest.approx(forward_sum(log_softmax(logits), [classes])[0])
 
 
-@pytest.mark.parametrize("name", ["greedy", "lm"])
-def test_the_same_is_read_in_logits_and_in_log_probs(name: str) -> None:
+def test_greedy_reads_the_same_in_logits_and_in_log_probs() -> None:
     logits = np.random.default_rng(1).normal(0, 4, (5, 16, 11)).astype(np.float32)
-    decoder = make_decoder(name, tiny_manifest().charset)
-    assert isinstance(decoder, greedy.Decoder | lm.Decoder)
+    decoder = greedy.Decoder(tiny_manifest().charset)
     for a, b in zip(decoder.of_logits(logits), decoder(log_softmax(logits)), strict=True):
         assert a == b
         assert a.log_prob == b.log_prob

@@ -10,7 +10,9 @@ most probable class of each step, and in log space where that could underflow.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +32,9 @@ _SAFE = (1e-200, 1e200)
 """A sum in this range has lost nothing to underflow, or overflow: to grow back from what underflows
 takes some 200 steps in a row that tell nothing."""
 
+_SHORT = 64
+"""Tokens of a single text, up to which plain Python is quicker."""
+
 
 def merged(path: Sequence[int]) -> list[int]:
     """The text of an alignment, both in class ids: repeats merged, then blanks dropped."""
@@ -44,19 +49,10 @@ def merged(path: Sequence[int]) -> list[int]:
 
 def log_softmax(logits: FloatArray) -> FloatArray:
     """Logits `(…, C) float32` as log-probabilities of the same shape."""
-    rows = logits.reshape(-1, logits.shape[-1])
-    # The index of the highest is found seven times as fast as its value. Each row has a peak of its
-    # own: with a common one, a picture's last digits would depend on its company in a batch.
-    peak = rows[np.arange(len(rows)), rows.argmax(axis=1)]
-    shifted: FloatArray = rows - peak[:, None]
-    shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return shifted.reshape(logits.shape)
-
-
-def softmax(logits: FloatArray) -> FloatArray:
-    """Logits `(…, C) float32` as probabilities of the same shape."""
-    found: FloatArray = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    found /= found.sum(axis=-1, keepdims=True)
+    # Each row has a peak of its own: with a common one, a picture's last digits would depend on its
+    # company in a batch.
+    found: FloatArray = logits - logits.max(axis=-1, keepdims=True)
+    found -= np.log(np.exp(found).sum(axis=-1, keepdims=True))
     return found
 
 
@@ -74,22 +70,56 @@ def forward_sum(
     Returns:
         `(len(texts),) float64`, minus infinity where a text needs more steps than there are.
     """
-    n, steps, num_classes = log_probs.shape
+    n, steps, _ = log_probs.shape
     of = images_of(n, texts, images)
+    peak = np.maximum(log_probs.max(axis=2), np.finfo(np.float32).min)  # if all are log 0
+    if len(texts) == 1 and len(texts[0]) <= _SHORT:
+        sums = np.array([_sum_alone(log_probs[of[0]], peak[of[0]], texts[0])])
+    else:
+        sums = _sums(log_probs, peak, texts, of)
+    safe = (sums > _SAFE[0]) & (sums < _SAFE[1])
+    found: DoubleArray = np.log(sums, out=np.full(len(texts), -np.inf), where=safe)
+    found += peak.sum(axis=1, dtype=np.float64)[of]
+    if not safe.all():
+        rest = [i for i in (~safe).nonzero()[0].tolist() if _steps_needed(texts[i]) <= steps]
+        states, skips = states_of([texts[i] for i in rest])
+        alpha = forward(emitted_by(log_probs, states, of[rest]), skips)
+        found[rest] = ends(alpha, np.array([len(texts[i]) for i in rest], dtype=np.intp))
+    return found
+
+
+def _sum_alone(rows: FloatArray, peak: FloatArray, text: Sequence[int]) -> float:
+    """The sum of one text, relative to the peaks of rows `(T, C)`.
+
+    In plain Python: for one text, a step takes NumPy as long as twenty tokens take here.
+    """
+    emitted = np.exp(np.subtract(rows[:, [BLANK, *text]], peak[:, None], dtype=np.float64))
+    differs = [token != before for before, token in zip((BLANK, *text), text, strict=False)]
+    on_token, on_blank = [0.0] * (len(text) + 1), [1.0] + [0.0] * len(text)
+    for step, (blank, *seen) in enumerate(emitted.tolist(), start=1):
+        for k in range(min(step, len(text)), 0, -1):
+            token, arriving = on_token[k], on_blank[k - 1]
+            if differs[k - 1]:
+                arriving += on_token[k - 1]
+            on_blank[k] = (on_blank[k] + token) * blank
+            on_token[k] = (token + arriving) * seen[k - 1]
+        on_blank[0] *= blank
+    return on_token[-1] + on_blank[-1]
+
+
+def _sums(log_probs: FloatArray, peak: FloatArray, texts: Texts, of: IntArray) -> DoubleArray:
+    """The sums of texts, each relative to the peaks `(N, T)` of its image."""
+    n, steps, num_classes = log_probs.shape
     lengths = np.array([len(text) for text in texts], dtype=np.intp)
     classes = np.full((1 + max(lengths, default=0), len(texts)), BLANK, dtype=np.intp)
     inside = np.arange(len(classes)) <= lengths[:, None]
     inside[:, 0] = False
     classes.T[inside] = [k for text in texts for k in text]
     differs = (classes[1:] != classes[:-1]).astype(np.float64)
-    # The index of the highest is found seven times as fast as its value.
-    first = np.arange(0, log_probs.size, num_classes).reshape(n, steps)  # in the flat array
-    table = log_probs.ravel()
-    peak = table[log_probs.argmax(axis=2) + first]
-    peak = np.maximum(peak, np.finfo(np.float32).min)  # if all are log 0
     few = classes.size < n * num_classes  # then what is not looked at need not be computed
     if few:
-        emitted = table[classes + first.T[:, None, of]]  # (T, 1 + max(L), len(texts))
+        first = np.arange(0, log_probs.size, num_classes).reshape(n, steps)
+        emitted = log_probs.ravel()[classes + first.T[:, None, of]]  # (T, 1 + max(L), len(texts))
         emitted = np.subtract(emitted, peak.T[:, None, of], dtype=np.float64)
         np.exp(emitted, out=emitted)
     else:
@@ -115,17 +145,13 @@ def forward_sum(
             token_now += arriving
             token_now *= now[1:]
     index = np.arange(len(texts))
-    sums = on_token[lengths, index] + on_blank[lengths, index]
-    safe = (sums > _SAFE[0]) & (sums < _SAFE[1])
-    found: DoubleArray = np.log(sums, out=np.full(len(texts), -np.inf), where=safe)
-    found += peak.sum(axis=1, dtype=np.float64)[of]
-    if not safe.all():
-        repeats = (differs == 0) & (classes[1:] != BLANK)
-        rest = (~safe & (lengths + repeats.sum(axis=0) <= steps)).nonzero()[0]
-        states, skips = states_of([texts[i] for i in rest])
-        alpha = forward(emitted_by(log_probs, states, of[rest]), skips)
-        found[rest] = ends(alpha, lengths[rest])
+    found: DoubleArray = on_token[lengths, index] + on_blank[lengths, index]
     return found
+
+
+def _steps_needed(text: Sequence[int]) -> int:
+    """One a token, and a blank between two that are the same."""
+    return len(text) + sum(a == b for a, b in pairwise(text))
 
 
 def align(log_probs: FloatArray, text: Sequence[int]) -> IntArray:
@@ -143,24 +169,31 @@ def align(log_probs: FloatArray, text: Sequence[int]) -> IntArray:
         DecodeError: If the text has no alignment of T steps with a probability above zero.
     """
     (classes,), (skips,) = states_of([text])
-    penalty = np.where(skips, 0.0, -np.inf)
     emitted = log_probs[:, classes].astype(np.float64)
     steps, states = emitted.shape
-    score = np.full(states + 2, -np.inf)
-    score[2:4] = emitted[0, :2]
-    came_from = np.zeros((steps, states), dtype=np.intp)  # 0, 1 or 2 states back
-    for t in range(1, steps):
-        options = np.stack([score[2:], score[1:-1], score[:-2] + penalty])
-        came_from[t] = options.argmax(axis=0)
-        score[2:] = options.max(axis=0) + emitted[t]
-    state = max(states - 1, 0) if score[-1] >= score[-2] else states - 2
-    if score[state + 2] == -np.inf:
+    penalty = np.where(skips, 0.0, -np.inf)
+    # Two columns of log 0 on the left let every state look two back.
+    scores = np.full((steps, states + 2), -np.inf)
+    scores[0, 2:4] = emitted[0, :2]
+    skipped = np.empty(states)
+    for before, now, seen in zip(scores, scores[1:, 2:], emitted[1:], strict=False):
+        np.add(before[:-2], penalty, out=skipped)
+        np.maximum(before[2:], before[1:-1], out=now)
+        np.maximum(now, skipped, out=now)
+        now += seen
+    table, may_skip = scores.tolist(), [False, False, *skips.tolist()]
+    state = states + 1
+    if states > 1 and table[-1][state - 1] > table[-1][state]:
+        state -= 1
+    if table[-1][state] == -math.inf:
         raise DecodeError(f"{steps} time steps cannot spell the {len(text)} classes {list(text)}")
     path = np.full(steps, -1, dtype=np.intp)
     for t in range(steps - 1, -1, -1):
         if state % 2:
-            path[t] = state // 2
-        state -= came_from[t, state]
+            path[t] = state // 2 - 1
+        if t:
+            ways = (state, state - 1, state - 2) if may_skip[state] else (state, state - 1)
+            state = max(ways, key=table[t - 1].__getitem__)  # the first of several
     return path
 
 

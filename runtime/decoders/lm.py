@@ -22,8 +22,8 @@ import numpy as np
 
 from runtime.charset import Charset
 from runtime.decoders.beam_search import TINY, Step, steps_of, tokens_of, worth_trying
-from runtime.decoders.checks import check_log_probs, check_logits
-from runtime.decoders.ctc import FloatArray, softmax
+from runtime.decoders.checks import check_log_probs
+from runtime.decoders.ctc import FloatArray
 from runtime.decoders.kinds import check_kind
 from runtime.decoders.ngrams import NAT, NGrams
 from runtime.decoders.recognition import Recognition
@@ -112,32 +112,15 @@ class Decoder:
     ) -> list[Recognition]:
         """Read log_probs `(N, T, C) float32`; spans are in time steps."""
         log_probs = check_log_probs(log_probs, self.charset.num_classes, lengths)
-        return self._read(np.exp(log_probs), log_probs, False)
-
-    def of_logits(self, logits: FloatArray) -> list[Recognition]:
-        """The same of logits.
-
-        The logits of a single image become part of its reading.
-        """
-        check_logits(logits, self.charset.num_classes)
-        return self._read(softmax(logits), logits, True)
-
-    def _read(self, probs: FloatArray, scores: FloatArray, logits: bool) -> list[Recognition]:
-        """Read probabilities; readings keep the scores that these were made of."""
-        owned = logits and len(scores) == 1
+        probs = np.exp(log_probs)
         tried = worth_trying(probs, self.token_prob, self.blank_prob)
         found = []
-        for steps, rows in zip(steps_of(probs, tried), scores, strict=True):
-            (prior, text), *rest = self._search(steps)[: 1 + self.alternatives]
-            others = [
-                Recognition.of(self.charset, text, rows, logits=logits, owned=owned, prior=prior)
-                for prior, text in rest
+        for steps, rows in zip(steps_of(probs, tried), log_probs, strict=True):
+            (prior, text), *others = self._search(steps)[: 1 + self.alternatives]
+            alternatives = [
+                Recognition.of(self.charset, text, rows, prior=prior) for prior, text in others
             ]
-            found.append(
-                Recognition.of(
-                    self.charset, text, rows, others, logits=logits, owned=owned, prior=prior
-                )
-            )
+            found.append(Recognition.of(self.charset, text, rows, alternatives, prior=prior))
         return found
 
     def prior(self, log_prob: float, length: int) -> float:
