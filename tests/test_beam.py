@@ -119,6 +119,14 @@ def test_the_batched_search_is_the_plain_one(
         assert [p for p, _ in found] == pytest.approx([p for p, _ in alone], rel=1e-6)
 
 
+def test_nothing_is_tried_where_a_blank_is_as_probable_as_was_told() -> None:
+    probs = np.array([[[0.992, 0.008], [0.9, 0.1], [0.999, 0.001]]], np.float32)
+    for blank_prob, tried in ((0.99, [False, True, False]), (1.0, [True, True, False])):
+        found = beam_search.worth_trying(probs, 0.002, blank_prob)
+        assert found[0, :, 1].tolist() == tried
+        assert not found[0, :, 0].any()
+
+
 @given(st.integers(1, 9), SEEDS)
 def test_a_length_cuts_the_text(length: int, seed: int) -> None:
     log_probs = random_log_probs(2, 9, 3, seed=seed)
