@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from tqdm import tqdm
 
 from model.data.datasets import open_dataset
@@ -35,9 +36,9 @@ examples:
     python -m runtime read --decoder lm --set model=meter.lm meters/new
   of a list of texts, one a line:
     python -m model.lm --data names.txt --out names.lm
-  of the texts that are rendered for training, and labels eighty times over:
-    python -m model.lm --synth 400000 --words words.txt --data crops/train=80 --least 10 \\
-        --out english.lm
+  of the texts that are rendered for training, and labels 400 times over:
+    python -m model.lm --synth 2000000 --words words.txt --data crops/train=400 --order 6 \\
+        --least 25 --out english.lm
 """
 
 
@@ -123,7 +124,8 @@ def build(
         texts: Texts, and how often each was seen.
         charset: What they are spelt in.
         order: Tokens of the longest n-gram.
-        least: What an n-gram must be worth, in nats; 0 keeps all.
+        least: What an n-gram must be worth, in nats; 0 keeps all. If any may go, probabilities are
+            rounded to quarters of a nat, too, not to sixteenths.
 
     Raises:
         CharsetError: If a text cannot be spelt, or there are too many tokens.
@@ -151,16 +153,21 @@ def build(
         context: math.log(max(1 - here, 1e-9) / max(1 - lower, 1e-9))
         for context, (here, lower) in told.items()
     }
-    costs = [-NAT * math.log(probs[len(gram) - 1][gram]) for gram in grams]
+    costs = [-math.log(probs[len(gram) - 1][gram]) for gram in grams]
+    coarse = 4 if least else 1  # quarters of a nat read as well, in a file a fifth smaller
     tree = Tree(
         token=np.array([ord(gram[-1]) for gram in grams], dtype=np.uint8),
-        cost=np.rint(np.clip(costs, 0, 255)).astype(np.uint8),
+        cost=_rounded(costs, 255, coarse).astype(np.uint8),
         children=np.array([following[gram] for gram in inner], dtype=np.uint8),
-        backoff=np.rint(
-            np.clip([NAT * backoff.get(gram, 0.0) for gram in inner], -128, 127)
-        ).astype(np.int8),
+        backoff=_rounded([backoff.get(gram, 0.0) for gram in inner], 127, coarse).astype(np.int8),
     )
     return NGrams(charset.tokens, tree)
+
+
+def _rounded(nats: Sequence[float], most: int, coarse: int) -> npt.NDArray[np.float64]:
+    """Nats in 1/16 nat, as multiples of `coarse` of these up to `most`."""
+    rounded: npt.NDArray[np.float64] = np.rint(np.multiply(nats, NAT / coarse)) * coarse
+    return rounded.clip(-most // coarse * coarse, most // coarse * coarse)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -193,7 +200,7 @@ def build_parser() -> argparse.ArgumentParser:
         default=0.0,
         metavar="NATS",
         help="for a smaller file keep n-grams that are worth so much, of all that was seen: 10 of "
-        "hundreds of thousands of texts (default: 0, which keeps all)",
+        "hundreds of thousands of texts, 25 of millions (default: 0, which keeps all)",
     )
     add("--eval", type=Path, metavar="PATH", help="tell the nats a character of these labels")
     add("--seed", type=int, default=0, help="of --synth (default: %(default)s)")

@@ -9,8 +9,6 @@ weights that read most of `--eval` exactly, or as much with fewer edits) and `fi
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import os
 import signal
 import sys
@@ -27,16 +25,15 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from model.backend import TorchBackend, pick_device
-from model.checkpoint import save_checkpoint
 from model.crnn import CRNN
 from model.data.batch_augment import BatchAugment
 from model.data.loading import load_batches
 from model.data.sampling import Batch
 from model.endings import finished, go_on
 from model.evaluate import evaluate
-from model.plot import plot_history
+from model.records import Records
 from model.schedule import lr_factor
-from model.settings import LAST, kept, parse
+from model.settings import LAST, parse
 from model.setup import (
     DTYPES,
     Job,
@@ -82,10 +79,11 @@ class Trainer:
         optimizer = make_optimizer(settings, losses.parameters())
         scaler = torch.amp.GradScaler("cuda", enabled=self.dtype is torch.float16)
         self.state = TrainState(model, losses.guide, Ema(model, settings.ema), optimizer, scaler)
+        self.records = Records(settings, self.job, self.state)
         if settings.resume:
             self.state.load(settings.out / LAST)
-            if self.rank == 0:  # lines of steps that were lost go: they are made again
-                self._write_log(self.state.history, "w")
+            if self.rank == 0:
+                self.records.rewrite()
         self.losses: nn.Module = DistributedDataParallel(losses) if self.world > 1 else losses
         self.stopping = False
 
@@ -161,13 +159,14 @@ class Trainer:
             if state.step % LOG_EVERY == 0 or done:
                 names, steps = state.pending[0], state.pending
                 means = {name: fmean(step[name] for step in steps) for name in names}
-                self._log(means)
+                if self.rank == 0:
+                    self.records.log(means)
                 rate = state.step * settings.batch * self.world / max(state.seconds, 1e-9)
                 bar.set_postfix(loss=f"{means['loss']:.3f}", img_s=f"{rate:.0f}")
                 state.pending.clear()
             stop, due = self._agreed_stop(), self._evaluation_due()
-            if state.step % settings.save_every == 0 or due or stop:
-                self._save()  # before it is measured: what fails there must cost no step
+            if self.rank == 0 and (state.step % settings.save_every == 0 or due or stop):
+                self.records.save()  # before it is measured: what fails there must cost no step
             if stop:
                 break
             if due:
@@ -188,7 +187,7 @@ class Trainer:
         except CrnnError as error:
             if self.state.step == begun or self.rank:  # the first process alone saves
                 raise
-            self._save()
+            self.records.save()
             if self.stopping:  # whoever ends a run may well end its workers, too
                 return
             told = f"{error}. Step {self.state.step} is saved: {go_on(self.settings)}"
@@ -212,20 +211,6 @@ class Trainer:
         due = step > 0 and (step % settings.eval_every == 0 or step == settings.steps)
         return due and not any(e["step"] == step and "accuracy" in e for e in self.state.history)
 
-    def _log(self, entry: dict[str, float]) -> None:
-        if self.rank:
-            return
-        state = self.state
-        entry = {"step": state.step, "seconds": round(state.seconds, 1), **entry}
-        state.history.append(entry)
-        self._write_log([entry], "a")
-
-    def _write_log(self, entries: list[dict[str, float]], mode: str) -> None:
-        with (self.settings.out / "log.jsonl").open(mode) as file:
-            for entry in entries:  # JSON knows no NaN
-                known = {k: v if math.isfinite(v) else None for k, v in entry.items()}
-                file.write(json.dumps(known) + "\n")
-
     def _evaluate(self, bar: tqdm) -> None:
         if self.rank == 0:
             state = self.state
@@ -235,40 +220,15 @@ class Trainer:
                 ),
                 self.job.eval_set,
             )
-            told = ("accuracy", "exact", "ned", "cer", "n")
-            self._log({name: getattr(score, name) for name in told})
             bar.write(
                 f"step {state.step}: {score.accuracy:.1%} (STR), {score.exact:.1%} exact, "
                 f"CER {score.cer:.1%}, n = {score.n}",
                 file=sys.stderr,
             )
-            # As written: what the scene-text protocol drops, a meter's decimal point is among.
-            *before, now = ((e["exact"], -e["cer"]) for e in state.history if "exact" in e)
-            if now >= max(before, default=now):  # of equals the one that has learnt for longer
-                self._save_checkpoint("best")
-            if state.step == self.settings.steps:
-                self._save_checkpoint("final")
-            self._save()
+            self.records.measured(score)
+            self.records.save()
         if self.world > 1:
             dist.barrier()
-
-    def _save_checkpoint(self, name: str) -> None:
-        images = self.state.step * self.settings.batch * self.world
-        provenance = {**self.job.manifest.provenance, "images_seen": images}
-        save_checkpoint(
-            self.settings.out / f"{name}.safetensors",
-            self.state.ema.model,
-            self.job.manifest.replace(provenance=provenance),
-        )
-
-    def _save(self) -> None:
-        if self.rank == 0:
-            self.state.save(self.settings.out / LAST, kept(self.settings), self.job.manifest)
-            plot_history(
-                self.state.history,
-                self.settings.out / "curve.png",
-                f"{self.job.manifest.name}, {self.state.seconds / 3600:.1f} h",
-            )
 
 
 def main(

@@ -131,7 +131,7 @@ def test_a_word_wins_where_letters_are_doubtful() -> None:
     rows[6, charset.encode("c")], rows[6, charset.encode("e")] = 0.6, 0.4
     log_probs = np.log(rows / rows.sum(axis=1, keepdims=True))
     assert make_decoder("greedy", charset)(log_probs)[0].text == "Strcet"
-    reading = make_decoder("lm", charset, alternatives=2)(log_probs)[0]
+    reading = make_decoder("lm", charset, alternatives=2, token_prob=0)(log_probs)[0]
     assert reading.text == "Street"
     assert reading.alternatives[0].text == "Strcet"
     assert reading.confidence == pytest.approx(0.4, abs=0.02)  # what the picture says, and no more

