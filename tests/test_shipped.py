@@ -112,8 +112,8 @@ def test_a_shipped_model_is_no_larger_than_its_weights(
 def test_a_shipped_model_is_as_good_as_its_checkpoint(
     model_file: Path, checkpoint: Checkpoint
 ) -> None:
-    # Those that it was calibrated with, too: with VNNI and without it INT8 is not rounded alike, and
-    # of 250 three readings would decide.
+    # Those that it was calibrated with, too: with VNNI and without it INT8 is not rounded
+    # alike, and of 250 three readings would decide.
     crops = Crops.load(calibration.DEFAULT)
     comparison = compare(torch_contender(checkpoint), Contender.open(model_file), crops)
     assert comparison.reference.score.accuracy > 0.5  # else both could be equally bad
