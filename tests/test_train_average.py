@@ -41,7 +41,7 @@ def test_the_average_is_measured_and_saved_and_nothing_else(numbers, tmp_path, m
         return score(["1"] * len(samples), ["1"] * len(samples))
 
     monkeypatch.setattr("model.train.evaluate", evaluate)
-    monkeypatch.setattr("model.train.plot_history", lambda *_: None)  # takes seconds
+    monkeypatch.setattr("model.records.plot_history", lambda *_: None)  # takes seconds
     start = small_checkpoint(tmp_path / "small.safetensors")
     run = tmp_path / "run"
     assert main(options(numbers, run, "--steps", "2", "--finetune", str(start))) == 0
