@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from examples.benchmarks import machine
 from examples.benchmarks.machine import Conditions
 from examples.benchmarks.programs.timing import timed
 from examples.benchmarks.stats import as_list, from_list, median, ratio
@@ -104,10 +107,28 @@ def test_whole_reads_are_timed_by_clock_and_processor() -> None:
 
 
 def test_conditions_tell_what_changed_and_what_is_unknown() -> None:
-    before = Conditions("Board", "3.11", "Linux 6", "", 1000.0, 50.0, "0x0", 0.5, 3.0)
-    after = Conditions("Board", "3.11", "Linux 6", "", 1000.0, 80.0, "0x4", 0.5, 10.0)
+    before = Conditions("Board", "3.11", "Linux 6", "", 1000.0, 50.0, "0x0", 0.5, 3.0, 100.0)
+    after = Conditions("Board", "3.11", "Linux 6", "", 1000.0, 80.0, "0x4", 0.5, 10.0, 100.9)
     told = before.told(after)
     for part in ("governor not told", "1000 MHz", "50 → 80 °C", "0x0 before, 0x4 after", "7 s"):
         assert part in told
-    assert "BUSY" not in replace(before, load=0.0).told()
-    assert "BUSY" in replace(before, load=1000.0).told()
+    assert "other programs" not in told
+    assert ", 12 s of processor time taken by other programs" in before.told(
+        replace(after, others_s=112.0)
+    )
+    assert "other programs" not in replace(before, others_s=None).told(after)
+
+
+def test_what_we_and_our_children_took_was_not_taken_by_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stat = tmp_path / "stat"
+    monkeypatch.setattr(machine, "_STAT", stat)
+    monkeypatch.setattr("os.sysconf", lambda _: 100)
+    monkeypatch.setattr("os.times", lambda: os.times_result((10.0, 2.0, 30.0, 4.0, 999.0)))
+    stat.write_text("cpu  6000 500 1000 77777 88888 40 60 1234 0 0\ncpu0 1 1 1 1\n")
+    assert machine.conditions().others_s == pytest.approx(60 + 5 + 10 + 0.4 + 0.6 - 46)
+    assert machine.conditions().stolen_s == pytest.approx(12.34)
+    stat.unlink()
+    assert machine.conditions().others_s is None
+    assert machine.conditions().stolen_s is None

@@ -12,8 +12,8 @@ from runtime.bench import machine
 
 _CPU = Path("/sys/devices/system/cpu/cpu0")
 _PI = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
-
-_BUSY = 0.5  # of the cores; a load that was there before we began is not ours
+_STAT = Path("/proc/stat")
+_BUSY_S = 1.0  # of processor time, below which nothing is said: a system is never quite idle
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Conditions:
         throttled: How often, or (on a Raspberry Pi) in which ways, heat or power slowed it down.
         load: Programs that wanted to run, on average over the last minute.
         stolen_s: Processor seconds that a host gave to other guests since it started.
+        others_s: Processor seconds that other programs took since it started: all but this process
+            and those children of it that have ended.
     """
 
     machine: str
@@ -41,6 +43,7 @@ class Conditions:
     throttled: str
     load: float | None
     stolen_s: float | None
+    others_s: float | None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -63,12 +66,12 @@ class Conditions:
             parts.append("throttling not told")
         if self.load is not None and last.load is not None:
             parts.append(_change("load ", self.load, last.load, "", 1))
-            if self.load > _BUSY * (os.cpu_count() or 1):
-                parts.append("BUSY with other programs: times are too long")
-        if self.stolen_s is not None and last.stolen_s is not None:
-            stolen_s = last.stolen_s - self.stolen_s
-            if stolen_s > 1:
-                parts.append(f"{stolen_s:.0f} s of processor time stolen by other guests")
+        for what, before, now in (
+            ("taken by other programs", self.others_s, last.others_s),
+            ("stolen by other guests", self.stolen_s, last.stolen_s),
+        ):
+            if before is not None and now is not None and now - before > _BUSY_S:
+                parts.append(f"{now - before:.0f} s of processor time {what}")
         return ", ".join(parts)
 
 
@@ -92,6 +95,7 @@ def conditions() -> Conditions:
         throttled=_text(_PI) or _text(_CPU / "thermal_throttle" / "core_throttle_count"),
         load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         stolen_s=_stolen_s(),
+        others_s=_others_s(),
     )
 
 
@@ -117,5 +121,19 @@ def _clock_mhz() -> float | None:
 
 
 def _stolen_s() -> float | None:
-    fields = _text(Path("/proc/stat")).partition("\n")[0].split()
-    return float(fields[8]) / os.sysconf("SC_CLK_TCK") if len(fields) > 8 else None
+    fields = _ticks()
+    return fields[7] if len(fields) > 7 else None
+
+
+def _others_s() -> float | None:
+    fields = _ticks()
+    if len(fields) < 7:
+        return None
+    user, nice, system, _, _, interrupts, soft_interrupts = fields[:7]
+    return user + nice + system + interrupts + soft_interrupts - sum(os.times()[:4])
+
+
+def _ticks() -> list[float]:
+    """Processor seconds by what they went into, of all cores; empty where there is no `/proc`."""
+    fields = _text(_STAT).partition("\n")[0].split()
+    return [float(field) / os.sysconf("SC_CLK_TCK") for field in fields[1:]]

@@ -101,12 +101,13 @@ def run(options: argparse.Namespace) -> int:
     rows = [_figures(reader, ours[0], pictures.texts) for reader in readers if reader.texts]
     absent |= {reader.label: reader.failure for reader in readers if reader.failure}
     told = f"{len(pictures):,} pictures of {options.data.name}, one thread each"
-    print(f"{before.told(conditions())}; {told}\n")
+    met = before.told(conditions())
+    print(f"{met}; {told}\n")
     print(markdown(HEADS, [_cells(row) for row in rows]))
     for name, why in absent.items():
         print(f"\nleft out: {name}: {why}")
     if options.json:
-        content = {"conditions": before.told(), "rows": rows, "failures": absent}
+        content = {"conditions": met, "rows": rows, "failures": absent}
         write_whole(options.json, json.dumps(content, indent=1).encode())
     return 0 if rows else 1
 

@@ -62,8 +62,9 @@ def run(options: argparse.Namespace) -> int:
     before = conditions()
     found, limits = measure(options.models, options.width, options.threads, options.rounds)
     told = ", ".join(f"{name} {figure(value)} GOP/s" for name, value in limits.items())
+    met = before.told(conditions())
     print(
-        f"{before.told(conditions())}; threads: {options.threads}; width: {options.width} px; a "
+        f"{met}; threads: {options.threads}; width: {options.width} px; a "
         f"plain matrix product: {told}"
     )
     results = []
@@ -94,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
             rest = rows[options.layers :]
             print(f"\nand {len(rest)} more, {figure(sum(row['lost_us'] for row in rest))} µs lost")
     if options.json:
-        content = {"conditions": before.told(), "limits_gops": limits, "models": results}
+        content = {"conditions": met, "limits_gops": limits, "models": results}
         write_whole(options.json, json.dumps(content, indent=1).encode())
     return 0
 
