@@ -93,6 +93,16 @@ def test_pruning_drops_what_is_hardly_missed() -> None:
     assert np.mean(lost) > 0
 
 
+def test_what_is_pruned_is_rounded_to_quarters_of_a_nat_and_nothing_else_is() -> None:
+    rng = np.random.default_rng(0)
+    texts = Counter("".join(rng.choice(list("abc"), 6, p=[0.8, 0.1, 0.1])) for _ in range(500))
+    whole, pruned = build(texts, AB, 4, least=0).tree, build(texts, AB, 4, least=5).tree
+    for part in ("cost", "backoff"):
+        assert not np.any(getattr(pruned, part) % 4)
+        assert np.any(getattr(pruned, part))
+        assert np.any(getattr(whole, part) % 4)
+
+
 def test_a_saved_model_is_the_same(tmp_path: Path) -> None:
     model = build(Counter({"abc": 3, "cab": 1, "": 1}), AB, 3, least=0)
     model.save(tmp_path / "x.lm")
