@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works in a clone
 
 from runtime import Recognition, Recognizer
 from runtime.console import documented_parser, exit_code
-from runtime.decoders import parse_settings
+from runtime.decoders.settings import parse_settings
 from runtime.errors import EngineError, ImageError
 from runtime.images import Image
 

@@ -19,7 +19,7 @@ from model.data.sheet import check_sheet, contact_sheet
 from runtime.backends import Backend, open_backend
 from runtime.charset import Charset
 from runtime.console import exit_code
-from runtime.decoders import parse_settings
+from runtime.decoders.settings import parse_settings
 from runtime.errors import CrnnError, ImageError
 from runtime.labels import LabelledFolder
 from runtime.manifest import Manifest

@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,8 +35,26 @@ _BLOCKS = ((2.0, 64), (8.0, 32), (32.0, 16))
 stays below 75 kB. Filters of larger scales are not kept."""
 
 _HIGH = 512  # rows of a picture for which the matrix that resizes them is still worth keeping
+_BAND, _LEAST_BAND = 0.8, 0.4
+"""A line across a picture of height H and width W that slopes by s is taken to be H - 0.8 s W high,
+and no less than 0.4 H: its ends may be cut off, but what is above and below would hide it."""
+
 _CHUNK = 1 << 20  # input pixels converted to grey at a time; bounds memory for huge pictures
 
+
+class Look(NamedTuple):
+    """How a line is looked at.
+
+    Attributes:
+        stretch: How many times as wide as usual it is made.
+        slope: How many pixels it falls by for each pixel to the right; below 0, it climbs.
+    """
+
+    stretch: float = 1.0
+    slope: float = 0.0
+
+
+AS_USUAL = Look()
 
 Filter = tuple[int, FloatArray, FloatArray]
 """The first input pixel looked at, triangle weights `(K, count)` whose columns sum to 1, and what
@@ -152,6 +170,23 @@ def _grey_rows(image: npt.NDArray[np.uint8], n_out: int) -> FloatArray:
     return np.concatenate(stripes, axis=1)
 
 
+def _level(grey: FloatArray, rows: int, slope: float) -> FloatArray:
+    """So many rows of grey levels `(H, W) float32` about a line through the middle, made level.
+
+    The line falls by `slope` rows a column. Beyond an edge, what is at the edge goes on.
+    """
+    height, width = grey.shape
+    top = (height - rows) / 2 + slope * (np.arange(width) - (width - 1) / 2)
+    y = np.add.outer(np.arange(rows), top)
+    at = np.floor(y)
+    upper, lower = (
+        np.take_along_axis(grey, row.clip(0, height - 1).astype(np.intp), axis=0)
+        for row in (at, at + 1)
+    )
+    level: FloatArray = upper + (lower - upper) * (y - at).astype(np.float32)
+    return level
+
+
 @dataclass(frozen=True)
 class Preprocess:
     """The frozen settings of `image -> tensor`; a manifest carries them.
@@ -183,46 +218,57 @@ class Preprocess:
         if not 0 < self.min_std < 256:
             raise ValueError(f"min_std must be a positive number of grey levels: {self}")
 
-    def width(self, image_height: int, image_width: int, stretch: float = 1.0) -> int:
+    def rows(self, image_height: int, image_width: int, look: Look = AS_USUAL) -> int:
+        """Rows that a whole image is resized to, of which a sloping line fills `height`."""
+        if not look.slope:
+            return self.height
+        rest = 1 - _BAND * abs(look.slope) * image_width / image_height
+        return self.height * math.ceil(4 / max(rest, _LEAST_BAND)) // 4  # few kinds of filters
+
+    def width(self, image_height: int, image_width: int, look: Look = AS_USUAL) -> int:
         """Columns that an image's content fills in the tensor, in pixels, before padding."""
-        width = max(self.min_width, image_width * self.height // image_height)
-        return max(1, int(stretch * width))
+        rows = self.rows(image_height, image_width, look)
+        return max(1, int(look.stretch * max(self.min_width, image_width * rows // image_height)))
 
-    def scale(self, image_height: int, image_width: int, stretch: float = 1.0) -> float:
+    def scale(self, image_height: int, image_width: int, look: Look = AS_USUAL) -> float:
         """Pixels of an image from one column of its tensor to the next."""
-        return min(image_height / self.height, image_width / self.min_width) / stretch
+        rows = self.rows(image_height, image_width, look)
+        return min(image_height / rows, image_width / self.min_width) / look.stretch
 
-    def fits(self, image_height: int, image_width: int, stretch: float = 1.0) -> bool:
+    def fits(self, image_height: int, image_width: int, look: Look = AS_USUAL) -> bool:
         """Whether an image of this size is no longer a line than `max_width` allows."""
-        return self.width(image_height, image_width, stretch) <= self.max_width
+        return self.width(image_height, image_width, look) <= self.max_width
 
-    def bucket(self, image_height: int, image_width: int, stretch: float = 1.0) -> int:
+    def bucket(self, image_height: int, image_width: int, look: Look = AS_USUAL) -> int:
         """The tensor width that an image of this size gets.
 
         Raises:
             ImageError: If the line is longer than `max_width` allows.
         """
-        width = self.width(image_height, image_width, stretch)
-        return self._bucket(width, image_height, image_width)
+        return self._bucket(self.width(image_height, image_width, look), image_height, image_width)
 
-    def __call__(self, image: npt.NDArray[np.uint8], stretch: float = 1.0) -> FloatArray:
+    def __call__(self, image: npt.NDArray[np.uint8], look: Look = AS_USUAL) -> FloatArray:
         """One image as `(1, height, bucket) float32`, standardised and right-padded with zeros.
 
         Args:
             image: `uint8 (H, W)` grey or `(H, W, 3)` RGB.
-            stretch: How many times as wide as usual the content becomes.
+            look: How its line is looked at.
 
         Raises:
             ImageError: If it is not such an image, or too wide.
         """
         check_image(image)
         image_height, image_width = image.shape[:2]
-        width = self.width(image_height, image_width, stretch)
+        width = self.width(image_height, image_width, look)
         bucket = self._bucket(width, image_height, image_width)
         tensor = np.zeros((1, self.height, bucket), dtype=np.float32)
         content, count = tensor[0, :, :width], self.height * width
-        scale = self.scale(image_height, image_width, stretch)
-        _resize_columns(_grey_rows(image, self.height), width, scale, out=content)
+        rows = self.rows(image_height, image_width, look)
+        grey = _grey_rows(image, rows)
+        if look.slope:
+            grey = _level(grey, self.height, look.slope * rows / image_height)
+        scale = self.scale(image_height, image_width, look)
+        _resize_columns(grey, width, scale, out=content)
         # In one piece with its padding, which is zero, a tensor is summed and scaled sooner.
         content -= float(np.add.reduce(tensor, axis=None)) / count
         variance = float(np.vdot(tensor, tensor)) / count

@@ -16,6 +16,7 @@ from runtime.decoders import Decoder, ctc, make_decoder
 from runtime.decoders.recognition import Recognition
 from runtime.errors import DecodeError, ImageError, ModelFileError
 from runtime.manifest import Manifest, check_probability
+from runtime.preprocess import AS_USUAL, Look
 
 Image = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
@@ -26,13 +27,15 @@ DEFAULT_MODEL = Path(__file__).parent / "models" / "crnn-lite.onnx"
 TALL = 1.5
 """A picture that many times as high as wide may show a line that runs up or down."""
 
-STRETCHES = (0.75, 1.4)
-"""How many times as wide as usual a line is made for a second look, and for a third.
+LOOKS = (Look(stretch=0.75), Look(stretch=1.4), Look(slope=0.2), Look(slope=-0.2))
+"""The looks that an unsure reading gets, one after the other, until it is sure.
 
-Letters that ran into each other come apart, and those that the network took for two come together.
+Made wider, letters that ran into each other come apart; made narrower, those that the network took
+for two come together. And a line that climbs or falls is squeezed by the height that it needs.
 """
 
 _TURNS = (1, 3)  # quarters against the clock
+_LOST = 0.2  # a line that is read as more probable than this hardly slopes; see model/RUNS.md
 _SURE = 0.9  # a tall picture that is so surely read as it stands, such as a digit, is not turned
 _CHANNELS = (), (1,), (3,), (4,)  # of an array that is an image, or was before it was converted
 _BATCH = 64  # images a run at most; bounds memory, and throughput is flat long before
@@ -47,7 +50,8 @@ class Recognizer:
     - A word that runs up or down, squeezed into a line's height, is lost. So a tall picture that is
       not surely read as it stands is also read turned either way.
     - Where a reading is less probable than `look_again`, the same line is read 0.75 times as wide,
-      and if that is not probable enough, 1.4 times. This takes time for unsure pictures alone.
+      and if that is not probable enough, 1.4 times. What is below 0.2 then is also read along a
+      line that falls, and one that climbs. This takes time for unsure pictures alone.
 
     The best of several probabilities is somewhat more than the text deserves.
 
@@ -214,19 +218,19 @@ class Recognizer:
     ) -> list[Recognition]:
         """The most probable readings of images that have had one look, after those they need."""
 
-        def look(views: list[tuple[int, int]], stretch: float = 1.0) -> None:
+        def look(views: list[tuple[int, int]], how: Look = AS_USUAL) -> None:
             turned = [np.rot90(images[i], quarters) for i, quarters in views]
-            found = self._look(turned, stretch, [90 * quarters for _, quarters in views])
+            found = self._look(turned, how, [90 * quarters for _, quarters in views])
             for (i, _), reading in zip(views, found, strict=True):
                 readings[i] = max(readings[i], reading, key=_worth)
 
         tall = [i for i, image in enumerate(images) if self._tall(image, readings[i])]
         for quarters in _TURNS if tall else ():
             look([(i, quarters) for i in tall])
-        for stretch in STRETCHES if self.look_again else ():
+        for how in LOOKS if self.look_again else ():
             pairs = enumerate(zip(images, readings, strict=True))
-            unsure = [i for i, pair in pairs if self._unsure(*pair, stretch)]
-            look([(i, readings[i].turned // 90) for i in unsure], stretch)
+            unsure = [i for i, pair in pairs if self._unsure(*pair, how)]
+            look([(i, readings[i].turned // 90) for i in unsure], how)
         return readings
 
     def _tall(self, image: Image, reading: Recognition) -> bool:
@@ -235,25 +239,25 @@ class Recognizer:
         fits = height >= TALL * width and self.manifest.preprocess.fits(width, height)
         return fits and not _reaches(reading, _SURE)
 
-    def _unsure(self, image: Image, reading: Recognition, stretch: float) -> bool:
-        """Whether an image's best reading yet calls for a look at it so many times as wide."""
+    def _unsure(self, image: Image, reading: Recognition, how: Look) -> bool:
+        """Whether an image's best reading yet calls for such a look at it."""
         height, width = image.shape[1::-1] if reading.turned else image.shape[:2]
-        fits = self.manifest.preprocess.fits(height, width, stretch)
-        return fits and not _reaches(reading, self.look_again)
+        enough = min(self.look_again, _LOST) if how.slope else self.look_again
+        return self.manifest.preprocess.fits(height, width, how) and not _reaches(reading, enough)
 
     def _look(
-        self, images: Sequence[Image], stretch: float = 1.0, turned: Sequence[int] = ()
+        self, images: Sequence[Image], how: Look = AS_USUAL, turned: Sequence[int] = ()
     ) -> list[Recognition]:
-        """One reading of each image, made so many times as wide as usual."""
+        """One reading of each image, looked at in one way."""
         readings: list[Any] = [None] * len(images)
-        for members, logits in self._groups(images, stretch):
+        for members, logits in self._groups(images, how):
             for i, reading in zip(members, self.decode(logits), strict=True):
                 degrees = turned[i] if turned else 0
-                readings[i] = self._place(reading, images[i], stretch, degrees)
+                readings[i] = self._place(reading, images[i], how, degrees)
         return readings
 
     def _groups(
-        self, images: Sequence[Image], stretch: float = 1.0
+        self, images: Sequence[Image], how: Look = AS_USUAL
     ) -> Iterator[tuple[list[int], FloatArray]]:
         """Indices and logits of images that share a tensor width."""
         # Rows of a single image would pass for images.
@@ -262,7 +266,7 @@ class Recognizer:
         buckets: dict[int, list[tuple[int, FloatArray]]] = {}
         for i, image in enumerate(images):
             try:
-                tensor = self.preprocess(image, stretch)
+                tensor = self.preprocess(image, how)
             except ImageError as error:
                 raise ImageError(f"image {i} of {len(images)}: {error}") from None
             buckets.setdefault(tensor.shape[2], []).append((i, tensor))
@@ -281,11 +285,11 @@ class Recognizer:
             )
 
     def _place(
-        self, reading: Recognition, image: Image, stretch: float = 1.0, turned: int = 0
+        self, reading: Recognition, image: Image, how: Look = AS_USUAL, turned: int = 0
     ) -> Recognition:
         """A decoder's reading with spans in pixels of the image."""
         height, width = image.shape[:2]
-        scale = self.manifest.preprocess.scale(height, width, stretch)
+        scale = self.manifest.preprocess.scale(height, width, how)
         return reading.in_pixels(self.manifest.stride * scale, float(width), turned)
 
 

@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from runtime.preprocess import Preprocess
+from runtime.preprocess import Look, Preprocess
 from runtime.selftest import selftest_image
 
 FOLDER = Path(__file__).parent / "golden"
 PREPROCESS = Preprocess(height=32, grid=32, min_width=64, min_std=4.0)
+SLOPING = "word", Look(stretch=0.75, slope=-0.2)
+"""A picture, and how it is looked at another time."""
 
 
 def pictures() -> dict[str, np.ndarray]:
@@ -39,6 +41,8 @@ def main() -> None:
     for name, image in pictures().items():
         Image.fromarray(image).save(FOLDER / f"{name}.png", optimize=True)
         np.save(FOLDER / f"{name}.npy", PREPROCESS(image))
+    name, look = SLOPING
+    np.save(FOLDER / f"{name}-sloping.npy", PREPROCESS(pictures()[name], look))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from PIL import Image
 from tiny import CHARSET
 
 from runtime.__main__ import main
-from runtime.decoders import beam, make_decoder, parse_settings
+from runtime.decoders import beam, make_decoder
+from runtime.decoders.settings import parse_settings
 from runtime.errors import DecodeError
 from runtime.recognizer import Recognizer
 from runtime.selftest import selftest_image

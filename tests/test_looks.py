@@ -11,15 +11,16 @@ from tiny import STRIDE, Fake, crops, tiny_manifest
 from runtime.decoders import beam, greedy
 from runtime.decoders.recognition import Recognition
 from runtime.errors import DecodeError, UnknownNameError
-from runtime.recognizer import Recognizer
+from runtime.preprocess import AS_USUAL, Look
+from runtime.recognizer import LOOKS, Recognizer
 
 
 class Upright:
     """A backend that reads `ab` in one picture alone, and is sure of nothing in any other."""
 
-    def __init__(self, picture: np.ndarray, stretch: float = 1, **fields: object) -> None:
+    def __init__(self, picture: np.ndarray, look: Look = AS_USUAL, **fields: object) -> None:
         self.manifest = tiny_manifest(**fields)
-        self.expected = self.manifest.preprocess(picture, stretch)
+        self.expected = self.manifest.preprocess(picture, look)
         self.calls = 0
 
     def __call__(self, tensor: np.ndarray) -> np.ndarray:
@@ -100,25 +101,58 @@ def test_only_a_tall_picture_that_is_surely_read_as_it_stands_is_not_turned(
     assert widths == ([64] if upright > 0.9 else [64, 192, 192])
 
 
-@pytest.mark.parametrize(("stretch", "looks"), [(1, 1), (0.75, 2), (1.4, 3), (2, 3)])
-def test_an_unsure_reading_gets_second_looks(stretch: float, looks: int) -> None:
+@pytest.mark.parametrize(
+    ("look", "looks"), [(AS_USUAL, 1), *zip(LOOKS, (2, 3, 4, 5), strict=True), (Look(2), 5)]
+)
+def test_an_unsure_reading_gets_more_looks(look: Look, looks: int) -> None:
     image, other = crops(2, seed=5)
-    backend = Upright(image, stretch)
+    backend = Upright(image, look)
     reading = Recognizer(backend, look_again=0.7)(image)
     assert backend.calls == looks
-    assert (reading.text == "ab") == (stretch != 2)
-    if stretch != 2:
-        # The network saw b in the sixth of its steps, which the stretch made shorter.
-        step_px = STRIDE * image.shape[0] / 32 / stretch
+    assert (reading.text == "ab") == (look.stretch != 2)
+    if look.stretch != 2:
+        # The network saw b in the sixth of its steps: stretched, a step is less of the picture,
+        # and along a slope, where the whole is resized to more rows, too.
+        height, width = image.shape[:2]
+        rows = backend.manifest.preprocess.rows(height, width, look)
+        step_px = STRIDE * height / rows / look.stretch
         assert reading.characters[1].start == pytest.approx(5 * step_px)
         assert reading.characters[1].end == pytest.approx(6 * step_px)
     assert Recognizer(backend, look_again=0.7).batch([other, image])[1] == reading
 
 
+@pytest.mark.parametrize(
+    ("probability", "look_again", "looks"),
+    [(0.75, 0.7, 1), (0.65, 0.7, 3), (0.25, 0.7, 3), (0.15, 0.7, 5), (0.15, 0.1, 1)],
+)
+def test_only_what_is_lost_is_read_along_slopes(
+    probability: float, look_again: float, looks: int
+) -> None:
+    widths = []
+
+    class Unsure(Fake):
+        """Reads `a`, each time with the same probability."""
+
+        def __call__(self, tensor: np.ndarray) -> np.ndarray:
+            widths.append(tensor.shape[-1])
+            probs = np.full((1, tensor.shape[-1] // STRIDE, 11), 1e-12, np.float32)
+            probs[:, :, 0] = 1
+            probs[0, 3] = (1 - probability) / 10
+            probs[0, 3, 1] = probability
+            return np.log(probs)
+
+    image = crops(1, seed=5)[0]
+    reading = Recognizer(Unsure(np.empty(0)), look_again=look_again)(image)
+    assert reading.confidence == pytest.approx(probability, abs=1e-4)
+    looked = [AS_USUAL, *LOOKS][:looks]
+    preprocess = tiny_manifest().preprocess
+    assert widths == [preprocess.bucket(*image.shape[:2], look) for look in looked]
+
+
 def test_a_turned_picture_is_looked_at_again_as_it_was_turned() -> None:
     line = crops(1, seed=6)[0][:, :40].repeat(2, axis=1)
     tall = np.rot90(line, 3)
-    sure, half_sure = Upright(line, 1.4), Upright(line)
+    sure, half_sure = Upright(line, Look(1.4)), Upright(line)
 
     def network(tensor: np.ndarray) -> np.ndarray:
         return np.maximum(sure(tensor), half_sure(tensor) * 0.3)
@@ -139,12 +173,13 @@ def test_a_turned_line_is_not_made_longer_than_the_model_takes() -> None:
     recognizer.backend = lambda tensor: upright(tensor) * 0.3  # not sure enough
     reading = recognizer(np.rot90(line, 3))
     assert (reading.text, reading.turned) == ("ab", 90)
-    assert upright.calls == 4  # as it stands, turned twice, and narrower; wider, it would be 2,800
+    # As it stands, turned twice, and narrower; wider, it would be 2,800, along a slope 5,000.
+    assert upright.calls == 4
 
 
 def test_a_reading_as_it_must_be_outweighs_a_surer_one_that_is_not() -> None:
     image = crops(1, seed=5)[0]
-    backend = Upright(image, 0.75)  # sure of `ab` at the second look, of nothing at the first
+    backend = Upright(image, Look(0.75))  # sure of `ab` at the second look, of nothing at the first
 
     class Told(greedy.Decoder):
         """Says that `c`, which is read at first, is what it must be."""
@@ -163,7 +198,7 @@ def test_a_reading_as_it_must_be_outweighs_a_surer_one_that_is_not() -> None:
 
 def test_what_a_language_model_said_of_a_reading_counts_among_looks() -> None:
     image = crops(1, seed=5)[0]
-    backend = Upright(image, 0.75)  # sure of `ab` at the second look, of nothing at the first
+    backend = Upright(image, Look(0.75))  # sure of `ab` at the second look, of nothing at the first
 
     class Told(greedy.Decoder):
         """Holds `ab`, read at the second look, for all but impossible."""
@@ -174,7 +209,7 @@ def test_what_a_language_model_said_of_a_reading_counts_among_looks() -> None:
 
     reading = Recognizer(backend, Told(backend.manifest.charset), look_again=0.7)(image)
     assert (reading.text, reading.prior) == ("c", 0)
-    assert backend.calls == 3
+    assert backend.calls == 1 + len(LOOKS)
 
 
 def test_the_model_file_recommends_a_decoder_and_the_caller_has_the_last_word() -> None:
@@ -189,10 +224,10 @@ def test_the_model_file_recommends_a_decoder_and_the_caller_has_the_last_word() 
 
 def test_second_looks_are_had_where_the_model_file_or_the_caller_wants_them() -> None:
     image = crops(1, seed=5)[0]
-    backend = Upright(image, 0.75)
+    backend = Upright(image, Look(0.75))
     assert Recognizer(backend)(image).text != "ab"
     assert backend.calls == 1
-    recommended = Upright(image, 0.75, look_again=0.6)
+    recommended = Upright(image, Look(0.75), look_again=0.6)
     assert Recognizer(recommended)(image).text == "ab"
     assert Recognizer(recommended, look_again=0)(image).text != "ab"
     # Made wider, this would be a longer line than the model takes; made narrower, not.

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from make_golden import FOLDER, pictures
+from make_golden import FOLDER, SLOPING, pictures
 from make_golden import PREPROCESS as PINNED
 from PIL import Image
 
 from runtime.errors import ImageError
-from runtime.preprocess import Preprocess
+from runtime.preprocess import Look, Preprocess
 
 PREPROCESS = Preprocess()
 GOLDEN = sorted(FOLDER.glob("*.png"))
@@ -26,6 +26,12 @@ def random_image(height: int, width: int, *more: int, seed: int = 0) -> np.ndarr
 def test_golden_pairs_hold(path: Path) -> None:
     image = np.asarray(Image.open(path))
     np.testing.assert_allclose(PINNED(image), np.load(path.with_suffix(".npy")), atol=2e-5)
+
+
+def test_a_look_along_a_slope_has_a_golden_pair_too() -> None:
+    name, look = SLOPING
+    expected = np.load(FOLDER / f"{name}-sloping.npy")
+    np.testing.assert_allclose(PINNED(pictures()[name], look), expected, atol=2e-5)
 
 
 def test_golden_pictures_are_those_that_the_script_draws() -> None:
@@ -208,3 +214,51 @@ def test_what_is_no_image_is_refused(image: object, message: str) -> None:
 def test_impossible_settings_are_refused(settings_: dict) -> None:
     with pytest.raises(ValueError, match=r"impossible|must be"):
         Preprocess(**settings_)
+
+
+@pytest.mark.parametrize("slope", [0.2, -0.2, 0.35])
+@pytest.mark.parametrize(("height", "width"), [(60, 100), (90, 300), (700, 900)])
+def test_a_look_along_a_slope_makes_the_line_level(slope: float, height: int, width: int) -> None:
+    # A bright line through the middle, whose brightness changes along it.
+    y, x = np.mgrid[:height, :width]
+    off = y - (height - 1) / 2 - slope * (x - (width - 1) / 2)
+    bright = 120 + 80 * np.sin(12 * x / width)
+    image = (bright * np.exp(-((off / (height / 16)) ** 2))).astype(np.uint8)
+    look = Look(slope=slope)
+    columns = PREPROCESS.width(height, width, look)
+    tensor = PREPROCESS(image, look)[0, :, :columns]
+    inside = slice(columns // 6, -columns // 6)  # at the ends the band may leave the picture
+    assert set(tensor[:, inside].argmax(axis=0)) <= {15, 16}
+    usual = PREPROCESS(image)[0, :, : PREPROCESS.width(height, width)]
+    assert len(set(usual.argmax(axis=0))) > 8
+    # Columns stay where they were: spans in pixels hold.
+    centres = (np.arange(columns) + 0.5) * PREPROCESS.scale(height, width, look)
+    seen = bright[0][centres.astype(int)]
+    assert np.corrcoef(tensor.max(axis=0)[inside], seen[inside])[0, 1] > 0.99
+
+
+def test_the_band_of_a_slope_is_as_high_as_a_line_that_crosses_the_picture() -> None:
+    look = Look(slope=0.2)
+    # 100 - 0.8 * 0.2 * 250 is 60 of 100 rows, so 32 rows are of 53⅓, rounded up to quarters of 32.
+    assert PREPROCESS.rows(100, 250, look) == PREPROCESS.rows(100, 250, Look(slope=-0.2)) == 56
+    assert PREPROCESS.rows(100, 5000, look) == 80  # at most 2.5 times as many
+    assert PREPROCESS.rows(100, 1, look) == 40
+    assert PREPROCESS.rows(100, 250, Look(stretch=1.4)) == 32
+    assert PREPROCESS.width(100, 250, Look(0.5, 0.2)) == 250 * 56 // 100 // 2
+    assert PREPROCESS.scale(100, 250, Look(0.5, 0.2)) == 100 / 56 / 0.5
+    assert PREPROCESS.fits(32, 800, look)
+    assert not PREPROCESS.fits(32, 900, look)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (3, 1), (9, 2000), (64, 3)])
+def test_any_picture_may_be_looked_at_along_a_slope(size: tuple[int, int]) -> None:
+    image = random_image(*size)
+    for slope in (0.2, -0.2, 3.0):
+        look = Look(slope=slope)
+        if PREPROCESS.fits(*size, look):
+            tensor = PREPROCESS(image, look)
+            assert tensor.shape == (1, 32, PREPROCESS.bucket(*size, look))
+            assert np.isfinite(tensor).all()
+        else:
+            with pytest.raises(ImageError, match="cut it into lines"):
+                PREPROCESS(image, look)

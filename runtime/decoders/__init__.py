@@ -7,7 +7,7 @@ whichever decoder found it.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from runtime import names
@@ -56,7 +56,7 @@ def make_decoder(name: str, charset: Charset, **settings: Any) -> Decoder:
         UnknownNameError: If there is no such decoder; the message lists those that exist.
         DecodeError: If the decoder has no such setting, needs one, or refuses a value.
     """
-    kind, known = _settings(name)
+    kind, known = settings_of(name)
     anything = {k for k, p in known.items() if p.kind is p.VAR_KEYWORD}
     unknown = [] if anything else sorted(set(settings) - set(known))
     needed = {k for k, p in known.items() if p.default is p.empty}
@@ -64,7 +64,7 @@ def make_decoder(name: str, charset: Charset, **settings: Any) -> Decoder:
     if unknown or missing:
         reason = f"has no setting {unknown}" if unknown else f"needs {missing}"
         there = names.available(__name__, "Decoder") if unknown else []
-        able = " and ".join(other for other in there if {*_settings(other)[1]}.issuperset(unknown))
+        able = " and ".join(d for d in there if {*settings_of(d)[1]}.issuperset(unknown))
         reason += f" ({able} would)" if able else ""
         shown = ", ".join(str(p.replace(annotation=p.empty)) for p in known.values())
         raise DecodeError(f"decoder {name!r} {reason}: it has {shown or 'none'}")
@@ -72,46 +72,12 @@ def make_decoder(name: str, charset: Charset, **settings: Any) -> Decoder:
     return decoder
 
 
-def parse_settings(name: str | None, written: Sequence[str]) -> dict[str, Any]:
-    """Settings of a decoder from a command line: `["width=20", "pattern=[0-9]+"]`.
-
-    Values become what the decoder declares: `int`, `float`, `bool` (true or false); else text.
+def settings_of(name: str) -> tuple[Any, dict[str, inspect.Parameter]]:
+    """The class of a decoder, and what it may be told besides the charset.
 
     Raises:
         UnknownNameError: If there is no such decoder.
-        DecodeError: If one is not `NAME=VALUE`, or the value is not of its kind; or if no decoder
-            is named whose settings they are.
     """
-    if name is None:
-        if written:
-            raise DecodeError(f"{written[0]!r} is a setting of which decoder? --decoder names it")
-        return {}
-    _, known = _settings(name)
-    settings: dict[str, Any] = {}
-    for setting in written:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise DecodeError(f"expected a decoder's setting as NAME=VALUE, got {setting!r}")
-        declared: Any = known[key].annotation if key in known else str
-        convert = _KINDS.get(getattr(declared, "__name__", declared), str)
-        try:
-            settings[key] = convert(value)
-        except (ValueError, KeyError):
-            raise DecodeError(
-                f"setting {key!r} of decoder {name!r} is of the kind {declared}, got {value!r}"
-            ) from None
-    return settings
-
-
-_KINDS: dict[str, Callable[[str], Any]] = {
-    "int": int,
-    "float": float,
-    "bool": {"true": True, "false": False}.__getitem__,
-}
-
-
-def _settings(name: str) -> tuple[Any, dict[str, inspect.Parameter]]:
-    """The class of a decoder, and what it may be told besides the charset."""
     kind = names.find(__name__, name, "Decoder")
     parameters = dict(inspect.signature(kind).parameters)
     parameters.pop("charset", None)

@@ -30,9 +30,9 @@ from runtime.decoders.beam_search import Text
 from runtime.decoders.checks import check_log_probs
 from runtime.decoders.ctc import FloatArray
 from runtime.decoders.greedy import best_paths
-from runtime.decoders.kinds import check_kind
 from runtime.decoders.pattern import compile_pattern
 from runtime.decoders.recognition import Recognition
+from runtime.decoders.settings import check_kind
 from runtime.errors import DecodeError
 
 _MARGIN = 1e-4  # float32 log-softmax sums to 1 within 1e-6 a step

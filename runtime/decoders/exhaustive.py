@@ -17,10 +17,10 @@ from runtime.decoders.automaton import Automaton
 from runtime.decoders.checks import check_log_probs
 from runtime.decoders.ctc import FloatArray
 from runtime.decoders.greedy import best_paths
-from runtime.decoders.kinds import check_kind
 from runtime.decoders.pattern import compile_pattern
 from runtime.decoders.prefix_search import search
 from runtime.decoders.recognition import Recognition
+from runtime.decoders.settings import check_kind
 from runtime.errors import DecodeError
 
 

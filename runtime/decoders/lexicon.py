@@ -25,10 +25,10 @@ from runtime.decoders import ctc
 from runtime.decoders.checks import check_log_probs
 from runtime.decoders.ctc import FloatArray
 from runtime.decoders.greedy import best_paths
-from runtime.decoders.kinds import check_kind
 from runtime.decoders.lexicon_index import Index
 from runtime.decoders.prefix_search import LEAST, search
 from runtime.decoders.recognition import Recognition
+from runtime.decoders.settings import check_kind
 from runtime.errors import DecodeError
 
 _SHORT = 1000  # words: scoring them all, or the search of their tree, take a millisecond

@@ -24,9 +24,9 @@ from runtime.charset import Charset
 from runtime.decoders.beam_search import TINY, Step, steps_of, tokens_of, worth_trying
 from runtime.decoders.checks import check_log_probs
 from runtime.decoders.ctc import FloatArray
-from runtime.decoders.kinds import check_kind
 from runtime.decoders.ngrams import NAT, NGrams
 from runtime.decoders.recognition import Recognition
+from runtime.decoders.settings import check_kind
 from runtime.errors import DecodeError
 
 DEFAULT = Path(__file__).parents[1] / "models" / "english.lm"

@@ -18,7 +18,7 @@ import numpy as np
 
 from runtime.charset import Charset
 from runtime.decoders.automaton import Automaton
-from runtime.decoders.kinds import check_kind
+from runtime.decoders.settings import check_kind
 from runtime.errors import DecodeError
 
 _MAX_STATES = 10_000

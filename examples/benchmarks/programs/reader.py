@@ -38,7 +38,8 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
     from runtime.bench import StagedReader, confidence_ms
     from runtime.errors import ImageError
     from runtime.images import read_image
-    from runtime.recognizer import STRETCHES
+    from runtime.preprocess import AS_USUAL
+    from runtime.recognizer import LOOKS
 
     read_in_stages = StagedReader(recognizer)
     one_look = copy.copy(recognizer)
@@ -55,12 +56,12 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
 
     def read(paths: Sequence[str]) -> dict[str, Any]:
         images = [read_image(path) for path in paths]  # not in between: that leaves cold caches
-        stretches = 1.0, *(STRETCHES if recognizer.look_again else ())
+        looks = AS_USUAL, *(LOOKS if recognizer.look_again else ())
         for image in images:
-            for stretch in stretches:
+            for look in looks:
                 height, width = image.shape[:2]
-                if manifest.preprocess.fits(height, width, stretch):  # else there is no such look
-                    warm_up(manifest.preprocess.bucket(height, width, stretch))
+                if manifest.preprocess.fits(height, width, look):  # else there is no such look
+                    warm_up(manifest.preprocess.bucket(height, width, look))
         found = [read_in_stages(image) for image in images]
         stages_ms = [[*ms, confidence_ms(reading)] for reading, ms in found]
         return {"texts": [reading.text for reading, _ in found], "stages_ms": stages_ms}
@@ -77,7 +78,7 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
 
     def at_width(width_px: int, reads: int) -> list[float]:
         shape = manifest.preprocess.height, width_px
-        # It shows nothing, which a model that advises second looks would look at three times.
+        # It shows nothing, which a model that advises second looks would look at again and again.
         image = np.resize(selftest_image()[..., 0], shape)
         warm_up(manifest.preprocess.bucket(*shape))
         return [sum(look_in_stages(image)[1]) for _ in range(reads)]
