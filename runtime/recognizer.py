@@ -44,8 +44,8 @@ _BATCH = 64  # images a run at most; bounds memory, and throughput is flat long 
 class Recognizer:
     """Reads a line of text in an image.
 
-    A picture may get more than one look; of all its readings the most probable counts (if some are
-    as the decoder was told that they must be, of these):
+    A picture may get more than one look; of all its readings the one counts whose tokens are the
+    most probable on average (if some are as the decoder was told that they must be, of these):
 
     - A word that runs up or down, squeezed into a line's height, is lost. So a tall picture that is
       not surely read as it stands is also read turned either way.
@@ -299,5 +299,10 @@ def _reaches(reading: Recognition, probability: float) -> bool:
 
 
 def _worth(reading: Recognition) -> tuple[bool, float]:
-    """By this, the best of several readings of one image is found."""
-    return reading.constrained is not False, reading.log_prob + reading.prior
+    """By this, the best of several readings of one image is found.
+
+    A token and the end are worth so much on average: each one more makes a text less probable, so
+    a single letter, made up of a line that runs upwards, would outweigh the word that stands there.
+    """
+    score = (reading.log_prob + reading.prior) / (len(reading.classes) + 1)
+    return reading.constrained is not False, score

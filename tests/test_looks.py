@@ -101,6 +101,30 @@ def test_only_a_tall_picture_that_is_surely_read_as_it_stands_is_not_turned(
     assert widths == ([64] if upright > 0.9 else [64, 192, 192])
 
 
+@pytest.mark.parametrize(("word", "turned"), [(0.2, 90), (0.05, 0)])
+def test_a_word_is_not_outweighed_by_a_letter_because_it_has_more_of_them(
+    word: float, turned: int
+) -> None:
+    # Per token and end, 0.4 is worth -0.46 for `a`, 0.2 is -0.4 for `bcb`, and 0.05 is -0.75.
+    tall = np.zeros((120, 20), np.uint8)  # 64 columns of a tensor, and 192 when turned
+
+    class Letter(Fake):
+        """Reads `a` as the picture stands, `bcb` when it is turned."""
+
+        def __call__(self, tensor: np.ndarray) -> np.ndarray:
+            tokens, p = ([1], 0.4) if tensor.shape[-1] == 64 else ([2, 3, 2], word)
+            probs = np.full((1, tensor.shape[-1] // STRIDE, 11), 1e-12, np.float32)
+            probs[:, :, 0] = 1
+            for step, token in enumerate(tokens):
+                each = p ** (1 / len(tokens))
+                probs[0, 2 * step + 1] = (1 - each) / 10
+                probs[0, 2 * step + 1, token] = each
+            return np.log(probs)
+
+    reading = Recognizer(Letter(np.empty(0)))(tall)
+    assert (reading.text, reading.turned) == (("bcb", 90) if turned else ("a", 0))
+
+
 @pytest.mark.parametrize(
     ("look", "looks"), [(AS_USUAL, 1), *zip(LOOKS, (2, 3, 4, 5), strict=True), (Look(2), 5)]
 )
