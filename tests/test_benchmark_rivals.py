@@ -40,9 +40,10 @@ def test_rivals_that_cannot_be_installed_are_told_and_the_others_measured(
     )
     code, out, _ = run(
         capsys, "rivals", "--models", tiny_model, tiny_int8_model, "--data", crops,
-        "--json", tmp_path / "a.json",
+        "--json", tmp_path / "a.json", "--png", tmp_path / "a.png",
     )  # fmt: skip
     assert code == 0
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     assert "left out: absent: cannot install absent: no network" in out
     table = {cells[0]: cells for cells in rows(out)}
     assert list(table) == ["ours: tiny.onnx (onnx)", "ours: int8.onnx (onnx)", "Present 5"]

@@ -98,7 +98,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     shared.add_minutes(parser, 4.5)
     add("--brief", action="store_true", help="fewer columns: what one chooses by")
     shared.add_json(parser)
-    add("--png", type=shared.output, metavar="FILE", help="draw accuracy against latency there")
+    shared.add_png(parser)
     add("--compare", type=Path, metavar="OLD", help="a --json of an earlier run: show what changed")
 
 
@@ -141,9 +141,7 @@ def run(options: argparse.Namespace) -> int:
     if old:
         print("\n" + report.comparison(old, measured))
     if options.png and measured["rows"]:
-        from examples.benchmarks.chart import chart
-
-        chart(measured, options.png)
+        report.draw(measured, options.png)
     return 0 if measured["rows"] else 1
 
 

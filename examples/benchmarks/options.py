@@ -67,6 +67,13 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=output, metavar="FILE", help="write the figures there")
 
 
+def add_png(parser: argparse.ArgumentParser) -> None:
+    """`--png`: where the chart goes."""
+    parser.add_argument(
+        "--png", type=output, metavar="FILE", help="draw accuracy against latency there"
+    )
+
+
 def count(text: str) -> int:
     """A whole number, 1 or more."""
     value = int(text)

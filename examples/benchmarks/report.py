@@ -1,4 +1,4 @@
-"""What `backends` found, for people: a table, one by width, what changed since an earlier run."""
+"""What `backends` found, for people: tables, a chart, and what changed since an earlier run."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from examples.benchmarks.advice import recommended, unscaled
+from examples.benchmarks.chart import Bubble, chart
 from examples.benchmarks.results import READ
 from examples.benchmarks.stats import from_list, verdict
 from examples.benchmarks.table import figure, markdown, percent, times
@@ -39,6 +40,24 @@ def table(found: dict[str, Any], *, brief: bool = False) -> str:
             *(["", *remarks] if remarks else []),
         ]
     )
+
+
+def draw(found: dict[str, Any], path: Path) -> None:
+    """A chart of the rows with the fewest threads."""
+    fewest = min(row["threads"] for row in found["rows"])
+    bubbles = [
+        Bubble(
+            f"{row['file']}, {row['precision']}, {row['backend']}",
+            row["backend"],
+            row["read_median_ms"][0],
+            row["score"]["accuracy"],
+            row["size_bytes"],
+        )
+        for row in sorted(found["rows"], key=lambda row: row["backend"])
+        if row["threads"] == fewest
+    ]
+    title = f"{found['conditions'].split(',')[0]}, {pictures(found)}"
+    chart(bubbles, title, f"median ms a read, threads: {fewest}", path)
 
 
 def _columns(found: dict[str, Any], brief: bool) -> dict[str, Callable[[Any], str]]:

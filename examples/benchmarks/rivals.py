@@ -8,7 +8,7 @@ to 1.5 GB for EasyOCR); what cannot be installed is told and left out.
 
 Examples:
   python examples/benchmark.py rivals --data crops/dev
-  python examples/benchmark.py rivals --data crops/dev --only ppocr tesseract
+  python examples/benchmark.py rivals --data crops/dev --only ppocr tesseract --png chart.png
   python examples/benchmark.py rivals --models runtime/models/crnn-lite.onnx my.onnx=mine.backend
 """
 
@@ -31,6 +31,7 @@ import numpy as np
 
 from examples.benchmarks import options as shared
 from examples.benchmarks import pictures as checked
+from examples.benchmarks.chart import Bubble, chart
 from examples.benchmarks.child import Child
 from examples.benchmarks.environment import FOLDER, environment
 from examples.benchmarks.machine import conditions
@@ -71,6 +72,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     shared.add_minutes(parser, 30.0)
     shared.add_json(parser)
+    shared.add_png(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -109,6 +111,19 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         content = {"conditions": met, "rows": rows, "failures": absent}
         write_whole(options.json, json.dumps(content, indent=1).encode())
+    if options.png and rows:
+        bubbles = [
+            Bubble(
+                row["label"],
+                "ours" if row["label"].startswith("ours") else "theirs",
+                row["cpu_ms"],
+                row["score"]["accuracy"],
+                row["size_bytes"],
+            )
+            for row in rows
+        ]
+        title = f"{met.split(',')[0]}; {told}"
+        chart(bubbles, title, "median ms of processor time a word", options.png)
     return 0 if rows else 1
 
 
