@@ -231,9 +231,9 @@ def watch(args: argparse.Namespace) -> int:
     window = not args.no_window and has_window()
     if not window and not args.no_window:
         print("no window: this OpenCV, or this place, has none", file=sys.stderr)
-    screen, box, found = Screen(args.record, film.rate, window), None, False
+    screen, box, found, count = Screen(args.record, film.rate, window), None, False, 0
     try:
-        for second, frame in film:
+        for count, (second, frame) in enumerate(film, start=1):  # noqa: B007
             box = box or pixels(args.box, frame)
             x, y, width, height = box
             began = time.perf_counter()
@@ -255,7 +255,8 @@ def watch(args: argparse.Namespace) -> int:
     finally:
         screen.close()
     if not found:
-        print(f"no {args.frames} frames agreed on a text", file=sys.stderr)
+        why = f"--least is {args.least:g}" if count >= args.frames else f"--frames is {args.frames}"
+        print(f"no text was agreed on in {count} frames: {why}", file=sys.stderr)
     return int(args.once and not found)
 
 
@@ -264,7 +265,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = documented_parser(__doc__)
     add = parser.add_argument
     add("source", nargs="?", default="0", help="number of a camera, a file or a URL (default: 0)")
-    add("--model", type=Path, metavar="FILE", help="(default: the one that comes along)")
+    add("--model", help="a model file, or the name of one that comes along (default: crnn-lite)")
     add(
         "--box",
         type=float,

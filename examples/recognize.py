@@ -47,7 +47,9 @@ def main() -> int:
     """Read, print, draw."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("image", type=Path, help="a picture of one line of text")
-    parser.add_argument("--model", type=Path, help="a model file (default: the one that ships)")
+    parser.add_argument(
+        "--model", help="a model file, or the name of one that comes along (default: crnn-lite)"
+    )
     parser.add_argument("--draw", type=Path, metavar="PNG", help="save where each character is")
     args = parser.parse_args()
     if args.draw and args.draw.resolve() == args.image.resolve():

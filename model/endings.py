@@ -1,4 +1,4 @@
-"""What a run says when it ends: how to go on."""
+"""What a run says when it ends: what it leaves, and how to go on."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ def go_on(settings: argparse.Namespace) -> str:
 
 
 def finished(settings: argparse.Namespace) -> str:
-    """What is said where a run is resumed that has nothing left to do."""
+    """What a run that had all its steps leaves, and what to do with it."""
+    best = settings.out / "best.safetensors"
     return (
-        f"the run in {settings.out} is finished: it had its {settings.steps} steps. To train its "
-        f"network further, start a new run from {settings.out / 'best.safetensors'}: "
-        "--finetune names it"
+        f"the run in {settings.out} is finished: it had its {settings.steps} steps. {best} reads "
+        f"most of what it was measured on; final.safetensors is its end, and curve.png its course. "
+        f"Next: `python -m export.onnx {shlex.quote(str(best))} --int8`, or --finetune {best} to "
+        "train its network further"
     )

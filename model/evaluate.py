@@ -196,7 +196,7 @@ def _evaluate(args: argparse.Namespace) -> None:
         ]
     if args.errors:
         if not misread:
-            print(f"nothing was misread: {args.errors} is empty", file=sys.stderr)
+            print(f"nothing was misread: {args.errors} is a blank picture", file=sys.stderr)
         _draw_errors(misread, args.errors)
 
 

@@ -149,8 +149,6 @@ class Trainer:
         started = time.monotonic() - state.seconds
         if self._evaluation_due():  # ended before that was done
             self._evaluate(bar)
-        elif state.step == settings.steps and self.rank == 0:
-            print(finished(settings), file=sys.stderr)
         for batch in self._fed() if state.step < settings.steps else ():
             state.pending.append(self.train_step(batch))
             state.seconds = time.monotonic() - started
@@ -174,6 +172,8 @@ class Trainer:
             if done:
                 break
         bar.close()
+        if state.step == settings.steps and self.rank == 0:
+            print(finished(settings), file=sys.stderr)
         if self.stopping:
             print(f"stopped at step {state.step}: {go_on(settings)}", file=sys.stderr)
             return 130

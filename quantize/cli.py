@@ -147,7 +147,7 @@ def judges(judging: Crops, charset: Charset, *, int8: bool) -> Crops:
     spelt = judging.spelt(charset)
     if len(spelt) >= MIN_CROPS:
         if int8 and len(spelt) < _FEW:
-            remark(f"only {spelt} judge: a point of accuracy is less than one of them")
+            remark(f"judged by only {spelt}: one of them is more than a point of accuracy")
         return spelt
     told = f"the network's charset can spell {len(spelt) or 'none'} of the labels of {judging}"
     if int8:

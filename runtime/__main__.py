@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from runtime import commands
+from runtime.backends import find_model
 from runtime.console import exit_code
 from runtime.recognizer import DEFAULT_MODEL
 
@@ -21,25 +23,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.run is commands.lexicon and options.out.resolve() == options.words.resolve():
-        parser.error(f"--out {options.out} is the word list itself, which would be lost")
+    if options.run is commands.lexicon:
+        out, words = map(os.path.realpath, (options.out, options.words))
+        if out == words:
+            parser.error(f"--out {options.out} is the word list itself, which would be lost")
     return exit_code(lambda: options.run(options))
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, got {value}")
-    return value
+    if not text.isdecimal() or len(text) > 6 or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to 999999, got {text!r}")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
     """The options; what a command does is told by the docstring of its function."""
     groups = (argparse.ArgumentParser(add_help=False) for _ in range(5))
     model, engine, place, words, output = groups  # of options that several commands have
-    comes_along = "model file (default: the one that comes along)"
+    comes_along = "model file, or the name of one that comes along (default: crnn-lite)"
     model.add_argument(
-        "model", nargs="?", type=Path, default=DEFAULT_MODEL, metavar="MODEL", help=comes_along
+        "model",
+        nargs="?",
+        type=find_model,
+        default=DEFAULT_MODEL,
+        metavar="MODEL",
+        help=comes_along,
     )
     engine.add_argument(
         "--backend",
@@ -71,9 +79,9 @@ def _parser() -> argparse.ArgumentParser:
         "--look-again",
         type=float,
         metavar="P",
-        help="read what is less probable than P again, narrower and wider, and keep the most "
-        "probable reading: more right in more time; 0 for one look (default: as the model file "
-        "says)",
+        help="read what is less probable than P again: narrower, wider, and if need be along a "
+        "line that falls or climbs; keep the best reading. More right in more time; 0 for one look "
+        "(default: as the model file says)",
     )
     output.add_argument("--json", action="store_true", help="write JSON, for programs")
 
@@ -99,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
 
     option = command(commands.read, engine, place, words)
     option("images", nargs="+", metavar="IMAGE", help="a file, a folder, or - for stdin")
-    option("--model", type=Path, metavar="FILE", help=comes_along)
+    option("--model", type=find_model, metavar="MODEL", help=comes_along)
     option(
         "--batch",
         type=_positive,
@@ -113,7 +121,12 @@ def _parser() -> argparse.ArgumentParser:
 
     option = command(commands.bench, engine, place, words)
     option(
-        "models", nargs="*", type=Path, default=[DEFAULT_MODEL], metavar="MODEL", help=comes_along
+        "models",
+        nargs="*",
+        type=find_model,
+        default=[DEFAULT_MODEL],
+        metavar="MODEL",
+        help=comes_along,
     )
     option(
         "--images",
@@ -127,10 +140,10 @@ def _parser() -> argparse.ArgumentParser:
     option("--out", type=Path, required=True, metavar="FILE", help="the index")
     option(
         "--model",
-        type=Path,
+        type=find_model,
         default=DEFAULT_MODEL,
         metavar="MODEL",
-        help="model file whose charset spells the words (default: the one that comes along)",
+        help="whose charset spells the words (default: crnn-lite)",
     )
     option(
         "--match-case", action="store_true", help="tell `Word` from `WORD` (default: they are one)"

@@ -10,6 +10,7 @@ import argparse
 import dataclasses
 import json
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -41,7 +42,7 @@ def read(options: argparse.Namespace) -> int:
     Examples:
       python -m runtime read word.png
       python -m runtime read --model my.onnx --json crops/ more/*.jpg
-      camera-grab | python -m runtime read -
+      cat word.png | python -m runtime read -
       python -m runtime read plate.png --decoder beam --set 'pattern=[A-Z]{2}\d{4}'
       python -m runtime read crops/ --decoder lexicon --set words=names.txt --set prior=0.99
       python -m runtime read word.png --decoder beam --set alternatives=4 --json
@@ -90,7 +91,8 @@ def _picture(path: str, preprocess: Preprocess) -> tuple[str, Image] | None:
     try:
         if path == "-" and sys.stdin is None:
             raise ImageError("it is closed")
-        image = read_image(sys.stdin.buffer.read() if path == "-" else path)
+        with warnings.catch_warnings(action="ignore"):  # Pillow's, of odd notes in pictures
+            image = read_image(sys.stdin.buffer.read() if path == "-" else path)
         place = f"{path}: "
         preprocess.bucket(*image.shape[:2])
     except ImageError as error:
@@ -195,7 +197,12 @@ def bench(options: argparse.Namespace) -> int:
         speed = f"{report.words_per_s:,.0f} words/s in batches"
         print(f"  {speed}; cold start {report.cold_start_ms} ms")
         if (s := report.score) is not None:
-            print(f"  n {s.n}; accuracy {s.accuracy}; exact {s.exact}; 1-NED {s.ned}; CER {s.cer}")
+            figures = {"accuracy": s.accuracy, "exact": s.exact, "1-NED": s.ned, "CER": s.cer}
+            told = [
+                f"{name} {100 * share:.1f} % [{100 * share.low:.1f}, {100 * share.high:.1f}]"
+                for name, share in figures.items()
+            ]
+            print(f"  n {s.n}; {'; '.join(told)}")
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import io
 import os
 import signal
@@ -23,6 +24,25 @@ def documented_parser(documentation: str | None) -> argparse.ArgumentParser:
         epilog=f"examples:\n{examples}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def commands_need(extra: str, *modules: str) -> None:
+    """Refuse to run a package's command where what the package imports is not installed.
+
+    To be called as the package is imported. Where that is no part of `python -m`, it does nothing:
+    who imports a package learns from Python what is missing.
+
+    Args:
+        extra: What brings the modules.
+        *modules: Top-level names.
+    """
+    if sys.argv[0] == "-m":  # Python's sign that it still looks for the module to run
+        missing = [module for module in modules if importlib.util.find_spec(module) is None]
+        if missing:
+            sys.exit(
+                f"error: not installed: {', '.join(missing)}; `pip install 'crnn-edge[{extra}]'` "
+                f"(in a clone of the repository: `pip install '.[{extra}]'`)"
+            )
 
 
 def exit_code(work: Callable[[], int | None]) -> int:

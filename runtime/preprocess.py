@@ -177,13 +177,11 @@ def _level(grey: FloatArray, rows: int, slope: float) -> FloatArray:
     """
     height, width = grey.shape
     top = (height - rows) / 2 + slope * (np.arange(width) - (width - 1) / 2)
-    y = np.add.outer(np.arange(rows), top)
-    at = np.floor(y)
-    upper, lower = (
-        np.take_along_axis(grey, row.clip(0, height - 1).astype(np.intp), axis=0)
-        for row in (at, at + 1)
-    )
-    level: FloatArray = upper + (lower - upper) * (y - at).astype(np.float32)
+    y = np.add.outer(np.arange(rows), top).clip(0, height - 1).astype(np.float32)
+    above = y.astype(np.intp)
+    upper = np.take_along_axis(grey, above, axis=0)
+    lower = np.take_along_axis(grey, np.minimum(above + 1, height - 1), axis=0)
+    level: FloatArray = upper + (lower - upper) * (y - above.astype(np.float32))
     return level
 
 
@@ -222,8 +220,8 @@ class Preprocess:
         """Rows that a whole image is resized to, of which a sloping line fills `height`."""
         if not look.slope:
             return self.height
-        rest = 1 - _BAND * abs(look.slope) * image_width / image_height
-        return self.height * math.ceil(4 / max(rest, _LEAST_BAND)) // 4  # few kinds of filters
+        band = max(_LEAST_BAND, 1 - _BAND * abs(look.slope) * image_width / image_height)
+        return self.height * math.ceil(4 / band) // 4  # in quarters: few kinds of filters
 
     def width(self, image_height: int, image_width: int, look: Look = AS_USUAL) -> int:
         """Columns that an image's content fills in the tensor, in pixels, before padding."""

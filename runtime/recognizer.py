@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from runtime.backends import Backend, open_backend
+from runtime.backends import MODELS, Backend, open_backend
 from runtime.decoders import Decoder, ctc, make_decoder
 from runtime.decoders.recognition import Recognition
 from runtime.errors import DecodeError, ImageError, ModelFileError
@@ -21,8 +20,8 @@ from runtime.preprocess import AS_USUAL, Look
 Image = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
 
-DEFAULT_MODEL = Path(__file__).parent / "models" / "crnn-lite.onnx"
-"""The model that comes with the runtime."""
+DEFAULT_MODEL = MODELS / "crnn-lite.onnx"
+"""What is read with unless a model is named."""
 
 TALL = 1.5
 """A picture that many times as high as wide may show a line that runs up or down."""
@@ -99,7 +98,7 @@ class Recognizer:
         self.manifest: Manifest = backend.manifest
         self.look_again = self.manifest.look_again if look_again is None else look_again
         try:
-            if isinstance(self.look_again, np.floating):
+            if isinstance(self.look_again, np.number):
                 self.look_again = float(self.look_again)
             check_probability("look_again", self.look_again)
         except ValueError as error:
@@ -110,6 +109,8 @@ class Recognizer:
         self.decoder: Decoder = (
             make_decoder(name, self.manifest.charset, **settings) if isinstance(name, str) else name
         )
+        # Of a lexicon that other texts may be preferred to, no word is better for being one.
+        self._strict = getattr(self.decoder, "strict", True)
         # Its own class's: a subclass that decodes otherwise has not promised to read the same.
         self._of_logits = "of_logits" in vars(type(self.decoder))
 
@@ -128,7 +129,8 @@ class Recognizer:
         """A recognizer of a model file.
 
         Args:
-            path: The model file; none for the model that comes with the runtime.
+            path: The model file, or the name of one that comes with the runtime, such as
+                `crnn-medium`; none for `crnn-lite`.
             backend: Name of the backend; none to go by the file's suffix.
             decoder: A decoder, or the name of one; None for what the file recommends.
             look_again: The probability from which on one look is enough; none for what the file
@@ -144,13 +146,7 @@ class Recognizer:
             DecodeError: If the decoder has no such setting, or refuses its value, or if
                 `look_again` is no probability.
         """
-        if path is None:
-            path = DEFAULT_MODEL
-            if not path.is_file():
-                raise ModelFileError(
-                    f"the default model {path} is not there: export one with `python -m "
-                    "export.onnx`, or name a model file"
-                )
+        path = DEFAULT_MODEL if path is None else path
         opened = open_backend(path, backend, threads=threads, device=device)
         return cls(opened, decoder, look_again=look_again, **settings)
 
@@ -162,9 +158,7 @@ class Recognizer:
         """
         logits = self.backend(self.preprocess(image)[None])
         reading = self._place(self.decode(logits)[0], image)
-        if self.look_again or image.shape[0] >= TALL * image.shape[1]:
-            reading = self._looked_again([image], [reading])[0]
-        return reading
+        return self._looked_again([image], [reading])[0]
 
     def batch(self, images: Sequence[Image]) -> list[Recognition]:
         """Read several images. Each reading is what reading that image alone gives.
@@ -222,7 +216,7 @@ class Recognizer:
             turned = [np.rot90(images[i], quarters) for i, quarters in views]
             found = self._look(turned, how, [90 * quarters for _, quarters in views])
             for (i, _), reading in zip(views, found, strict=True):
-                readings[i] = max(readings[i], reading, key=_worth)
+                readings[i] = max(readings[i], reading, key=self._worth)
 
         tall = [i for i, image in enumerate(images) if self._tall(image, readings[i])]
         for quarters in _TURNS if tall else ():
@@ -237,13 +231,15 @@ class Recognizer:
         """Whether an image may show a line that runs up or down."""
         height, width = image.shape[:2]
         fits = height >= TALL * width and self.manifest.preprocess.fits(width, height)
-        return fits and not _reaches(reading, _SURE)
+        return fits and not self._reaches(reading, _SURE)
 
     def _unsure(self, image: Image, reading: Recognition, how: Look) -> bool:
         """Whether an image's best reading yet calls for such a look at it."""
         height, width = image.shape[1::-1] if reading.turned else image.shape[:2]
         enough = min(self.look_again, _LOST) if how.slope else self.look_again
-        return self.manifest.preprocess.fits(height, width, how) and not _reaches(reading, enough)
+        fits = self.manifest.preprocess.fits(height, width, how)
+        within = abs(how.slope) * width <= height  # else such a line leaves the picture
+        return fits and within and not self._reaches(reading, enough)
 
     def _look(
         self, images: Sequence[Image], how: Look = AS_USUAL, turned: Sequence[int] = ()
@@ -292,17 +288,20 @@ class Recognizer:
         scale = self.manifest.preprocess.scale(height, width, how)
         return reading.in_pixels(self.manifest.stride * scale, float(width), turned)
 
+    def _as_asked(self, reading: Recognition) -> bool:
+        """Whether it is as the decoder was told that it must be, if it was."""
+        return not self._strict or reading.constrained is not False
 
-def _reaches(reading: Recognition, probability: float) -> bool:
-    """Whether a reading is so probable, and as the decoder was told that it must be."""
-    return reading.constrained is not False and reading.reaches(math.log(probability))
+    def _reaches(self, reading: Recognition, probability: float) -> bool:
+        """Whether a reading is as asked, and so probable."""
+        return self._as_asked(reading) and reading.reaches(math.log(probability))
 
+    def _worth(self, reading: Recognition) -> tuple[bool, float]:
+        """By this, the best of several readings of one image is found.
 
-def _worth(reading: Recognition) -> tuple[bool, float]:
-    """By this, the best of several readings of one image is found.
-
-    A token and the end are worth so much on average: each one more makes a text less probable, so
-    a single letter, made up of a line that runs upwards, would outweigh the word that stands there.
-    """
-    score = (reading.log_prob + reading.prior) / (len(reading.classes) + 1)
-    return reading.constrained is not False, score
+        Each token more makes a text less probable, so that a single letter, made up of a line that
+        runs upwards, would outweigh the word that stands there. So a token counts with its mean.
+        Four tokens more are taken to be certain, or nothing at all would never outweigh anything.
+        """
+        score = (reading.log_prob + reading.prior) / (len(reading.classes) + 4)
+        return self._as_asked(reading), score

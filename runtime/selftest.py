@@ -90,7 +90,7 @@ class Check:
         if len(self.expected) != len(self.found):
             return f"expected {len(self.expected)} time steps, got {len(self.found)}"
         if self.ok:
-            return f"all {self.pinned} pinned time steps of {len(self.expected)} agree"
+            return f"ok, all {self.pinned} time steps that the file pins agree"
 
         names = ["blank", *map(repr, charset.tokens), "NaN"]  # the last for class -1
         told = [f"step {t}: {names[b]}, expected {names[a]}" for t, a, b in self.differences]

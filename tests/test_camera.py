@@ -75,7 +75,7 @@ def test_once_fails_where_no_text_is_as_asked(clip, capsys, tmp_path) -> None:
     (tmp_path / "words.txt").write_text("ABCDEFGHIJKLMNOPQRSTUVWXYZ" * 3 + "\n")
     asked = ["--decoder", "lexicon", "--set", f"words={tmp_path / 'words.txt'}"]
     assert camera.main([str(clip[0]), *BOX, "--no-window", "--once", *asked]) == 1
-    assert capsys.readouterr() == ("", "no 5 frames agreed on a text\n")
+    assert capsys.readouterr() == ("", "no text was agreed on in 11 frames: --least is 0.5\n")
 
 
 def test_a_clip_is_read_once_its_frames_agree(clip, capsys) -> None:
@@ -100,7 +100,9 @@ def test_once_ends_at_the_first_text_or_fails(clip, capsys, tmp_path) -> None:
     assert capsys.readouterr().out.split("\t")[1] == text
     grey = write_clip(tmp_path / "grey.avi", [np.full((64, 128, 3), 90, np.uint8)] * 6)
     assert camera.main([str(grey), "--no-window", "--once", "--least", "1"]) == 1
-    assert capsys.readouterr() == ("", "no 5 frames agreed on a text\n")
+    assert capsys.readouterr() == ("", "no text was agreed on in 6 frames: --least is 1\n")
+    assert camera.main([str(grey), "--no-window", "--once", "--frames", "7"]) == 1
+    assert capsys.readouterr() == ("", "no text was agreed on in 6 frames: --frames is 7\n")
 
 
 def test_what_is_recorded_shows_the_box(clip, tmp_path) -> None:

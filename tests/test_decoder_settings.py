@@ -130,6 +130,14 @@ def test_read_with_a_lexicon_and_its_index(
         ),
         (["--decoder", "beam", "--set", "help="], "it has width=10, token_prob=0.02"),
         (["--decoder", "beam", "--set", "width=0"], "a width from 1 to 10,000"),
+        (["--decoder", "beam", "--set", "width=3", "--set", "width=4"], "told 'width' twice"),
+        # Names of what the settings go through on their way.
+        (["--decoder", "beam", "--set", "charset=x"], "'beam' has no setting ['charset']"),
+        (["--decoder", "beam", "--set", "name=x"], "'beam' has no setting ['name']"),
+        (["--decoder", "beam", "--set", "path=x"], "'beam' has no setting ['path']"),
+        (["--decoder", "beam", "--set", "decoder=greedy"], "'beam' has no setting ['decoder']"),
+        (["--decoder", "beam", "--set", "threads=2"], "'beam' has no setting ['threads']"),
+        (["--decoder", "beam", "--set", f"pattern=a{{{'9' * 5000}}}"], "expected {2}, {2,} or"),
         (["--decoder", "beam", "--set", "pattern=(a"], "missing )"),
         (["--decoder", "lexicon"], "needs ['words']"),
         (["--decoder", "lexicon", "--set", "words=none.txt"], "cannot read the lexicon none.txt"),
@@ -187,6 +195,11 @@ def test_a_decoder_of_ones_own_may_take_anything(
     monkeypatch.syspath_prepend(tmp_path)
     assert make_decoder("of_my_own.any", CHARSET, a=1).more == {"a": 1}
     assert make_decoder("of_my_own.any", CHARSET).more == {}
+
+
+def test_a_setting_may_have_the_name_of_an_argument() -> None:
+    with pytest.raises(DecodeError, match=r"'beam' has no setting \['charset', 'name'\]"):
+        make_decoder("beam", CHARSET, name=3, charset=CHARSET)
 
 
 def test_a_search_without_end_can_be_asked_for() -> None:

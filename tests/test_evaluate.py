@@ -15,6 +15,7 @@ from model import evaluate
 from model.evaluate import evaluate as measure
 from model.evaluate import main
 from runtime.labels import LabelledFolder
+from runtime.preprocess import Look
 from runtime.recognizer import Recognizer
 
 
@@ -106,7 +107,7 @@ def test_a_sheet_without_misreadings_is_told_to_be_empty(tiny_model, tmp_path, c
 
 def test_a_network_is_measured_by_its_first_look() -> None:
     image = crops(1, seed=5)[0]
-    backend = Upright(image, 0.75, look_again=0.6)
+    backend = Upright(image, Look(0.75), look_again=0.6)
     assert Recognizer(backend)(image).text == "ab"  # at the second look that it recommends
     backend.calls = 0
     assert measure(backend, [(image, "ab")] * 3).exact == 0

@@ -101,9 +101,14 @@ def test_a_run_whose_worker_dies_saves_and_says_how_to_go_on(numbers, tmp_path, 
     assert (run / LAST).exists()
 
 
-def test_resuming_a_finished_run_says_that_it_is(numbers, tmp_path, capsys) -> None:
+def test_a_finished_run_says_what_it_leaves_and_so_does_resuming_it(
+    numbers, tmp_path, capsys
+) -> None:
     assert main(options(numbers, tmp_path, "--steps", "1")) == 0
-    assert "is finished" not in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"the run in {tmp_path} is finished" in said
+    assert f"`python -m export.onnx {tmp_path / 'best.safetensors'} --int8`" in said
+    assert all((tmp_path / name).is_file() for name in ("final.safetensors", "curve.png"))
     assert main(["--out", str(tmp_path), "--resume"]) == 0
     said = capsys.readouterr().err
     assert f"the run in {tmp_path} is finished" in said

@@ -144,6 +144,25 @@ def test_reading_never_imports_torch_or_opencv(tiny_model: Path, tmp_path: Path)
     assert run(code, tiny_model, tmp_path / "word.png").splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize(
+    ("command", "extra"),
+    [("model.train", "train"), ("model.lm", "train"), ("export.onnx", "export")],
+)
+def test_a_command_whose_packages_are_missing_names_the_extra(command: str, extra: str) -> None:
+    # What has None for a module is not found, and this is how `python -m` begins.
+    code = (
+        "import runpy, sys; sys.modules.update(torch=None, tqdm=None); "
+        "command, sys.argv = sys.argv[1], ['-m']; runpy.run_module(command, run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, command], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: not installed: torch")
+    assert f"pip install 'crnn-edge[{extra}]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def lines_of_code(path: Path) -> int:
     """Lines that are neither blank nor comment nor docstring."""
     told = {

@@ -133,6 +133,8 @@ def test_the_prior_weighs_words_against_everything_else() -> None:
     for prior, text in ((1.0, "abc"), (above, "abc"), (below, "aba"), (0.01, "aba")):
         reading = read(log_probs, ["abc"], ignore_case=False, prior=prior)
         assert (reading.text, reading.constrained) == (text, text == "abc")
+        odds = np.log(prior / (1 - prior)) if prior < 1 and text == "abc" else 0
+        assert reading.prior == pytest.approx(odds)
 
 
 @pytest.mark.parametrize("word", ["abcab", "aaa", "bb"])
@@ -227,6 +229,20 @@ def test_a_damaged_head_is_told_as_such(old: bytes, new: bytes, tmp_path: Path) 
     assert damaged != head
     saved.write_bytes(damaged.rstrip().ljust(len(head)) + end + rest)
     with pytest.raises(DecodeError, match=r"words\.lexicon is damaged"):
+        Index.read(saved, ABC)
+
+
+def test_no_damage_of_an_index_passes_unseen(tmp_path: Path) -> None:
+    saved = tmp_path / "words.lexicon"
+    Index.of_words(["abc", "ba", "cab"], ABC).save(saved)
+    whole = saved.read_bytes()
+    for place in range(whole.index(b"\n") + 1, len(whole)):
+        saved.write_bytes(whole[:place] + bytes([whole[place] ^ 2]) + whole[place + 1 :])
+        with pytest.raises(DecodeError, match="its checksum is another"):
+            Index.read(saved, ABC)
+    nested = whole.split(b",")[0] + b', "x": ' + b"[" * 100_000 + b"\n"
+    saved.write_bytes(nested)
+    with pytest.raises(DecodeError, match="is damaged"):
         Index.read(saved, ABC)
 
 

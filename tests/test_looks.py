@@ -101,11 +101,11 @@ def test_only_a_tall_picture_that_is_surely_read_as_it_stands_is_not_turned(
     assert widths == ([64] if upright > 0.9 else [64, 192, 192])
 
 
-@pytest.mark.parametrize(("word", "turned"), [(0.2, 90), (0.05, 0)])
+@pytest.mark.parametrize(("word", "turned"), [(0.3, 90), (0.2, 0)])
 def test_a_word_is_not_outweighed_by_a_letter_because_it_has_more_of_them(
     word: float, turned: int
 ) -> None:
-    # Per token and end, 0.4 is worth -0.46 for `a`, 0.2 is -0.4 for `bcb`, and 0.05 is -0.75.
+    # With four tokens more, 0.4 is worth -0.18 for `a`, 0.3 is -0.17 for `bcb`, and 0.2 is -0.23.
     tall = np.zeros((120, 20), np.uint8)  # 64 columns of a tensor, and 192 when turned
 
     class Letter(Fake):
@@ -220,6 +220,25 @@ def test_a_reading_as_it_must_be_outweighs_a_surer_one_that_is_not() -> None:
     assert (found.text, found.constrained) == ("c", True)
 
 
+def test_a_word_that_need_not_be_read_outweighs_nothing() -> None:
+    image = crops(1, seed=5)[0]
+    words = ["jihg"]
+    backend = Upright(image)
+    sure = Recognizer(backend, "lexicon", look_again=0.7, words=words, prior=0.9)(image)
+    assert (sure.text, sure.constrained, backend.calls) == ("ab", False, 1)
+    backend = Upright(image)
+    strict = Recognizer(backend, "lexicon", look_again=0.7, words=words)(image)
+    assert (strict.text, strict.constrained, backend.calls) == ("jihg", True, 1 + len(LOOKS))
+
+
+def test_a_line_that_would_leave_the_picture_is_not_looked_for() -> None:
+    wide = np.random.default_rng(0).integers(0, 256, (32, 161), dtype=np.uint8)
+    for image, looks in ((wide, 3), (wide[:, :160], 5)):
+        backend = Upright(crops(1)[0])
+        Recognizer(backend, look_again=0.7)(image)
+        assert backend.calls == looks
+
+
 def test_what_a_language_model_said_of_a_reading_counts_among_looks() -> None:
     image = crops(1, seed=5)[0]
     backend = Upright(image, Look(0.75))  # sure of `ab` at the second look, of nothing at the first
@@ -260,6 +279,7 @@ def test_second_looks_are_had_where_the_model_file_or_the_caller_wants_them() ->
     Recognizer(recommended)(endless)
     assert recommended.calls == 2
     assert Recognizer(backend, look_again=np.float32(0.5)).look_again == 0.5
+    assert Recognizer(backend, look_again=np.int64(1)).look_again == 1.0
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), "0.5"])

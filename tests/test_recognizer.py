@@ -8,7 +8,7 @@ from tiny import STRIDE, Fake, build_tiny, crops, tiny_manifest
 
 from runtime import recognizer as recognizer_module
 from runtime import selftest
-from runtime.backends import open_backend
+from runtime.backends import MODELS, find_model, open_backend
 from runtime.charset import Charset
 from runtime.decoders import greedy
 from runtime.decoders.ctc import forward_sum, log_softmax
@@ -137,8 +137,22 @@ def test_without_a_path_the_default_model_is_read(
     monkeypatch.setattr(recognizer_module, "DEFAULT_MODEL", tiny_model)
     assert Recognizer.load().manifest.name == "tiny"
     monkeypatch.setattr(recognizer_module, "DEFAULT_MODEL", tiny_model.with_name("none.onnx"))
-    with pytest.raises(CrnnError, match=r"the default model .*none.onnx is not there"):
+    with pytest.raises(CrnnError, match=r"none.onnx: there is no such file .*export.onnx"):
         Recognizer.load()
+
+
+def test_models_that_come_along_have_names(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Recognizer.load("crnn-medium", threads=1).manifest.name == "crnn-medium"
+    assert find_model("crnn-medium") == MODELS / "crnn-medium.onnx"
+    with pytest.raises(CrnnError, match=r"crnn-huge .*come.* along: crnn, crnn-lite, crnn-medium$"):
+        Recognizer.load("crnn-huge")
+    # What is there under that name comes first.
+    monkeypatch.chdir(tmp_path)
+    Path("crnn-medium").write_bytes(tiny_model.read_bytes())
+    assert find_model("crnn-medium") == Path("crnn-medium")
+    assert Recognizer.load("crnn-medium", backend="onnx").manifest.name == "tiny"
 
 
 def test_selftest_agrees_with_itself_and_finds_another_network(

@@ -213,3 +213,14 @@ def test_standard_input_that_is_closed_is_told(tiny_model: Path) -> None:
     command = f"{sys.executable} -m runtime read --model {tiny_model} - <&-"
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (1, "error: standard input: it is closed\n")
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "1.5", "abc", "9" * 20])
+def test_numbers_that_no_option_can_mean_are_refused(
+    number: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["read", "word.png", f"--batch={number}"])
+    assert ended.value.code == 2
+    told = f"--batch: expected a whole number from 1 to 999999, got '{number}'"
+    assert told in capsys.readouterr().err

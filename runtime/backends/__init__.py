@@ -26,6 +26,9 @@ SUFFIXES = {".onnx": "onnx", ".xml": "openvino", ".tflite": "tflite", ".npz": "n
 COMPANIONS = {".xml": (".bin",)}
 """Files that belong to a model file, by suffix."""
 
+MODELS = Path(__file__).parents[1] / "models"
+"""The model files that come with the runtime."""
+
 CHECKPOINT = ".safetensors"
 """What training writes and exporters read: weights for torch, which no engine here opens."""
 
@@ -47,6 +50,13 @@ class Backend(Protocol):
         ...
 
 
+def find_model(named: str | os.PathLike[str]) -> Path:
+    """The path of a model file: `X`, if that is no file, is the X that comes with the runtime."""
+    path = Path(named)
+    shipped = MODELS / f"{path}.onnx"
+    return shipped if not path.suffix and shipped.is_file() and not path.exists() else path
+
+
 def open_backend(
     path: str | os.PathLike[str],
     name: str | None = None,
@@ -57,7 +67,8 @@ def open_backend(
     """Open a model file.
 
     Args:
-        path: The file; its suffix tells the backend unless `name` does.
+        path: The file, whose suffix tells the backend unless `name` does; or the name of one that
+            comes with the runtime, such as `crnn-medium`.
         name: `X` is `runtime/backends/X.py`; a dotted name is a module of the caller's own with a
             function `load`.
         threads: Processor cores to use; None for all that the process may use.
@@ -69,7 +80,7 @@ def open_backend(
             number from 1 on.
         UnknownNameError: If there is no such backend.
     """
-    path = Path(path)
+    path = find_model(path)
     if name is None and path.suffix.lower() == CHECKPOINT:
         import shlex  # for what is said, not for every start
 
@@ -82,7 +93,8 @@ def open_backend(
         if name is None:
             raise ModelFileError(
                 f"cannot tell the backend of {path} by its suffix {path.suffix!r} (known: "
-                f"{', '.join(SUFFIXES)}): name one, such as onnx"
+                f"{', '.join(SUFFIXES)}): name one, such as onnx, or a model that comes along: "
+                f"{', '.join(sorted(model.stem for model in MODELS.glob('*.onnx')))}"
             )
     load = names.find(__name__, name, "load")
     if reason := _unusable(path):
@@ -102,7 +114,7 @@ def _unusable(path: Path) -> str | None:
     try:
         size = path.stat().st_size
     except FileNotFoundError:
-        return "there is no such file"
+        return "there is no such file (`python -m export.onnx` makes one)"
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         return getattr(error, "strerror", None) or str(error)
     if path.is_dir():

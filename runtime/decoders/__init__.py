@@ -7,7 +7,7 @@ whichever decoder found it.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from runtime import names
@@ -43,7 +43,7 @@ class Decoder(Protocol):
         ...
 
 
-def make_decoder(name: str, charset: Charset, **settings: Any) -> Decoder:
+def make_decoder(name: str, charset: Charset, /, **settings: Any) -> Decoder:
     """A decoder by name.
 
     Args:
@@ -56,29 +56,36 @@ def make_decoder(name: str, charset: Charset, **settings: Any) -> Decoder:
         UnknownNameError: If there is no such decoder; the message lists those that exist.
         DecodeError: If the decoder has no such setting, needs one, or refuses a value.
     """
-    kind, known = settings_of(name)
-    anything = {k for k, p in known.items() if p.kind is p.VAR_KEYWORD}
-    unknown = [] if anything else sorted(set(settings) - set(known))
-    needed = {k for k, p in known.items() if p.default is p.empty}
-    missing = sorted(needed - anything - set(settings))
-    if unknown or missing:
-        reason = f"has no setting {unknown}" if unknown else f"needs {missing}"
-        there = names.available(__name__, "Decoder") if unknown else []
-        able = " and ".join(d for d in there if {*settings_of(d)[1]}.issuperset(unknown))
-        reason += f" ({able} would)" if able else ""
-        shown = ", ".join(str(p.replace(annotation=p.empty)) for p in known.values())
-        raise DecodeError(f"decoder {name!r} {reason}: it has {shown or 'none'}")
+    kind, known = settings_of(name, settings)
+    needed = {k for k, p in known.items() if p.default is p.empty and p.kind is not p.VAR_KEYWORD}
+    if missing := sorted(needed - set(settings)):
+        raise DecodeError(f"decoder {name!r} needs {missing}: it has {_shown(known)}")
     decoder: Decoder = kind(charset, **settings)
     return decoder
 
 
-def settings_of(name: str) -> tuple[Any, dict[str, inspect.Parameter]]:
+def settings_of(name: str, given: Iterable[str] = ()) -> tuple[Any, dict[str, inspect.Parameter]]:
     """The class of a decoder, and what it may be told besides the charset.
+
+    Args:
+        name: As of `make_decoder`.
+        given: Names of settings that it must have.
 
     Raises:
         UnknownNameError: If there is no such decoder.
+        DecodeError: If it has no such setting.
     """
     kind = names.find(__name__, name, "Decoder")
-    parameters = dict(inspect.signature(kind).parameters)
-    parameters.pop("charset", None)
-    return kind, parameters
+    known = dict(inspect.signature(kind).parameters)
+    known.pop("charset", None)
+    anything = any(p.kind is p.VAR_KEYWORD for p in known.values())
+    if unknown := [] if anything else sorted(set(given) - set(known)):
+        others = names.available(__name__, "Decoder")
+        able = " and ".join(d for d in others if {*settings_of(d)[1]}.issuperset(unknown))
+        told = f"{unknown} ({able} would)" if able else str(unknown)
+        raise DecodeError(f"decoder {name!r} has no setting {told}: it has {_shown(known)}")
+    return kind, known
+
+
+def _shown(known: dict[str, inspect.Parameter]) -> str:
+    return ", ".join(str(p.replace(annotation=p.empty)) for p in known.values()) or "none"

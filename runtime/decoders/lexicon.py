@@ -58,6 +58,10 @@ class Decoder:
         prior: How probable it is, before one has seen the image, that it shows a word of the
             lexicon; 1 for certain. Below 1 numbers and names get through: the greedy reading is
             preferred to a word that is less probable by more than `prior / (1 - prior)`.
+
+    Attributes:
+        strict: Whether a reading that is no word is second to any that is one.
+        odds: How many times as probable as any other text a word is, before one has seen the image.
     """
 
     def __init__(
@@ -81,7 +85,8 @@ class Decoder:
         automaton = self.index.automaton
         self._short = automaton.texts() if np.count_nonzero(automaton.accepts) <= _SHORT else []
         self._caseless = np.bincount(self.index.fold)[self.index.fold] == 1  # of each class
-        self.odds = prior / (1 - prior) if prior < 1 else math.inf
+        self.strict = prior == 1
+        self.odds = math.inf if self.strict else prior / (1 - prior)
 
     def __call__(
         self, log_probs: FloatArray, lengths: Sequence[int] | None = None
@@ -107,7 +112,8 @@ class Decoder:
             word = self._best_word(merged, above)
             if word is not None:
                 text, constrained = self._as_shown(rows, merged, word), True
-        reading = Recognition.of(self.charset, text, rows, (), constrained)
+        prior = math.log(self.odds) if constrained and not self.strict else 0.0
+        reading = Recognition.of(self.charset, text, rows, (), constrained, prior=prior)
         if constrained and self._proven(reading):
             reading = dataclasses.replace(reading, proven=True)
         return reading

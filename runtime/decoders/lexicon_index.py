@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +23,7 @@ from runtime.decoders.settings import check_kind
 from runtime.errors import DecodeError
 from runtime.files import replacing
 
-_FORMAT = "crnn-edge lexicon 1"
+_FORMAT = "crnn-edge lexicon 2"
 _MAGIC = json.dumps({"format": _FORMAT})[:-1].encode()
 _MAX_HEAD = 1 << 20
 _ALIGN = 64  # bytes: where an array may begin
@@ -125,12 +126,14 @@ class Index:
                 stop = start + told["sizes"][name] * np.dtype(kind).itemsize
                 parts[name] = data[start:stop].view(kind)
                 start = stop + -stop % _ALIGN
+            if zlib.crc32(data[len(head) :].data) != told["crc32"]:
+                raise ValueError("its checksum is another")
             if start != len(data) or parts["first"][-1] != len(parts["target"]):
                 raise ValueError("its parts do not fill it")
             if parts["target"].max(initial=0) >= len(parts["accepts"]):
                 raise ValueError("an arc leads nowhere")
             spelling, folded = told["charset"], told["ignore_case"]
-        except (ValueError, KeyError, IndexError, TypeError) as error:
+        except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
             raise DecodeError(
                 f"the lexicon {os.fspath(path)} is damaged ({error}): build it again"
             ) from None
@@ -153,17 +156,18 @@ class Index:
             CrnnError: If it cannot be written.
         """
         arrays = {name: getattr(self.automaton, name).astype(t) for name, t in _PARTS.items()}
+        body = b"".join(a.tobytes() + bytes(-a.nbytes % _ALIGN) for a in arrays.values())
         told = {
             "format": _FORMAT,
             "charset": [*self.charset.tokens, self.charset.separator],
             "ignore_case": self.ignore_case,
             "sizes": {name: len(array) for name, array in arrays.items()},
+            "crc32": zlib.crc32(body),
         }
         head = json.dumps(told).encode()
         with replacing(Path(path)) as partial, partial.open("wb") as file:
             file.write(head + b" " * (-(len(head) + 1) % _ALIGN) + b"\n")
-            for array in arrays.values():
-                file.write(array.tobytes() + bytes(-array.nbytes % _ALIGN))
+            file.write(body)
 
 
 def _key(token: str, ignore_case: bool) -> str:

@@ -28,7 +28,7 @@ _KINDS: dict[str, Callable[[str], bool]] = {
     "s": str.isspace,
 }
 _Single = str | frozenset[int]  # a character, perhaps escaped, or classes such as those of `\d`
-_REPEAT = re.compile(r"\{(\d+)(,(\d*))?\}")
+_REPEAT = re.compile(r"\{(\d{1,5})(,(\d{0,5}))?\}")
 
 
 def compile_pattern(pattern: str, charset: Charset) -> Automaton:

@@ -43,19 +43,21 @@ def parse_settings(name: str | None, written: Sequence[str]) -> dict[str, Any]:
 
     Raises:
         UnknownNameError: If there is no such decoder.
-        DecodeError: If one is not `NAME=VALUE`, or the value is not of its kind; or if no decoder
-            is named whose settings they are.
+        DecodeError: If one is not `NAME=VALUE`, or the decoder has no such setting, or the value is
+            not of its kind, or it is told twice; or if no decoder is named whose settings they are.
     """
     if name is None:
         if written:
             raise DecodeError(f"{written[0]!r} is a setting of which decoder? --decoder names it")
         return {}
-    _, known = settings_of(name)
     settings: dict[str, Any] = {}
     for setting in written:
         key, equals, value = setting.partition("=")
         if not equals:
             raise DecodeError(f"expected a decoder's setting as NAME=VALUE, got {setting!r}")
+        if key in settings:
+            raise DecodeError(f"decoder {name!r} is told {key!r} twice: {setting!r} is the second")
+        _, known = settings_of(name, [key])
         declared: Any = known[key].annotation if key in known else str
         convert = _READERS.get(getattr(declared, "__name__", declared), str)
         try:
