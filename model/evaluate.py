@@ -30,7 +30,7 @@ from runtime.recognizer import Recognizer
 EXAMPLES = """
 examples:
   python -m model.evaluate model/weights/crnn-lite.safetensors crops/dev
-  python -m model.evaluate runtime/models/crnn-lite.onnx crops/dev --errors errors.png
+  python -m model.evaluate crnn-medium crops/dev --errors errors.png
   python -m model.evaluate runtime/models/crnn-lite.onnx crops/dev --breakdown
   python -m model.evaluate runtime/models/crnn-lite.onnx crops/dev --room 0.5 0.2
   python -m model.evaluate meter.onnx meters/dev --decoder beam --set 'pattern=\\d{6}'

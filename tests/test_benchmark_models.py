@@ -6,7 +6,7 @@ import pytest
 
 from examples.benchmarks.child import ROOT
 from examples.benchmarks.models import file_and_backend, models, titles
-from runtime.backends import model_size
+from runtime.backends import find_model, model_size
 from runtime.errors import CrnnError
 
 
@@ -24,6 +24,7 @@ def test_a_path_may_have_an_equals_sign_of_its_own(tmp_path: Path) -> None:
     path.touch()
     assert models([str(path), f"{path}=numpy"]) == [(path, "onnx"), (path, "numpy")]
     assert file_and_backend(f"{path}=mine.backend", "--model") == (path, "mine.backend")
+    assert file_and_backend("crnn-lite=onnx", "--model") == (find_model("crnn-lite"), "onnx")
     with pytest.raises(CrnnError, match=r"--model .*lr=0\.1/none\.onnx: there is no such file"):
         file_and_backend(str(path.with_name("none.onnx")), "--model")
 

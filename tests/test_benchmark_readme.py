@@ -11,7 +11,6 @@ from benchmarking import rows, run
 
 from examples import benchmark
 from examples.benchmarks import readme
-from examples.benchmarks.child import ROOT
 from runtime.errors import CrnnError
 
 README = """# Title
@@ -50,9 +49,13 @@ def test_only_what_is_between_markers_changes() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    re.findall(r"^<!-- table: (.+) -->$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE),
+    [
+        command
+        for page in readme.PAGES
+        for command in re.findall(r"^<!-- table: (.+) -->$", page.read_text("utf-8"), re.MULTILINE)
+    ],
 )
-def test_the_readmes_markers_name_commands_that_there_are(command: str) -> None:
+def test_markers_name_commands_that_there_are(command: str) -> None:
     options = parsed(command)
     assert options.run.__module__ == f"{benchmark.PACKAGE}.{command.split()[0]}"
 
@@ -76,6 +79,20 @@ def test_what_is_written_while_it_measures_stays(tmp_path, monkeypatch) -> None:
     assert benchmark.main(["readme", "--file", str(path)]) == 0
     assert len(asked) == 2
     assert path.read_text().endswith("| new |\n\n<!-- end -->\nan edited end\n")
+
+
+def test_pages_without_the_tables_that_are_named_stay(tmp_path, monkeypatch, capsys) -> None:
+    pages = [tmp_path / "a.md", tmp_path / "b.md"]
+    for page, command in zip(pages, ("first", "second"), strict=True):
+        page.write_text(f"<!-- table: {command} -->\nold\n<!-- end -->\n")
+    monkeypatch.setattr(
+        subprocess, "run", lambda program, **_: subprocess.CompletedProcess(program, 0, "new")
+    )
+    files = [str(page) for page in pages]
+    assert benchmark.main(["readme", "--only", "second", "--file", *files]) == 0
+    assert ["old" in page.read_text() for page in pages] == [True, False]
+    assert benchmark.main(["readme", "--only", "third", "--file", *files]) == 1
+    assert "no `<!-- table: third -->`" in capsys.readouterr().err
 
 
 def test_tables_that_are_not_named_stay() -> None:

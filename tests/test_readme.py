@@ -1,4 +1,4 @@
-"""The README is executed: every block that needs neither network nor training data."""
+"""The READMEs are executed: every block that needs neither network nor training data."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ import pytest
 from runtime.recognizer import DEFAULT_MODEL
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+PAGES = [ROOT / page / "README.md" for page in (".", "examples/music", "examples/benchmarks")]
+BLOCKS = [
+    block
+    for page in PAGES
+    for block in re.findall(r"^```(\w+)\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.M)
+]
 OUT_OF_REACH = re.compile(
     r"pip install|make |model\.train|meters/|meter\.onnx|scores/|camera\.py (0|clip)"
 )
@@ -77,7 +81,10 @@ def test_console_blocks_run(command: str, clone: Path) -> None:
 
 def test_paths_that_the_readme_names_exist() -> None:
     assert DEFAULT_MODEL.is_file()
-    paths = re.findall(r"(?:runtime|model|examples|export|quantize)/[\w./-]+\.\w+", README)
-    missing = [path for path in paths if not (ROOT / path).exists() and "X.py" not in path]
-    assert paths
-    assert not missing
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        paths = re.findall(r"(?:runtime|model|examples|export|quantize)/[\w./-]+\.\w+", text)
+        links = re.findall(r"\]\((?!http|#)([^)]+)\)", text)
+        assert paths or links
+        assert not [path for path in paths if not (ROOT / path).exists() and "X.py" not in path]
+        assert not [link for link in links if not (page.parent / link).exists()]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from examples.benchmarks.child import ROOT
-from runtime.backends import SUFFIXES
+from runtime.backends import SUFFIXES, find_model
 from runtime.errors import ModelFileError
 
 
@@ -15,8 +15,8 @@ def models(given: Sequence[str] | None) -> list[tuple[Path, str]]:
     """Model files and the names of their backends, each pair once.
 
     Args:
-        given: `FILE` or `FILE=BACKEND`; None for all that ship, all in build/, and the shipped
-            checkpoints where torch is installed.
+        given: `FILE` or `FILE=BACKEND`, where a name means a file that comes along; None for all
+            that ship, all in build/, and the shipped checkpoints where torch is installed.
 
     Raises:
         ModelFileError: If there are none.
@@ -64,7 +64,8 @@ def file_and_backend(text: str, option: str) -> tuple[Path, str]:
         ModelFileError: If there is no such file.
     """
     name, equals, backend = text.rpartition("=")
-    for path, engine in ((Path(text), ""), *([(Path(name), backend)] if equals else [])):
+    named = (text, ""), *([(name, backend)] if equals else [])
+    for path, engine in ((find_model(file), engine) for file, engine in named):
         if path.is_file():
             return path, engine
     raise ModelFileError(f"{option} {text}: there is no such file")

@@ -9,7 +9,7 @@ to 1.5 GB for EasyOCR); what cannot be installed is told and left out.
 Examples:
   python examples/benchmark.py rivals --data crops/dev
   python examples/benchmark.py rivals --data crops/dev --only ppocr tesseract --png chart.png
-  python examples/benchmark.py rivals --models runtime/models/crnn-lite.onnx my.onnx=mine.backend
+  python examples/benchmark.py rivals --models crnn-medium my.onnx=mine.backend
 """
 
 from __future__ import annotations
