@@ -22,8 +22,8 @@ from quantize import cli
 from quantize.comparison import Comparison, VerificationError
 from quantize.tables import overview
 from quantize.verify import TOLERANCE, Contender, compare_all
-from runtime.backends import model_files
 from runtime.console import exit_code
+from runtime.files import model_files
 
 EXAMPLES = """\
 examples:

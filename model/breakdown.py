@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from runtime.metrics import Score, score
-from runtime.recognizer import TALL
+from runtime.second_looks import TALL
 
 _EDGES_LETTERS = (3, 5, 9)
 _EDGES_PX = (8, 12, 15, 20)

@@ -16,10 +16,11 @@ from quantize import auto, calibration, integer
 from quantize.calibration import MIN_CROPS, CalibrationError, Crops
 from quantize.comparison import Comparison
 from quantize.verify import MARGIN_POINTS, Contender, accept
-from runtime.backends import model_files, model_size, open_backend
+from runtime.backends import open_backend
 from runtime.charset import Charset
 from runtime.console import exit_code
 from runtime.errors import CrnnError
+from runtime.files import model_files, model_size
 from runtime.manifest import Manifest
 
 _FEW = 100  # crops: of fewer, one is more than a point

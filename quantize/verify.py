@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from quantize.calibration import Crops
 from quantize.comparison import Comparison, Side, VerificationError
-from runtime.backends import Backend, model_size, open_backend
+from runtime.backends import Backend, open_backend
 from runtime.decoders.ctc import log_softmax
+from runtime.files import model_size
 from runtime.manifest import Manifest
 from runtime.metrics import Estimate, Z, score
 from runtime.recognizer import Recognizer

@@ -23,10 +23,10 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from runtime.backends import model_size
 from runtime.charset import Charset
 from runtime.decoders.recognition import Recognition
 from runtime.errors import EngineError, ImageError
+from runtime.files import model_size
 from runtime.metrics import Score, score
 from runtime.recognizer import Recognizer
 

@@ -18,10 +18,11 @@ from typing import Any
 
 from runtime import bench as benchmark
 from runtime import selftest
-from runtime.backends import SUFFIXES, model_size, open_backend, physical_cores
+from runtime.backends import SUFFIXES, open_backend, physical_cores
 from runtime.decoders.lexicon_index import Index
 from runtime.decoders.settings import parse_settings
 from runtime.errors import EngineError, ImageError
+from runtime.files import model_size
 from runtime.images import Image, list_images, read_image
 from runtime.labels import LabelledFolder
 from runtime.preprocess import Preprocess

@@ -42,3 +42,17 @@ def write_whole(path: Path, data: bytes) -> None:
     """
     with replacing(path) as partial:
         partial.write_bytes(data)
+
+
+COMPANIONS = {".xml": (".bin",)}
+"""Files that belong to a model file, by suffix."""
+
+
+def model_files(path: Path) -> list[Path]:
+    """All files of a model, its model file last: in this order they are put in place."""
+    return [*(path.with_suffix(suffix) for suffix in COMPANIONS.get(path.suffix, ())), path]
+
+
+def model_size(path: Path) -> int:
+    """Bytes of a model, all its files together."""
+    return sum(file.stat().st_size for file in model_files(path))

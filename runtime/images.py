@@ -1,7 +1,7 @@
 """Pictures on disk, as the arrays that `Preprocess` takes.
 
-The only file of the runtime that reads pictures. Whichever library is installed does it: Pillow
-first, else OpenCV, imported when the first picture is read.
+Whichever library is installed reads them: Pillow, else OpenCV (`runtime.images_cv2`), imported when
+the first picture is read.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ Image = npt.NDArray[np.uint8]
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """What `list_images` takes for a picture in a folder."""
 
-_FLOATS = "it holds floating-point levels: save it with 8 or 16 bits"
+FLOATS = "it holds floating-point levels: save it with 8 or 16 bits"
+"""Why such a picture is refused."""
 
 
 def read_image(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> Image:
@@ -65,10 +66,14 @@ def _reason(error: Exception) -> str:
 
 
 def _decoder() -> Callable[[bytes], Image]:
-    for module, decode in (("PIL.Image", _decode_pillow), ("cv2", _decode_cv2)):
-        with suppress(ImportError):
-            importlib.import_module(module)
-            return decode
+    with suppress(ImportError):
+        importlib.import_module("PIL.Image")
+        return _decode_pillow
+    with suppress(ImportError):
+        importlib.import_module("cv2")
+        from runtime.images_cv2 import decode
+
+        return decode
     raise EngineError(
         "no library to read picture files: `pip install pillow` (the `images` extra) or "
         "OpenCV (the `camera` extra), or pass NumPy arrays"
@@ -83,42 +88,23 @@ def _decode_pillow(data: bytes) -> Image:
     picture.load()  # before the transposition, so that a truncated file is told as such
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I"):
-        return _to_8_bit(np.asarray(picture))
+        return to_8_bit(np.asarray(picture))
     if picture.mode == "F":
-        raise ImageError(_FLOATS)
+        raise ImageError(FLOATS)
     if "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
-        return _on_white(np.asarray(picture.convert("RGBA")))
+        return on_white(np.asarray(picture.convert("RGBA")))
     return np.array(picture.convert("L" if picture.mode in ("1", "L") else "RGB"))
 
 
-def _decode_cv2(data: bytes) -> Image:
-    import cv2
-
-    # OpenCV fills the rest of a truncated picture with grey and only warns.
-    end = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND"}.get(data[:2], b"")
-    if end and data.find(end, len(data) // 2) < 0:
-        raise ImageError("the picture is truncated")
-    buffer = np.frombuffer(data, dtype=np.uint8)
-    picture: Any = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
-    if picture is None:
-        raise ImageError("it is no picture of a known format")
-    if picture.dtype.kind == "f":
-        raise ImageError(_FLOATS)
-    if picture.ndim == 3 and picture.shape[2] == 4:
-        return _on_white(_to_8_bit(picture)[..., [2, 1, 0, 3]])
-    # Only without IMREAD_UNCHANGED does OpenCV obey the orientation note.
-    picture = cv2.imdecode(buffer, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
-    picture = _to_8_bit(picture)
-    return np.ascontiguousarray(picture[..., ::-1] if picture.ndim == 3 else picture)
-
-
-def _to_8_bit(levels: npt.NDArray[Any]) -> Image:
+def to_8_bit(levels: npt.NDArray[Any]) -> Image:
+    """Levels `uint8`, or of 16 bits, as `uint8`."""
     if levels.dtype == np.uint8:
         return levels
     return ((levels.clip(0, 65535).astype(np.int64) + 128) // 257).astype(np.uint8)
 
 
-def _on_white(rgba: Image) -> Image:
+def on_white(rgba: Image) -> Image:
+    """A picture `(H, W, 4)` with its transparency, blended on white: `(H, W, 3)`."""
     alpha = rgba[..., 3:].astype(np.uint16)
     blended = (rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
     return blended.astype(np.uint8)

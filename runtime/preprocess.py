@@ -21,14 +21,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from runtime.errors import ImageError
+from runtime.look import AS_USUAL, FloatArray, Look, level
 
-FloatArray = npt.NDArray[np.float32]
 _REC601 = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _BLOCKS = ((2.0, 64), (8.0, 32), (32.0, 16))
 """Up to which scale how many output pixels a matrix computes: each looks at few input pixels, so it
@@ -41,20 +41,6 @@ and no less than 0.4 H: its ends may be cut off, but what is above and below wou
 
 _CHUNK = 1 << 20  # input pixels converted to grey at a time; bounds memory for huge pictures
 
-
-class Look(NamedTuple):
-    """How a line is looked at.
-
-    Attributes:
-        stretch: How many times as wide as usual it is made.
-        slope: How many pixels it falls by for each pixel to the right; below 0, it climbs.
-    """
-
-    stretch: float = 1.0
-    slope: float = 0.0
-
-
-AS_USUAL = Look()
 
 Filter = tuple[int, FloatArray, FloatArray]
 """The first input pixel looked at, triangle weights `(K, count)` whose columns sum to 1, and what
@@ -170,21 +156,6 @@ def _grey_rows(image: npt.NDArray[np.uint8], n_out: int) -> FloatArray:
     return np.concatenate(stripes, axis=1)
 
 
-def _level(grey: FloatArray, rows: int, slope: float) -> FloatArray:
-    """So many rows of grey levels `(H, W) float32` about a line through the middle, made level.
-
-    The line falls by `slope` rows a column. Beyond an edge, what is at the edge goes on.
-    """
-    height, width = grey.shape
-    top = (height - rows) / 2 + slope * (np.arange(width) - (width - 1) / 2)
-    y = np.add.outer(np.arange(rows), top).clip(0, height - 1).astype(np.float32)
-    above = y.astype(np.intp)
-    upper = np.take_along_axis(grey, above, axis=0)
-    lower = np.take_along_axis(grey, np.minimum(above + 1, height - 1), axis=0)
-    level: FloatArray = upper + (lower - upper) * (y - above.astype(np.float32))
-    return level
-
-
 @dataclass(frozen=True)
 class Preprocess:
     """The frozen settings of `image -> tensor`; a manifest carries them.
@@ -243,7 +214,14 @@ class Preprocess:
         Raises:
             ImageError: If the line is longer than `max_width` allows.
         """
-        return self._bucket(self.width(image_height, image_width, look), image_height, image_width)
+        width = self.width(image_height, image_width, look)
+        if width > self.max_width:
+            raise ImageError(
+                f"an image of {image_width}×{image_height} px becomes {width} px wide at height "
+                f"{self.height}, and this model reads at most {self.max_width}: cut it into lines "
+                "or shorter pieces"
+            )
+        return -(-width // self.grid) * self.grid
 
     def __call__(self, image: npt.NDArray[np.uint8], look: Look = AS_USUAL) -> FloatArray:
         """One image as `(1, height, bucket) float32`, standardised and right-padded with zeros.
@@ -258,13 +236,13 @@ class Preprocess:
         check_image(image)
         image_height, image_width = image.shape[:2]
         width = self.width(image_height, image_width, look)
-        bucket = self._bucket(width, image_height, image_width)
+        bucket = self.bucket(image_height, image_width, look)
         tensor = np.zeros((1, self.height, bucket), dtype=np.float32)
         content, count = tensor[0, :, :width], self.height * width
         rows = self.rows(image_height, image_width, look)
         grey = _grey_rows(image, rows)
         if look.slope:
-            grey = _level(grey, self.height, look.slope * rows / image_height)
+            grey = level(grey, self.height, look.slope * rows / image_height)
         scale = self.scale(image_height, image_width, look)
         _resize_columns(grey, width, scale, out=content)
         # In one piece with its padding, which is zero, a tensor is summed and scaled sooner.
@@ -272,13 +250,3 @@ class Preprocess:
         variance = float(np.vdot(tensor, tensor)) / count
         tensor /= max(math.sqrt(variance), self.min_std)
         return tensor
-
-    def _bucket(self, width: int, image_height: int, image_width: int) -> int:
-        """The tensor width for `width` columns of content."""
-        if width > self.max_width:
-            raise ImageError(
-                f"an image of {image_width}×{image_height} px becomes {width} px wide at height "
-                f"{self.height}, and this model reads at most {self.max_width}: cut it into lines "
-                "or shorter pieces"
-            )
-        return -(-width // self.grid) * self.grid

@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from runtime.backends import MODELS, Backend, open_backend
 from runtime.decoders import Decoder, ctc, make_decoder
 from runtime.decoders.recognition import Recognition
 from runtime.errors import DecodeError, ImageError, ModelFileError
+from runtime.images import Image
+from runtime.look import AS_USUAL, FloatArray, Look
 from runtime.manifest import Manifest, check_probability
-from runtime.preprocess import AS_USUAL, Look
-
-Image = npt.NDArray[np.uint8]
-FloatArray = npt.NDArray[np.float32]
+from runtime.second_looks import SecondLooks
 
 DEFAULT_MODEL = MODELS / "crnn-lite.onnx"
 """What is read with unless a model is named."""
 
-TALL = 1.5
-"""A picture that many times as high as wide may show a line that runs up or down."""
-
-LOOKS = (Look(stretch=0.75), Look(stretch=1.4), Look(slope=0.2), Look(slope=-0.2))
-"""The looks that an unsure reading gets, one after the other, until it is sure.
-
-Made wider, letters that ran into each other come apart; made narrower, those that the network took
-for two come together. And a line that climbs or falls is squeezed by the height that it needs.
-"""
-
-_TURNS = (1, 3)  # quarters against the clock
-_LOST = 0.2  # a line that is read as more probable than this hardly slopes; see model/RUNS.md
-_SURE = 0.9  # a tall picture that is so surely read as it stands, such as a digit, is not turned
 _CHANNELS = (), (1,), (3,), (4,)  # of an array that is an image, or was before it was converted
 _BATCH = 64  # images a run at most; bounds memory, and throughput is flat long before
 
@@ -43,16 +27,7 @@ _BATCH = 64  # images a run at most; bounds memory, and throughput is flat long 
 class Recognizer:
     """Reads a line of text in an image.
 
-    A picture may get more than one look; of all its readings the one counts whose tokens are the
-    most probable on average (if some are as the decoder was told that they must be, of these):
-
-    - A word that runs up or down, squeezed into a line's height, is lost. So a tall picture that is
-      not surely read as it stands is also read turned either way.
-    - Where a reading is less probable than `look_again`, the same line is read 0.75 times as wide,
-      and if that is not probable enough, 1.4 times. What is below 0.2 then is also read along a
-      line that falls, and one that climbs. This takes time for unsure pictures alone.
-
-    The best of several probabilities is somewhat more than the text deserves.
+    A picture that one look leaves in doubt may get more: see `runtime.second_looks`.
 
     Several threads may share one recognizer.
 
@@ -109,8 +84,8 @@ class Recognizer:
         self.decoder: Decoder = (
             make_decoder(name, self.manifest.charset, **settings) if isinstance(name, str) else name
         )
-        # Of a lexicon that other texts may be preferred to, no word is better for being one.
-        self._strict = getattr(self.decoder, "strict", True)
+        strict = getattr(self.decoder, "strict", True)
+        self._second_looks = SecondLooks(self.manifest.preprocess, strict)
         # Its own class's: a subclass that decodes otherwise has not promised to read the same.
         self._of_logits = "of_logits" in vars(type(self.decoder))
 
@@ -158,7 +133,7 @@ class Recognizer:
         """
         logits = self.backend(self.preprocess(image)[None])
         reading = self._place(self.decode(logits)[0], image)
-        return self._looked_again([image], [reading])[0]
+        return self._second_looks([image], [reading], self.look_again, self._look)[0]
 
     def batch(self, images: Sequence[Image]) -> list[Recognition]:
         """Read several images. Each reading is what reading that image alone gives.
@@ -175,7 +150,7 @@ class Recognizer:
             ImageError: If one is no image or too long a line, in which case the message has its
                 number; or if `images` is a single image.
         """
-        return self._looked_again(images, self._look(images))
+        return self._second_looks(images, self._look(images), self.look_again, self._look)
 
     def log_probs(self, images: Sequence[Image]) -> list[FloatArray]:
         """The `(T, C) float32` log-probabilities of each image as it stands, T by its width.
@@ -206,40 +181,6 @@ class Recognizer:
             self._check(logits)
             raise
         return found
-
-    def _looked_again(
-        self, images: Sequence[Image], readings: list[Recognition]
-    ) -> list[Recognition]:
-        """The most probable readings of images that have had one look, after those they need."""
-
-        def look(views: list[tuple[int, int]], how: Look = AS_USUAL) -> None:
-            turned = [np.rot90(images[i], quarters) for i, quarters in views]
-            found = self._look(turned, how, [90 * quarters for _, quarters in views])
-            for (i, _), reading in zip(views, found, strict=True):
-                readings[i] = max(readings[i], reading, key=self._worth)
-
-        tall = [i for i, image in enumerate(images) if self._tall(image, readings[i])]
-        for quarters in _TURNS if tall else ():
-            look([(i, quarters) for i in tall])
-        for how in LOOKS if self.look_again else ():
-            pairs = enumerate(zip(images, readings, strict=True))
-            unsure = [i for i, pair in pairs if self._unsure(*pair, how)]
-            look([(i, readings[i].turned // 90) for i in unsure], how)
-        return readings
-
-    def _tall(self, image: Image, reading: Recognition) -> bool:
-        """Whether an image may show a line that runs up or down."""
-        height, width = image.shape[:2]
-        fits = height >= TALL * width and self.manifest.preprocess.fits(width, height)
-        return fits and not self._reaches(reading, _SURE)
-
-    def _unsure(self, image: Image, reading: Recognition, how: Look) -> bool:
-        """Whether an image's best reading yet calls for such a look at it."""
-        height, width = image.shape[1::-1] if reading.turned else image.shape[:2]
-        enough = min(self.look_again, _LOST) if how.slope else self.look_again
-        fits = self.manifest.preprocess.fits(height, width, how)
-        within = abs(how.slope) * width <= height  # else such a line leaves the picture
-        return fits and within and not self._reaches(reading, enough)
 
     def _look(
         self, images: Sequence[Image], how: Look = AS_USUAL, turned: Sequence[int] = ()
@@ -287,21 +228,3 @@ class Recognizer:
         height, width = image.shape[:2]
         scale = self.manifest.preprocess.scale(height, width, how)
         return reading.in_pixels(self.manifest.stride * scale, float(width), turned)
-
-    def _as_asked(self, reading: Recognition) -> bool:
-        """Whether it is as the decoder was told that it must be, if it was."""
-        return not self._strict or reading.constrained is not False
-
-    def _reaches(self, reading: Recognition, probability: float) -> bool:
-        """Whether a reading is as asked, and so probable."""
-        return self._as_asked(reading) and reading.reaches(math.log(probability))
-
-    def _worth(self, reading: Recognition) -> tuple[bool, float]:
-        """By this, the best of several readings of one image is found.
-
-        Each token more makes a text less probable, so that a single letter, made up of a line that
-        runs upwards, would outweigh the word that stands there. So a token counts with its mean.
-        Four tokens more are taken to be certain, or nothing at all would never outweigh anything.
-        """
-        score = (reading.log_prob + reading.prior) / (len(reading.classes) + 4)
-        return self._as_asked(reading), score

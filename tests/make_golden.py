@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from runtime.preprocess import Look, Preprocess
+from runtime.look import Look
+from runtime.preprocess import Preprocess
 from runtime.selftest import selftest_image
 
 FOLDER = Path(__file__).parent / "golden"

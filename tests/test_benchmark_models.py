@@ -6,8 +6,9 @@ import pytest
 
 from examples.benchmarks.child import ROOT
 from examples.benchmarks.models import file_and_backend, models, titles
-from runtime.backends import find_model, model_size
+from runtime.backends import find_model
 from runtime.errors import CrnnError
+from runtime.files import model_size
 
 
 def test_a_model_is_a_file_and_perhaps_a_backend(tiny_model: Path) -> None:

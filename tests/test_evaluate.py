@@ -15,7 +15,7 @@ from model import evaluate
 from model.evaluate import evaluate as measure
 from model.evaluate import main
 from runtime.labels import LabelledFolder
-from runtime.preprocess import Look
+from runtime.look import Look
 from runtime.recognizer import Recognizer
 
 

@@ -17,8 +17,9 @@ from model.checkpoint import Checkpoint
 from quantize.calibration import MIN_CROPS
 from quantize.verify import TOLERANCE
 from runtime import names, selftest
-from runtime.backends import model_files, open_backend
+from runtime.backends import open_backend
 from runtime.errors import EngineError
+from runtime.files import model_files
 from tests.test_export import furnish, unsure_checkpoint
 
 NAMES = ["numpy", "onnx", "openvino", "tflite"]

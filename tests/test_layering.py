@@ -38,7 +38,7 @@ ENGINES = {
 }
 # The one command of a package without torch that trains, and so belongs to the torch side.
 TRAINS = {"quantize/qat.py": {"model", "torch"}}
-READERS = {"runtime/images.py": {"PIL", "cv2"}}
+READERS = {"runtime/images.py": {"PIL"}, "runtime/images_cv2.py": {"cv2"}}
 
 FILES = [p for package in ARROWS for p in sorted((ROOT / package).rglob("*.py"))]
 

@@ -11,8 +11,9 @@ from tiny import STRIDE, Fake, crops, tiny_manifest
 from runtime.decoders import beam, greedy
 from runtime.decoders.recognition import Recognition
 from runtime.errors import DecodeError, UnknownNameError
-from runtime.preprocess import AS_USUAL, Look
-from runtime.recognizer import LOOKS, Recognizer
+from runtime.look import AS_USUAL, Look
+from runtime.recognizer import Recognizer
+from runtime.second_looks import LOOKS
 
 
 class Upright:

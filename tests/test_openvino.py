@@ -15,11 +15,12 @@ from quantize.calibration import Crops
 from quantize.cli import deliver
 from quantize.openvino import _limit, _ranges, load_engine, quantize, restamp, write
 from quantize.verify import Contender
-from runtime.backends import model_files, model_size, open_backend
+from runtime.backends import open_backend
 from runtime.backends import openvino as engine
 from runtime.backends.openvino import read_manifest, read_model, seal
 from runtime.charset import Charset
 from runtime.errors import CrnnError, EngineError, ModelFileError
+from runtime.files import model_files, model_size
 from runtime.manifest import KEY
 from tests.test_export import furnish, tiny_checkpoint
 

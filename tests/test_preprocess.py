@@ -12,7 +12,8 @@ from make_golden import PREPROCESS as PINNED
 from PIL import Image
 
 from runtime.errors import ImageError
-from runtime.preprocess import Look, Preprocess
+from runtime.look import Look
+from runtime.preprocess import Preprocess
 
 PREPROCESS = Preprocess()
 GOLDEN = sorted(FOLDER.glob("*.png"))

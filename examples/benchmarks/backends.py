@@ -38,9 +38,9 @@ from examples.benchmarks.models import models, titles
 from examples.benchmarks.progress import progress
 from examples.benchmarks.results import READ, baseline, figures, load
 from examples.benchmarks.turns import Reader, attempt, chunks, take_turns
-from runtime.backends import model_size, physical_cores
+from runtime.backends import physical_cores
 from runtime.charset import Charset
-from runtime.files import write_whole
+from runtime.files import model_size, write_whole
 from runtime.labels import LabelledFolder
 
 _CHUNK = 16  # pictures a turn, at least

@@ -39,9 +39,8 @@ from examples.benchmarks.models import models, titles
 from examples.benchmarks.stats import as_list, from_list
 from examples.benchmarks.table import figure, markdown, percent, times
 from examples.benchmarks.turns import Reader, against, attempt, chunks, take_turns
-from runtime.backends import model_size
 from runtime.errors import EngineError
-from runtime.files import write_whole
+from runtime.files import model_size, write_whole
 from runtime.labels import LabelledFolder
 from runtime.metrics import Estimate
 from runtime.recognizer import DEFAULT_MODEL

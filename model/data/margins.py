@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from model.data.geometry import Pixels
-from runtime.recognizer import TALL
+from runtime.second_looks import TALL
 
 _CHANCE = 0.2  # at strength 1
 _EITHER = 0.7  # of a loosened crop, how often each end of the line has room

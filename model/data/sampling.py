@@ -19,7 +19,7 @@ from model.data.datasets import Mixture
 from runtime.charset import Charset
 from runtime.errors import ImageError
 from runtime.preprocess import Preprocess
-from runtime.recognizer import TALL
+from runtime.second_looks import TALL
 
 
 class Batch(NamedTuple):

@@ -22,10 +22,6 @@ FloatArray = npt.NDArray[np.float32]
 SUFFIXES = {".onnx": "onnx", ".xml": "openvino", ".tflite": "tflite", ".npz": "numpy"}
 """The backend that opens a file when none is named."""
 
-
-COMPANIONS = {".xml": (".bin",)}
-"""Files that belong to a model file, by suffix."""
-
 MODELS = Path(__file__).parents[1] / "models"
 """The model files that come with the runtime."""
 
@@ -117,19 +113,7 @@ def _unusable(path: Path) -> str | None:
         return "there is no such file (`python -m export.onnx` makes one)"
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         return getattr(error, "strerror", None) or str(error)
-    if path.is_dir():
-        return "it is a folder"
-    return None if size else "it is empty"
-
-
-def model_files(path: Path) -> list[Path]:
-    """All files of a model, its model file last: in this order they are put in place."""
-    return [*(path.with_suffix(suffix) for suffix in COMPANIONS.get(path.suffix, ())), path]
-
-
-def model_size(path: Path) -> int:
-    """Bytes of a model, all its files together."""
-    return sum(file.stat().st_size for file in model_files(path))
+    return "it is a folder" if path.is_dir() else None if size else "it is empty"
 
 
 def physical_cores() -> int:

@@ -38,8 +38,8 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
     from runtime.bench import StagedReader, confidence_ms
     from runtime.errors import ImageError
     from runtime.images import read_image
-    from runtime.preprocess import AS_USUAL
-    from runtime.recognizer import LOOKS
+    from runtime.look import AS_USUAL
+    from runtime.second_looks import LOOKS
 
     read_in_stages = StagedReader(recognizer)
     one_look = copy.copy(recognizer)
