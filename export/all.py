@@ -24,7 +24,7 @@ from quantize.tables import overview
 from quantize.verify import Contender, compare_all, seal
 from runtime import names
 from runtime.console import exit_code
-from runtime.errors import EngineError
+from runtime.errors import MissingEngineError
 
 EXAMPLES = f"""\
 examples:
@@ -75,7 +75,7 @@ class _Missing:
     failed: dict[str, str] = field(default_factory=dict)
 
     def add(self, name: str, error: Exception) -> None:
-        fate = self.absent if isinstance(error, EngineError) else self.failed
+        fate = self.absent if isinstance(error, MissingEngineError) else self.failed
         told = str(error) or repr(error)
         fate.setdefault(name, told)  # what follows from the first is no news
         cli.remark(f"error: {name}: {told}")
@@ -107,7 +107,9 @@ def _export(args: argparse.Namespace) -> None:
         for name in names.available("export", "convert"):
             try:
                 for form, path in _make(args, checkpoint, name, folder, calibrating, judging):
-                    candidates.append(Contender.open(path))
+                    candidate = Contender.open(path)
+                    candidate.probe(judging)
+                    candidates.append(candidate)
                     files.append((form, path))
             except Exception as error:  # engines and converters fail in ways of their own
                 missing.add(name, error)

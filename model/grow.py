@@ -35,8 +35,13 @@ def grow(small: CRNN, config: ModelConfig) -> CRNN:
 
     Raises:
         CrnnError: If something in `config` is smaller than in `small`, or leaves no place for one
-            of its branches.
+            of its branches, or if it sees something else.
     """
+    for field in ("backbone", "height", "stride", "num_classes"):
+        if (was := getattr(small.config, field)) != (now := getattr(config, field)):
+            raise CrnnError(
+                f"{small.config.name} cannot grow into {config.name}: {field} is {was}, not {now}"
+            )
     plain = dataclasses.replace(config, branches=False)
     if config.branches and not small.config.branches:
         return with_branches(grow(small, plain))

@@ -27,7 +27,6 @@ from runtime.charset import Charset
 from runtime.console import exit_code
 from runtime.decoders.ngrams import MOST_TOKENS, NAT, NGrams, Tree
 from runtime.errors import CharsetError, CrnnError
-from runtime.labels import LabelledFolder
 
 EXAMPLES = """
 examples:
@@ -233,7 +232,7 @@ def _make(args: argparse.Namespace) -> None:
         texts.update(source.sample(rng) for _ in bar)
     for item in args.data:
         path, times = split_weight(item)
-        for text in _texts(path, charset):
+        for text in _texts(path, charset) if times else ():
             texts[text] += times  # type: ignore[assignment]
     if not sum(texts.values()):
         raise CrnnError("nothing to learn from: each text counts 0 times")
@@ -253,12 +252,7 @@ def _texts(path: Path, charset: Charset) -> list[str]:
     Raises:
         CrnnError: If there are none.
     """
-    if path.is_file():
-        found = read_words(path)
-    else:
-        dataset = open_dataset(path)
-        labelled = isinstance(dataset, LabelledFolder)
-        found = dataset.texts if labelled else [dataset[i][1] for i in range(len(dataset))]
+    found = read_words(path) if path.is_file() else open_dataset(path).texts
     texts = [text for text in found if text and text in charset]
     if len(texts) < len(found):
         told = f"{path}: {len(found) - len(texts)} of {len(found)} texts cannot be spelt"

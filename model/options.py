@@ -180,7 +180,11 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         default="adamw",
         help="adadelta is the paper's (default: %(default)s)",
     )
-    add("--lr", type=float, default=2e-3, help="peak learning rate (default: %(default)s)")
+    add(
+        "--lr",
+        type=float,
+        help="peak learning rate (default: 0.002, with adadelta 1, for INT8 0.0001)",
+    )
     add("--schedule", choices=SCHEDULES, default="onecycle", help="(default: %(default)s)")
     add("--weight-decay", type=float, help="(default: 0.01, with adadelta 0)")
     add("--clip", type=float, default=5.0, help="largest gradient norm (default: %(default)s)")

@@ -68,6 +68,8 @@ def settle(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
         parser.error("--teacher-weight is of a --teacher: name one")
     if settings.teacher_weight is None:
         settings.teacher_weight = 1.0
+    if settings.lr is None:  # ADADELTA finds its steps itself
+        settings.lr = 2e-3 if settings.optimizer == "adamw" else 1.0
     if settings.weight_decay is None:  # the paper's ADADELTA has none
         settings.weight_decay = 1e-2 if settings.optimizer == "adamw" else 0.0
     if processes > 1 and ":" in settings.device:

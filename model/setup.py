@@ -34,7 +34,7 @@ from runtime.manifest import Manifest
 from runtime.preprocess import Preprocess
 from runtime.recognizer import Recognizer
 
-EVAL_SEED = 2**31  # beyond any `--seed`: words to measure on are never rendered to train on
+EVAL_SEED = 2**31  # beyond any `--seed`: pictures to measure on are never trained on
 EVAL_COUNT = 500
 _LOOKED_AT = 200  # crops of a dataset whose widths are looked at before training begins
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from model.checkpoint import read_safetensors, write_safetensors
+from model.checkpoint import difference, read_safetensors, write_safetensors
 from model.crnn import CRNN
 from model.guide import Guide
 from runtime.errors import ModelFileError
@@ -80,13 +80,25 @@ class TrainState:
             {k: json.dumps(v) for k, v in metadata.items()} | {"manifest": manifest.to_json()},
         )
 
-    def load(self, path: Path) -> None:
+    def load(self, path: Path, manifest: Manifest) -> None:
         """Take over the state in `path`.
 
+        Args:
+            path: The file.
+            manifest: What the network is now, by the files that the run started from.
+
         Raises:
-            ModelFileError: If it is missing, cut, or of another model or optimizer.
+            ModelFileError: If it is missing, cut, or of another model or optimizer; or if its
+                network saw or said something else.
         """
         tensors, metadata = read_safetensors(path)
+        if "manifest" in metadata:  # earlier versions kept none
+            then = Manifest.from_json(metadata["manifest"], str(path))
+            if told := difference(then, manifest):
+                raise ModelFileError(
+                    f"cannot resume from {path}: {told}. What the run was started with, such as a "
+                    "file of tokens, is no longer what it was"
+                )
         groups: dict[str, dict[str, torch.Tensor]] = {"model": {}, "ema": {}, "optimizer": {}}
         for key, value in tensors.items():
             group, _, name = key.partition("/")

@@ -62,7 +62,8 @@ class Trainer:
         torch.manual_seed(settings.seed)
         if settings.threads:
             torch.set_num_threads(settings.threads)
-        # Settled, and saved as such, so that a run resumed on another device computes the same.
+        # Settled, and saved as such, so that a run resumed on another device computes the same, but
+        # for what CUDA and a processor draw otherwise.
         settings.precision = pick_precision(settings.precision, self.device)
         self.dtype = DTYPES[settings.precision]
         settings.augment_on = augment_place(settings.augment_on, self.device)
@@ -81,9 +82,7 @@ class Trainer:
         self.state = TrainState(model, losses.guide, Ema(model, settings.ema), optimizer, scaler)
         self.records = Records(settings, self.job, self.state)
         if settings.resume:
-            self.state.load(settings.out / LAST)
-            if self.rank == 0:
-                self.records.rewrite()
+            self.state.load(settings.out / LAST, self.job.manifest)
         self.losses: nn.Module = DistributedDataParallel(losses) if self.world > 1 else losses
         self.stopping = False
 
@@ -143,8 +142,23 @@ class Trainer:
     def run(self) -> int:
         """Train to the last step, or until interrupted; returns the exit code."""
         settings, state = self.settings, self.state
-        for number in (signal.SIGINT, *endings()):
-            signal.signal(number, self._stop)
+        handlers = {n: signal.signal(n, self._stop) for n in (signal.SIGINT, *endings())}
+        try:
+            self._run()
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        left = state.step < settings.steps or self._evaluation_due()
+        if self.rank == 0 and not left:
+            print(finished(settings), file=sys.stderr)
+        if left and self.stopping:
+            print(f"stopped at step {state.step}: {go_on(settings)}", file=sys.stderr)
+        return 130 if left and self.stopping else 0
+
+    def _run(self) -> None:
+        settings, state = self.settings, self.state
+        if self.rank == 0:
+            self.records.rewrite()
         bar = tqdm(total=settings.steps, initial=state.step, unit="step", disable=self.rank > 0)
         started = time.monotonic() - state.seconds
         if self._evaluation_due():  # ended before that was done
@@ -172,12 +186,6 @@ class Trainer:
             if done:
                 break
         bar.close()
-        if state.step == settings.steps and self.rank == 0:
-            print(finished(settings), file=sys.stderr)
-        if self.stopping:
-            print(f"stopped at step {state.step}: {go_on(settings)}", file=sys.stderr)
-            return 130
-        return 0
 
     def _fed(self) -> Iterator[Batch]:
         """The batches; when no more can be made, what was learnt is saved before that is told."""

@@ -95,9 +95,8 @@ def quantize(
 
     def good(keep_float: Collection[str]) -> bool:
         form.quantize(source, target, calibrating, keep_float)
-        comparison = compare(reference, Contender.open(target), judging)
         try:
-            comparison.demand(margin_points, None)
+            compare(reference, Contender.open(target), judging).demand(margin_points, None)
         except VerificationError as error:
             say(f"{', '.join(keep_float) or 'nothing'} in float is not enough: {error}")
             return False

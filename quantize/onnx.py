@@ -38,7 +38,7 @@ from quantize import cli
 from quantize.calibration import Crops
 from quantize.layers import check_float, chosen, named, shrunken
 from runtime.backends import open_backend
-from runtime.errors import EngineError
+from runtime.errors import MissingEngineError
 from runtime.files import write_whole
 from runtime.manifest import KEY, Manifest
 
@@ -57,7 +57,7 @@ def load_tools() -> tuple[ModuleType, ModuleType]:
         import onnx
         from onnxruntime import quantization
     except ImportError as error:
-        raise EngineError(
+        raise MissingEngineError(
             f"writing ONNX files needs onnx and onnxruntime ({error}): `pip install onnx "
             "onnxruntime` (the `quantize` extra)"
         ) from None

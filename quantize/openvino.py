@@ -27,7 +27,7 @@ from quantize.calibration import Crops
 from quantize.layers import check_float, chosen, named, shrunken
 from quantize.numpy import round_weights
 from runtime.backends.openvino import read_manifest, read_model, seal, shared_core
-from runtime.errors import EngineError
+from runtime.errors import MissingEngineError
 from runtime.files import replacing
 from runtime.manifest import KEY, Manifest
 
@@ -48,7 +48,7 @@ def load_engine() -> Any:
     try:
         import openvino
     except ImportError as error:
-        raise EngineError(
+        raise MissingEngineError(
             f"writing OpenVINO files needs it ({error}): `pip install openvino` (the `openvino` "
             "extra)"
         ) from None

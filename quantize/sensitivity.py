@@ -104,12 +104,13 @@ def _format(path: Path) -> cli.Format:
     Raises:
         ModelFileError: If no format has that suffix.
     """
-    if path.suffix not in SUFFIXES:
-        told = ": export it first" if path.suffix == CHECKPOINT else ""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        told = ": export it first" if suffix == CHECKPOINT else ""
         raise ModelFileError(
             f"{path} is no model file by its suffix: expected one of {', '.join(SUFFIXES)}{told}"
         )
-    form: cli.Format = importlib.import_module(f"quantize.{SUFFIXES[path.suffix]}").FORMAT
+    form: cli.Format = importlib.import_module(f"quantize.{SUFFIXES[suffix]}").FORMAT
     return form
 
 

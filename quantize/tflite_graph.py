@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runtime.errors import CrnnError, EngineError
+from runtime.errors import CrnnError, MissingEngineError
 
 Range = tuple[float, float]
 Shape = tuple[int, ...]
@@ -36,7 +36,7 @@ def schema() -> Any:
     try:
         from ai_edge_litert import schema_py_generated
     except ImportError as error:
-        raise EngineError(
+        raise MissingEngineError(
             f"writing TFLite files needs ai-edge-litert ({error}): `pip install ai-edge-litert` "
             "(the `tflite` extra)"
         ) from None

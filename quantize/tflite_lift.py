@@ -16,7 +16,7 @@ _PARTS = (0, 4, 11)
 
 
 def lift(flatbuffer: bytes) -> tuple[list[Layer], int]:
-    """The layers of an FP32 graph that `quantize.tflite_graph.lower` wrote, and its height.
+    """The layers of an FP32 graph that `quantize.tflite_lower.lower` wrote, and its height.
 
     Raises:
         LoweringError: If it is no such graph.

@@ -53,6 +53,24 @@ class Contender:
         """A model file on one thread."""
         return cls(path.name, open_backend(path, threads=1), model_size(path))
 
+    def probe(self, crops: Crops) -> None:
+        """Run it on the first crop, so that one that cannot run is told from those that can.
+
+        Raises:
+            VerificationError: If its logits are not finite.
+        """
+        tensor = next(crops.tensors(self.backend.manifest.preprocess))
+        self.check(self.backend(tensor))
+
+    def check(self, logits: npt.NDArray[np.float32]) -> None:
+        """Refuse logits that nothing can be made of.
+
+        Raises:
+            VerificationError: If they are not finite.
+        """
+        if not np.isfinite(logits).all():
+            raise VerificationError(f"{self.name} gives logits that are not finite")
+
 
 def compare(reference: Contender, candidate: Contender, crops: Crops) -> Comparison:
     """Run both on every crop: `compare_all` with a single candidate."""
@@ -140,6 +158,7 @@ class _Run:
                 f"{self.contender.name} gives logits {self.logits.shape}, "
                 f"{reference.contender.name} {reference.logits.shape} for the same crop: {_FOREIGN}"
             )
+        self.contender.check(self.logits)
         apart = np.abs(self.logits - reference.logits)
         nats = np.exp(reference.log_probs) * (reference.log_probs - self.log_probs)
         same = self.logits.argmax(axis=-1) == reference.logits.argmax(axis=-1)
@@ -244,5 +263,8 @@ def seal(
     metrics = {**manifest.metrics, manifest.precision: comparison.metrics()}
     restamp(path, manifest.replace(metrics=metrics, selftest=classes))
     finished = check(open_backend(path, threads=1))
+    if not finished.ok:
+        told = finished.describe(manifest.charset)
+        raise VerificationError(f"{path.name} reads otherwise once its manifest is written: {told}")
     side = dataclasses.replace(comparison.candidate, bytes=model_size(path), selftest=finished)
     return dataclasses.replace(comparison, candidate=side)

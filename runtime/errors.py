@@ -22,7 +22,11 @@ class ModelFileError(CrnnError, ValueError):
 
 
 class EngineError(CrnnError, RuntimeError):
-    """An inference engine, or a device of it, that is not installed here."""
+    """An inference engine that cannot do what is asked of it here."""
+
+
+class MissingEngineError(EngineError):
+    """An inference engine, or another library, that is not installed here."""
 
 
 class DecodeError(CrnnError, ValueError):

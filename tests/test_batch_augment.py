@@ -280,3 +280,15 @@ def test_a_gpu_degrades_alike_and_repeats_itself(batch) -> None:
         after = fault(Pictures(levels, widths, strengths, seeded(1, "cuda")))
         assert after.is_cuda
         assert after.isfinite().all()
+
+
+def test_a_texture_is_as_coarse_in_a_batch_of_wider_pictures() -> None:
+    narrow = torch.full((6, 32, 64), 128.0)
+    wide = torch.full((6, 32, 256), 128.0)
+    widths = torch.full((6,), 64)
+    found = [
+        batch_light.texture(Pictures(levels, widths, torch.ones(6), seeded()))[:, :, :64]
+        for levels in (narrow, wide)
+    ]
+    torch.testing.assert_close(found[0], found[1], atol=0.05, rtol=0)
+    assert found[0].std() > 0.5

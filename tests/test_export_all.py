@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,7 +19,8 @@ from quantize.calibration import MIN_CROPS
 from quantize.verify import TOLERANCE
 from runtime import names, selftest
 from runtime.backends import open_backend
-from runtime.errors import EngineError
+from runtime.backends.numpy import NumpyBackend
+from runtime.errors import EngineError, MissingEngineError
 from runtime.files import model_files
 from tests.test_export import furnish, unsure_checkpoint
 
@@ -209,7 +211,7 @@ def test_an_absent_engine_is_counted_and_may_be_allowed(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, flags, code: int
 ) -> None:
     def absent(checkpoint: Checkpoint, target: Path) -> None:
-        raise EngineError("writing such files needs an engine: `pip install engine`")
+        raise MissingEngineError("writing such files needs an engine: `pip install engine`")
 
     break_convert(monkeypatch, "openvino", absent)
     only(monkeypatch, "numpy", "openvino")
@@ -220,12 +222,32 @@ def test_an_absent_engine_is_counted_and_may_be_allowed(
     assert ("1 lack their engine (openvino)" in said) == bool(code)
 
 
+def refuses(checkpoint: Checkpoint, target: Path) -> None:
+    raise EngineError("the engine is there and cannot compile this")
+
+
+@pytest.mark.parametrize("convert", [lambda checkpoint, target: 1 / 0, refuses])
 def test_allowing_absence_allows_no_failure(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, convert
 ) -> None:
     only(monkeypatch, "numpy", "onnx")
-    break_convert(monkeypatch, "onnx", lambda checkpoint, target: 1 / 0)
+    break_convert(monkeypatch, "onnx", convert)
     assert run(home, tmp_path, "--allow-absent") == 1
+
+
+def test_a_file_that_cannot_be_compared_keeps_no_other_from_being_made(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    whole = NumpyBackend.__call__
+
+    def not_finite(self: NumpyBackend, tensor: np.ndarray) -> np.ndarray:
+        return whole(self, tensor) * np.float32(np.nan)
+
+    monkeypatch.setattr(NumpyBackend, "__call__", not_finite)
+    only(monkeypatch, "numpy", "onnx")
+    assert run(home, tmp_path) == 1
+    assert found_files(tmp_path) == expected_files("onnx", int8=False)
+    assert "gives logits that are not finite" in capsys.readouterr().err
 
 
 def test_json_tells_all(home: Path, tmp_path: Path, monkeypatch, capsys) -> None:

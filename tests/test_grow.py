@@ -93,3 +93,9 @@ def test_two_starts_are_refused(tmp_path, capsys) -> None:
     with pytest.raises(SystemExit):
         main(["--out", str(tmp_path), "--grow", "a", "--finetune", "b"])
     assert "give one of them" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("other", [{"height": 64}, {"stride": 8}, {"num_classes": 9}])
+def test_a_network_that_sees_or_says_something_else_cannot_be_grown(trained, other) -> None:
+    with pytest.raises(CrnnError, match=f"cannot grow into large: {next(iter(other))} is"):
+        grow(trained, dataclasses.replace(LARGE, **other))

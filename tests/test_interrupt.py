@@ -113,3 +113,31 @@ def test_a_finished_run_says_what_it_leaves_and_so_does_resuming_it(
     said = capsys.readouterr().err
     assert f"the run in {tmp_path} is finished" in said
     assert "--finetune" in said
+
+
+class StopsAt(Trainer):
+    """Is interrupted while it takes one of its steps."""
+
+    last = 0
+
+    def train_step(self, batch: Batch) -> dict[str, float]:
+        losses = super().train_step(batch)
+        self.stopping = self.state.step == self.last
+        return losses
+
+
+@pytest.mark.parametrize("last", [1, 2])
+def test_a_run_that_is_interrupted_tells_what_is_left_to_do(
+    last, numbers, tmp_path, capsys, monkeypatch
+) -> None:
+    monkeypatch.setattr(StopsAt, "last", last)
+    before = signal.getsignal(signal.SIGINT)
+    assert main(options(numbers, tmp_path, "--steps", "2"), kind=StopsAt) == 130
+    assert signal.getsignal(signal.SIGINT) is before
+    said = capsys.readouterr().err
+    assert f"stopped at step {last}: go on with" in said
+    assert "is finished" not in said  # the last step has not been measured either
+    assert not (tmp_path / "final.safetensors").exists()
+    assert main(["--out", str(tmp_path), "--resume"]) == 0
+    assert "is finished" in capsys.readouterr().err
+    assert (tmp_path / "final.safetensors").exists()

@@ -188,8 +188,30 @@ def test_parts_that_unpack_to_more_than_is_told_are_refused(tmp_path: Path) -> N
         NGrams.read(path)
 
 
+@pytest.mark.parametrize("count", [253, 254])
+def test_a_model_has_as_many_tokens_as_bytes_can_tell(count: int, tmp_path: Path) -> None:
+    charset = Charset(tuple(map(chr, range(256, 256 + count))))
+    texts = Counter({"".join(charset.tokens): 1})
+    if count == 253:
+        build(texts, charset, 2, 0.0).save(tmp_path / "all.lm")
+        assert NGrams.read(tmp_path / "all.lm").tokens == charset.tokens
+    else:
+        with pytest.raises(CharsetError, match="at most 253 tokens, got 254"):
+            build(texts, charset, 2, 0.0)
+
+
+def test_what_counts_no_times_changes_nothing(tmp_path: Path) -> None:
+    for name, text in (("one", "EXIT\nEXIT\n"), ("other", "TOWN\n")):
+        (tmp_path / f"{name}.txt").write_text(text)
+    base = ["--least", "0", "--data", str(tmp_path / "one.txt")]
+    assert main([*base, "--out", str(tmp_path / "a.lm")]) == 0
+    more = ["--data", f"{tmp_path / 'other.txt'}=0"]
+    assert main([*base, *more, "--out", str(tmp_path / "b.lm")]) == 0
+    assert (tmp_path / "a.lm").read_bytes() == (tmp_path / "b.lm").read_bytes()
+
+
 def test_too_many_tokens_are_refused() -> None:
-    with pytest.raises(CharsetError, match="at most 254 tokens, got 300"):
+    with pytest.raises(CharsetError, match="at most 253 tokens, got 300"):
         build(Counter({"Ā": 1}), Charset(tuple(map(chr, range(256, 556)))))
 
 

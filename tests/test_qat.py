@@ -221,7 +221,7 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     assert stopped.value.code == 0
     printed = capsys.readouterr().out
     assert "python -m export.all" in printed
-    assert "default: 0.0001" in printed
+    assert "for INT8 0.0001" in " ".join(printed.split())
 
 
 def test_what_is_no_checkpoint_is_said_so(home: Path, tmp_path: Path, capsys) -> None:

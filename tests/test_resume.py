@@ -177,3 +177,20 @@ def test_the_process_that_saves_nothing_claims_nothing(numbers, tmp_path, monkey
             trainer.run()
         assert ("is saved" in str(caught.value)) is (rank == 0)
         assert (trainer.settings.out / LAST).exists() is (rank == 0)
+
+
+def test_a_run_whose_tokens_have_become_others_is_not_resumed(numbers, tmp_path, capsys) -> None:
+    tokens = tmp_path / "tokens.txt"
+    tokens.write_text("\n".join("0123456789"))
+    base = options(numbers, tmp_path / "run", "--steps", "1")
+    base[base.index("--charset") + 1] = f"@{tokens}"
+    assert main(base) == 0
+    tokens.write_text("\n".join("9876543210"))
+    assert main(["--out", str(tmp_path / "run"), "--resume"]) == 1
+    assert "its charset is of 10 tokens" in capsys.readouterr().err
+
+
+def test_a_new_run_clears_the_log_of_one_that_saved_nothing(numbers, tmp_path) -> None:
+    (tmp_path / "log.jsonl").write_text('{"step": 7}\n')
+    assert main(options(numbers, tmp_path, "--steps", "1")) == 0
+    assert all(step["step"] == 1 for step in history(tmp_path))

@@ -126,3 +126,15 @@ def test_weight_decay_is_the_optimizers_own_or_what_is_asked(
 ) -> None:
     trainer = Trainer(parse(options(numbers, tmp_path, *more)))
     assert trainer.state.optimizer.param_groups[0]["weight_decay"] == decay
+
+
+@pytest.mark.parametrize(
+    ("more", "rate"),
+    [
+        ([], 2e-3),
+        (["--optimizer", "adadelta"], 1.0),
+        (["--optimizer", "adadelta", "--lr", "0.5"], 0.5),
+    ],
+)
+def test_each_optimizer_has_a_learning_rate_of_its_own(numbers, tmp_path, more, rate) -> None:
+    assert parse(options(numbers, tmp_path, *more)).lr == rate

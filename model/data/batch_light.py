@@ -49,13 +49,11 @@ def texture(pictures: Pictures) -> torch.Tensor:
     # Places from -1 to 1 over the whole texture, of which a picture sees a piece.
     zoom = 0.5 + 1.5 * pictures.random(1, 1)
     grids = []
-    for place, size, whole in zip(
-        _places(pictures),
-        (pictures.levels.shape[2], pictures.levels.shape[1]),
-        (columns, rows),
-        strict=True,
-    ):
-        piece = (zoom * size / whole).clamp(max=1)
+    # Each picture's own width: how wide the others of its batch are must not zoom it.
+    across = per_picture(pictures.widths) / columns
+    down = torch.full_like(across, pictures.levels.shape[1] / rows)
+    for place, share in zip(_places(pictures), (across, down), strict=True):
+        piece = (zoom * share).clamp(max=1)
         grids.append((place * piece + pictures.random(1, 1) * (1 - piece)) * 2 - 1)
     grid = torch.stack([places.expand_as(pictures.levels) for places in grids], dim=-1)
     piece = grid_sample(chosen[:, None], grid, padding_mode="reflection", align_corners=False)

@@ -32,7 +32,7 @@ class DatasetError(CrnnError, ValueError):
 
 
 class Source(Protocol):
-    """Indexable samples."""
+    """Samples by number, which survive being sent to another process."""
 
     def __getitem__(self, index: int) -> Sample:
         """Sample `index`."""

@@ -10,26 +10,19 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from model.data.datasets import Source
 from model.data.processes import made_by_processes
 from runtime.errors import CrnnError
 
 _CHUNK = 50  # words a worker renders at a time
 _QUALITY = 92  # of the JPEGs
 _MAP_BYTES = 1 << 40  # an LMDB's upper limit: address space, not disk
-
-
-class Source(Protocol):
-    """Samples by number, which survive being sent to another process."""
-
-    def __getitem__(self, index: int) -> tuple[npt.NDArray[np.uint8], str]:
-        """Sample `index`."""
 
 
 class _Worker:

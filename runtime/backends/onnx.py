@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from runtime.backends import FloatArray, check_shapes, one_line, physical_cores
-from runtime.errors import EngineError, ModelFileError
+from runtime.errors import EngineError, MissingEngineError, ModelFileError
 from runtime.manifest import KEY, Manifest
 
 _PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
@@ -31,7 +31,7 @@ def load(path: Path, *, threads: int | None, device: str) -> OnnxBackend:
     try:
         import onnxruntime as ort
     except ImportError as error:
-        raise EngineError(
+        raise MissingEngineError(
             f"ONNX Runtime cannot be imported ({error}): `pip install onnxruntime` (the `onnx` "
             "extra)"
         ) from None

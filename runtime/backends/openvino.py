@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from runtime.backends import FloatArray, check_shapes, one_line, physical_cores
-from runtime.errors import EngineError, ModelFileError
+from runtime.errors import EngineError, MissingEngineError, ModelFileError
 from runtime.manifest import KEY, Manifest
 
 _SEAL = re.compile(rb"<!-- crnn_seal (\{[^{}]{1,400}\}) -->\n\Z")
@@ -112,7 +112,7 @@ def shared_core() -> Any:
     try:
         import openvino
     except ImportError as error:
-        raise EngineError(
+        raise MissingEngineError(
             f"OpenVINO cannot be imported ({error}): `pip install openvino` (the `openvino` extra)"
         ) from None
     return openvino.Core()

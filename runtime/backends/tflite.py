@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from runtime.archive import read_stored
 from runtime.backends import FloatArray, check_shapes, one_line, physical_cores
-from runtime.errors import EngineError, ModelFileError
+from runtime.errors import EngineError, MissingEngineError, ModelFileError
 from runtime.manifest import KEY, Manifest
 
 _SEAL = "crnn_seal"
@@ -56,7 +56,7 @@ def _engine() -> Any:
         try:
             from tflite_runtime.interpreter import Interpreter
         except ImportError as second:
-            raise EngineError(
+            raise MissingEngineError(
                 f"no TFLite runtime can be imported ({first}; {second}): `pip install "
                 "ai-edge-litert` (the `tflite` extra), or `pip install tflite-runtime 'numpy<2'`"
             ) from None

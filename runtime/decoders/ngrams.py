@@ -25,8 +25,9 @@ import numpy.typing as npt
 from runtime.errors import DecodeError
 from runtime.files import write_whole
 
-MOST_TOKENS = 254
-"""Tokens of a model: a byte tells which, and two of its values are the beginning and the end."""
+MOST_TOKENS = 253
+"""Tokens of a model: a byte tells how many n-grams continue one, and with the beginning and the end
+so many may continue the empty one."""
 
 NAT = 16
 """Costs are whole: so many of them are a nat."""
