@@ -75,7 +75,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         "others", type=Path, nargs="+", metavar="FILE", help="checkpoints, or a last.safetensors"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the average")
+    parser.add_argument(
+        "--look-again",
+        type=float,
+        metavar="P",
+        help="advise devices to read again what they read as less probable than this; 0 for never "
+        "(default: as the first checkpoint does)",
+    )
     args = parser.parse_args(argv)
+    if args.look_again is not None and not 0 <= args.look_again <= 1:
+        parser.error(f"--look-again is a probability from 0 to 1, got {args.look_again:g}")
     if args.out.suffix != ".safetensors":
         parser.error(
             f"--out {args.out}: an average is a checkpoint, so name a .safetensors; "
@@ -90,6 +99,8 @@ def _average(args: argparse.Namespace) -> None:
     provenance = {**first.manifest.provenance, "averaged_with": len(args.others)}
     del provenance["checkpoint_sha256"]
     manifest = first.manifest.replace(provenance=provenance, metrics={})
+    if args.look_again is not None:
+        manifest = manifest.replace(look_again=args.look_again)
     save_checkpoint(args.out, first.model, manifest)
     print(f"wrote {args.out}, the average of {1 + len(args.others)}")
 

@@ -35,7 +35,9 @@ class Reader:
         about: What it told of itself.
         texts: What it read, by number of the picture.
         durations_ms: Of every read, by stage.
-        rounds_ms: Median of a round's reads, by number of the round.
+        rounds_ms: Mean of a round's reads, by number of the round. A reader that looks again at
+            some pictures takes long for them, which a median of reads would hide; what interrupts
+            the machine owns a round, and a median of rounds does not see it.
         turns: How many it has taken.
         spent_s: How long its turns took.
         failure: Why it was left out, if it was.
@@ -84,7 +86,7 @@ class Reader:
         answer = self.ask(function, [str(paths[i].resolve()) for i in chunk])
         self.texts.update(zip(chunk, answer["texts"], strict=True))
         self.durations_ms += answer["stages_ms"]
-        self.rounds_ms[number] = float(np.median([sum(ms[stages]) for ms in answer["stages_ms"]]))
+        self.rounds_ms[number] = float(np.mean([sum(ms[stages]) for ms in answer["stages_ms"]]))
 
     def read_together(self, chunk: Sequence[int], paths: Sequence[Path], size: int) -> float:
         """Read pictures in batches.
