@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_ctc import random_log_probs
 
@@ -55,6 +55,7 @@ def test_the_reading_is_the_most_probable_word(
         assert reading.proven
 
 
+@example(words=["BB"], steps=2, seed=148)
 @settings(max_examples=40)
 @given(WORDS, st.integers(1, 8), SEEDS)
 def test_without_case_the_cases_of_a_letter_add_up(words: list[str], steps: int, seed: int) -> None:
@@ -64,9 +65,11 @@ def test_without_case_the_cases_of_a_letter_add_up(words: list[str], steps: int,
     merged[:, 1:4] = np.logaddexp(log_probs[:, 1:4], log_probs[:, 4:])
     scores = forward_sum(merged[None], [ABC.encode(word.lower()) for word in words])
     reading = read(log_probs, words)
-    assert reading.constrained is bool(np.isfinite(scores.max()))
-    if reading.constrained:
+    if np.isfinite(scores.max()):
+        assert reading.constrained
         assert reading.text.lower() == words[int(scores.argmax())].lower()
+    else:  # the greedy text; `bB` fits two steps, though the sum for `bb` wants a blank between
+        assert reading.constrained is (reading.text.lower() in {word.lower() for word in words})
 
 
 @settings(max_examples=40)
