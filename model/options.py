@@ -150,10 +150,9 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     add(
         "--augment",
         type=float,
-        default=1.0,
         metavar="STRENGTH",
         help="degradation of the --data crops and, for some, room around them, 0 for neither "
-        "(default: %(default)s)",
+        "(default: 1)",
     )
     add(
         "--augment-on",

@@ -64,6 +64,10 @@ def settle(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
             )
     if not settings.synth and settings.eval and (settings.words or settings.fonts):
         parser.error("--words and --fonts are of rendered words: with --synth 0 there are none")
+    if settings.augment is not None and not settings.data:
+        parser.error("--augment is of --data crops: name some. Rendered words are degraded anyway")
+    if settings.augment is None:
+        settings.augment = 1.0
     if settings.teacher_weight is not None and not settings.teacher:
         parser.error("--teacher-weight is of a --teacher: name one")
     if settings.teacher_weight is None:

@@ -214,6 +214,9 @@ def test_what_would_be_ignored_is_refused(numbers, tmp_path, capsys, monkeypatch
     with pytest.raises(SystemExit):
         main(options(numbers, tmp_path / "run", "--teacher-weight", "2"))
     assert "--teacher-weight is of a --teacher" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["--out", str(tmp_path / "run"), "--augment", "2"])
+    assert "--augment is of --data crops" in capsys.readouterr().err
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(SystemExit):
         main(options(numbers, tmp_path / "run", "--device", "cuda:1"))
