@@ -144,19 +144,20 @@ class Trainer:
         settings, state = self.settings, self.state
         handlers = {n: signal.signal(n, self._stop) for n in (signal.SIGINT, *endings())}
         try:
-            self._run()
+            stopped = self._run()
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
-        left = state.step < settings.steps or self._evaluation_due()
-        if self.rank == 0 and not left:
-            print(finished(settings), file=sys.stderr)
-        if left and self.stopping:
+        if stopped:
             print(f"stopped at step {state.step}: {go_on(settings)}", file=sys.stderr)
-        return 130 if left and self.stopping else 0
+            return 130
+        if self.rank == 0:
+            print(finished(settings), file=sys.stderr)
+        return 0
 
-    def _run(self) -> None:
-        settings, state = self.settings, self.state
+    def _run(self) -> bool:
+        """Train; returns whether that was interrupted with something left to do."""
+        settings, state, stop = self.settings, self.state, False
         if self.rank == 0:
             self.records.rewrite()
         bar = tqdm(total=settings.steps, initial=state.step, unit="step", disable=self.rank > 0)
@@ -186,6 +187,7 @@ class Trainer:
             if done:
                 break
         bar.close()
+        return stop or state.step < settings.steps  # or it ended with the workers that feed it
 
     def _fed(self) -> Iterator[Batch]:
         """The batches; when no more can be made, what was learnt is saved before that is told."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -64,3 +65,11 @@ def test_turns_are_taken_without_a_bar_where_tqdm_is_not_installed(
     reader = Reader("a")
     take_turns([reader], range(3), lambda *_: None, 60)
     assert reader.turns == 3
+
+
+def test_a_round_takes_as_long_as_its_reads_on_average(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = Reader("looks again")
+    answer = {"texts": ["a", "b", "c"], "stages_ms": [[9, 1], [9, 1], [9, 7]]}
+    monkeypatch.setattr(reader, "ask", lambda *_: answer)
+    reader.read(0, [0, 1, 2], [Path("a"), Path("b"), Path("c")], slice(1, 2))
+    assert reader.rounds_ms == {0: 3.0}  # of which a median would tell 1

@@ -17,6 +17,7 @@ from quantize.verify import Contender, VerificationError, compare, compare_all, 
 from runtime.backends import open_backend
 from runtime.charset import Charset
 from runtime.labels import LabelledFolder
+from runtime.manifest import Manifest
 from runtime.metrics import score
 from runtime.recognizer import Recognizer
 from tests.quantizing import broken, relabelled
@@ -217,3 +218,27 @@ def test_the_table_has_its_columns_in_line(model: Path, crops_folder: Path) -> N
     lines = table.splitlines()
     assert len({len(line) for line in lines}) == 1
     assert all(line.count(" | ") == 3 for line in lines if not line.startswith("|-"))
+
+
+def test_a_file_that_its_manifest_spoils_is_refused(tmp_path: Path, crops_folder: Path) -> None:
+    path = build_tiny(tmp_path / "tiny.onnx")
+    comparison = compare(Contender.open(path), Contender.open(path), Crops.load(crops_folder))
+
+    def spoil(path: Path, manifest: Manifest) -> None:
+        classes = [k if k < 0 else (k + 1) % CHARSET.num_classes for k in manifest.selftest]
+        restamp(path, manifest.replace(selftest=classes))
+
+    with pytest.raises(VerificationError, match="reads otherwise once its manifest is written"):
+        seal(path, comparison, spoil)
+
+
+def test_logits_that_are_not_finite_are_a_verdict(tmp_path: Path, crops_folder: Path) -> None:
+    right = Contender.open(build_tiny(tmp_path / "tiny.onnx"))
+
+    class NotFinite(Fake):
+        def __call__(self, tensor: np.ndarray) -> np.ndarray:
+            return right.backend(tensor) * np.float32(np.nan)
+
+    wrong = Contender("wrong", NotFinite(np.empty(0)), 0)
+    with pytest.raises(VerificationError, match="wrong gives logits that are not finite"):
+        compare(right, wrong, Crops.load(crops_folder))

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from training import options
 from model.data.sampling import Batch
 from model.settings import LAST
 from model.train import Trainer, main
+from runtime.errors import CrnnError
 
 ROOT = Path(__file__).parent.parent
 LONG = ["--steps", "100000", "--workers", "1"]
@@ -141,3 +143,22 @@ def test_a_run_that_is_interrupted_tells_what_is_left_to_do(
     assert main(["--out", str(tmp_path), "--resume"]) == 0
     assert "is finished" in capsys.readouterr().err
     assert (tmp_path / "final.safetensors").exists()
+
+
+class LosesItsFeed(Trainer):
+    """Is interrupted together with what makes its batches."""
+
+    def batches(self) -> Iterator[Batch]:
+        yield next(super().batches())
+        self.stopping = True
+        raise CrnnError("a process that makes batches died")
+
+
+def test_a_run_whose_workers_are_interrupted_with_it_has_only_stopped(
+    numbers, tmp_path, capsys
+) -> None:
+    assert main(options(numbers, tmp_path, "--steps", "2"), kind=LosesItsFeed) == 130
+    said = capsys.readouterr().err
+    assert "stopped at step 1: go on with" in said
+    assert "is finished" not in said
+    assert (tmp_path / LAST).exists()

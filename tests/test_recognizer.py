@@ -148,6 +148,9 @@ def test_models_that_come_along_have_names(
     assert find_model("crnn-medium") == MODELS / "crnn-medium.onnx"
     with pytest.raises(CrnnError, match=r"crnn-huge .*come.* along: crnn, crnn-lite, crnn-medium$"):
         Recognizer.load("crnn-huge")
+    # Nothing but a name is one, and no name is too long to be told that it is none.
+    for other in (tiny_model.with_suffix(""), Path("../models/crnn-lite"), Path("x" * 5000)):
+        assert find_model(other) == other
     # What is there under that name comes first.
     monkeypatch.chdir(tmp_path)
     Path("crnn-medium").write_bytes(tiny_model.read_bytes())

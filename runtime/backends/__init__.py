@@ -49,8 +49,8 @@ class Backend(Protocol):
 def find_model(named: str | os.PathLike[str]) -> Path:
     """The path of a model file: `X`, if that is no file, is the X that comes with the runtime."""
     path = Path(named)
-    shipped = MODELS / f"{path}.onnx"
-    return shipped if not path.suffix and shipped.is_file() and not path.exists() else path
+    shipped = [model for model in MODELS.glob("*.onnx") if model.stem == str(path)]
+    return shipped[0] if shipped and not path.exists() else path
 
 
 def open_backend(
