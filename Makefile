@@ -20,9 +20,9 @@ demo: $(STAMP) ## Export the shipped checkpoint to INT8 and read the example pic
 
 .PHONY: ship
 ship: $(STAMP) ## Export the shipped checkpoints as the runtime's models
-	$(PY) -m export.onnx --int8 --out runtime/models/crnn-lite.onnx
-	$(PY) -m export.onnx model/weights/crnn-medium.safetensors --int8 --out runtime/models/crnn-medium.onnx
-	$(PY) -m export.onnx model/weights/crnn.safetensors --int8 --out runtime/models/crnn.onnx
+	$(PY) -m export.onnx --int8 --out runtime/crnn_edge/models/crnn-lite.onnx
+	$(PY) -m export.onnx model/weights/crnn-medium.safetensors --int8 --out runtime/crnn_edge/models/crnn-medium.onnx
+	$(PY) -m export.onnx model/weights/crnn.safetensors --int8 --out runtime/crnn_edge/models/crnn.onnx
 
 .PHONY: readme-tables
 readme-tables: $(STAMP) ## Measure again what the README's tables say (takes minutes)

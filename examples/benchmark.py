@@ -10,8 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works in a clone, not installed
 
-from runtime import names
-from runtime.console import exit_code
+from crnn_edge import plugins as names
+from crnn_edge.cli.run import exit_code
 
 PACKAGE = "examples.benchmarks"
 

@@ -22,13 +22,11 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works in a clone, not installed
-
-from runtime import Recognition, Recognizer
-from runtime.console import documented_parser, exit_code
-from runtime.decoders.settings import parse_settings
-from runtime.errors import EngineError, ImageError
-from runtime.images import Image
+from crnn_edge import Recognition, Recognizer
+from crnn_edge.cli.run import documented_parser, exit_code
+from crnn_edge.decoders.settings import parse_settings
+from crnn_edge.errors import EngineError, ImageError
+from crnn_edge.images import Image
 
 Box = tuple[int, int, int, int]  # left, top, width, height in pixels
 
@@ -86,7 +84,7 @@ class Film:
         self._capture = cv2.VideoCapture(int(source) if camera else source)
         if not self._capture.isOpened():
             if Path(source).is_dir():
-                raise ImageError(f"{source} is a folder: `python -m runtime read` reads pictures")
+                raise ImageError(f"{source} is a folder: `python -m crnn_edge read` reads pictures")
             kind = f"camera {source}" if camera else source
             raise ImageError(f"cannot open {kind}: is it there, and does nobody else use it?")
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # what a camera sees now, not a second ago
@@ -141,8 +139,8 @@ def annotate(frame: Image, box: Box, told: str, sure: bool) -> Image:
     cv2 = _cv2()
     x, y, width, height = box
     shown = frame.copy()
-    colour = (0, 200, 0) if sure else (0, 160, 255)
-    cv2.rectangle(shown, (x, y), (x + width, y + height), colour, 2)
+    color = (0, 200, 0) if sure else (0, 160, 255)
+    cv2.rectangle(shown, (x, y), (x + width, y + height), color, 2)
     size = max(0.5, frame.shape[0] / 700)
     at = x, y - 8 if y > 40 * size else y + height + int(32 * size)
     for ink, bold in (((0, 0, 0), 4), ((255, 255, 255), 1)):  # legible on anything
@@ -274,7 +272,7 @@ def main(argv: list[str] | None = None) -> int:
         metavar=("LEFT", "TOP", "WIDTH", "HEIGHT"),
         help="where the line of text is, in shares of the frame (default: 0.2 0.4 0.6 0.2)",
     )
-    add("--decoder", help="see `python -m runtime read --help`")
+    add("--decoder", help="see `python -m crnn_edge read --help`")
     add("--set", dest="settings", action="append", default=[], metavar="NAME=VALUE")
     add("--look-again", type=float, metavar="P", help="read again what is less probable than P")
     add("--frames", type=int, default=5, help="frames that must agree (default: %(default)s)")

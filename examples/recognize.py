@@ -12,12 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works in a clone, not installed
-
-from runtime import Recognition, Recognizer, read_image
-from runtime.console import exit_code
-from runtime.errors import ImageError
-from runtime.images import Image
+from crnn_edge import Recognition, Recognizer, read_image
+from crnn_edge.cli.run import exit_code
+from crnn_edge.errors import ImageError
+from crnn_edge.images import Image
 
 
 def draw(image: Image, reading: Recognition, path: Path) -> None:

@@ -14,17 +14,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from crnn_edge import plugins as names
+from crnn_edge.cli.run import exit_code
+from crnn_edge.errors import MissingEngineError
 from export import cli as export_cli
 from export.verify import demand, torch_contender
-from model.checkpoint import Checkpoint, load_checkpoint
+from model.network.checkpoint import Checkpoint, load_checkpoint
 from quantize import cli
 from quantize.calibration import Crops
 from quantize.comparison import Comparison, VerificationError
 from quantize.tables import overview
 from quantize.verify import Contender, compare_all, seal
-from runtime import names
-from runtime.console import exit_code
-from runtime.errors import MissingEngineError
 
 EXAMPLES = f"""\
 examples:

@@ -6,12 +6,13 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from crnn_edge.cli.run import exit_code
 from export.verify import torch_contender
-from model.checkpoint import DEFAULT, Checkpoint, load_checkpoint
-from quantize import cli, integer
+from model.network.checkpoint import DEFAULT, Checkpoint, load_checkpoint
+from quantize import cli
+from quantize import full_integer as integer
 from quantize.comparison import Comparison
 from quantize.verify import TOLERANCE, accept
-from runtime.console import exit_code
 
 FOLDER = Path("build")
 """Where files go that are not told where: never among the sources, so a clone stays clean."""
@@ -68,11 +69,11 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT,
         help=f"(default: model/weights/{DEFAULT.name})",
     )
-    parser.add_argument("--int8", action="store_true", help="quantise, too")
+    parser.add_argument("--int8", action="store_true", help="quantize, too")
 
 
 def check_auto(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    """Refuse `--auto` where nothing is quantised."""
+    """Refuse `--auto` where nothing is quantized."""
     if args.auto and not args.int8:
         parser.error("--auto chooses what stays float in an INT8 file: add --int8")
 

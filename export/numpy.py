@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from export import cli
-from export.layers import lower
-from model.checkpoint import Checkpoint
+from export.lowering import lower
+from model.network.checkpoint import Checkpoint
 from quantize.numpy import FORMAT, pack, write
 
 

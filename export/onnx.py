@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from export import cli
-from model.checkpoint import Checkpoint
+from model.network.checkpoint import Checkpoint
 from quantize.onnx import FORMAT, load_tools, write
 
 OPSET = 17

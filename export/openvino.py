@@ -6,10 +6,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from crnn_edge.backends.openvino import shared_core
 from export import cli, onnx
-from model.checkpoint import Checkpoint
+from model.network.checkpoint import Checkpoint
 from quantize.openvino import FORMAT, load_engine, write
-from runtime.backends.openvino import shared_core
 
 
 def convert(checkpoint: Checkpoint, target: Path) -> None:

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from export import cli
-from export.layers import lower as layers_of
-from model.checkpoint import Checkpoint
+from export.lowering import lower as layers_of
+from model.network.checkpoint import Checkpoint
 from quantize.tflite import FORMAT, write
 from quantize.tflite_lower import lower, relu_first
 

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import torch
 
-from model.backend import TorchBackend
-from model.checkpoint import DEFAULT, Checkpoint, load_checkpoint
+from crnn_edge.cli.run import exit_code
+from crnn_edge.files import model_files
+from model.network.backend import TorchBackend
+from model.network.checkpoint import DEFAULT, Checkpoint, load_checkpoint
 from quantize import cli
 from quantize.comparison import Comparison, VerificationError
 from quantize.tables import overview
 from quantize.verify import TOLERANCE, Contender, compare_all
-from runtime.console import exit_code
-from runtime.files import model_files
 
 EXAMPLES = """\
 examples:
@@ -50,7 +50,7 @@ def demand(comparison: Comparison, margin_points: float) -> None:
     comparison.demand(margin_points, TOLERANCE if candidate.precision == "fp32" else None)
     if candidate.selftest and not candidate.selftest.ok:
         raise VerificationError(
-            f"{candidate.name} fails its self-test here: `python -m runtime check` tells more"
+            f"{candidate.name} fails its self-test here: `python -m crnn_edge check` tells more"
         )
 
 

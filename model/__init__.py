@@ -1,5 +1,5 @@
 """Training side of the toolkit: the CRNN in PyTorch, its data, its checkpoints."""
 
-from runtime.console import commands_need
+from crnn_edge.cli.run import commands_need
 
 commands_need("train", "torch", "safetensors", "tqdm", "PIL", "cv2")

@@ -13,16 +13,16 @@ from pathlib import Path
 
 import torch
 
-from model.checkpoint import (
+from crnn_edge.cli.run import exit_code
+from crnn_edge.errors import CrnnError
+from crnn_edge.manifest import Manifest
+from model.network.checkpoint import (
     Checkpoint,
     difference,
     load_checkpoint,
     read_safetensors,
     save_checkpoint,
 )
-from runtime.console import exit_code
-from runtime.errors import CrnnError
-from runtime.manifest import Manifest
 
 EXAMPLES = """
 examples:

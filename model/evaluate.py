@@ -12,27 +12,27 @@ from typing import Any
 
 from tqdm import tqdm
 
-from model import breakdown
+from crnn_edge.backends import Backend, open_backend
+from crnn_edge.charset import Charset
+from crnn_edge.cli.run import exit_code
+from crnn_edge.decoders.settings import parse_settings
+from crnn_edge.errors import CrnnError, ImageError
+from crnn_edge.labels import LabelledFolder
+from crnn_edge.manifest import Manifest
+from crnn_edge.metrics import Score, edit_distance, score
+from crnn_edge.preprocess import Preprocess
+from crnn_edge.recognizer import Recognizer
+from model.analysis import breakdown
+from model.analysis.contact_sheet import check_sheet, contact_sheet
+from model.data.augment.padding import add_room
 from model.data.datasets import Image, Lmdb, Sample, open_dataset
-from model.data.margins import add_room
-from model.data.sheet import check_sheet, contact_sheet
-from runtime.backends import Backend, open_backend
-from runtime.charset import Charset
-from runtime.console import exit_code
-from runtime.decoders.settings import parse_settings
-from runtime.errors import CrnnError, ImageError
-from runtime.labels import LabelledFolder
-from runtime.manifest import Manifest
-from runtime.metrics import Score, edit_distance, score
-from runtime.preprocess import Preprocess
-from runtime.recognizer import Recognizer
 
 EXAMPLES = """
 examples:
   python -m model.evaluate model/weights/crnn-lite.safetensors crops/dev
   python -m model.evaluate crnn-medium crops/dev --errors errors.png
-  python -m model.evaluate runtime/models/crnn-lite.onnx crops/dev --breakdown
-  python -m model.evaluate runtime/models/crnn-lite.onnx crops/dev --room 0.5 0.2
+  python -m model.evaluate runtime/crnn_edge/models/crnn-lite.onnx crops/dev --breakdown
+  python -m model.evaluate runtime/crnn_edge/models/crnn-lite.onnx crops/dev --room 0.5 0.2
   python -m model.evaluate meter.onnx meters/dev --decoder beam --set 'pattern=\\d{6}'
 """
 
@@ -92,7 +92,7 @@ def evaluate(backend: Backend, samples: Sequence[Sample]) -> Score:
 
 def open_any(path: Path, *, threads: int | None = None, device: str = "cpu") -> Backend:
     """A checkpoint (`.safetensors`) or a model file of any format as a backend."""
-    name = "model.backend" if path.suffix == ".safetensors" else None
+    name = "model.network.backend" if path.suffix == ".safetensors" else None
     return open_backend(path, name, threads=threads, device=device)
 
 

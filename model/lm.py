@@ -19,20 +19,20 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from crnn_edge.charset import Charset
+from crnn_edge.cli.run import exit_code
+from crnn_edge.decoders.ngrams import MOST_TOKENS, NAT, NGrams, Tree
+from crnn_edge.errors import CharsetError, CrnnError
 from model.data.datasets import open_dataset
-from model.data.text import TextSource, read_words
-from model.options import split_weight, weighted
-from model.start import parse_charset
-from runtime.charset import Charset
-from runtime.console import exit_code
-from runtime.decoders.ngrams import MOST_TOKENS, NAT, NGrams, Tree
-from runtime.errors import CharsetError, CrnnError
+from model.data.text.text_source import TextSource, read_words
+from model.training.arguments import split_weight, weighted
+from model.training.initialization import parse_charset
 
 EXAMPLES = """
 examples:
   of what your labels say:
     python -m model.lm --data meters/train --out meter.lm
-    python -m runtime read --decoder lm --set model=meter.lm meters/new
+    python -m crnn_edge read --decoder lm --set model=meter.lm meters/new
   of a list of texts, one a line:
     python -m model.lm --data names.txt --out names.lm
   of the texts that are rendered for training, and labels 400 times over:

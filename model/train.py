@@ -24,17 +24,17 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from model.backend import TorchBackend, pick_device
-from model.crnn import CRNN
+from crnn_edge.cli.run import endings, exit_code
+from crnn_edge.errors import CrnnError
 from model.data.batch_augment import BatchAugment
+from model.data.batching import Batch
 from model.data.loading import load_batches
-from model.data.sampling import Batch
-from model.endings import finished, go_on
 from model.evaluate import evaluate
-from model.records import Records
-from model.schedule import lr_factor
-from model.settings import LAST, parse
-from model.setup import (
+from model.network.backend import TorchBackend, pick_device
+from model.network.crnn import CRNN
+from model.training.config import LAST, parse
+from model.training.endings import finished, go_on
+from model.training.job import (
     DTYPES,
     Job,
     augment_place,
@@ -43,9 +43,9 @@ from model.setup import (
     make_optimizer,
     pick_precision,
 )
-from model.state import Ema, TrainState
-from runtime.console import endings, exit_code
-from runtime.errors import CrnnError
+from model.training.run_folder import Records
+from model.training.schedule import lr_factor
+from model.training.state import Ema, TrainState
 
 LOG_EVERY = 50
 

@@ -1,4 +1,4 @@
 """Shrinking a finished model file to INT8, and proving that it still reads.
 
-Needs no torch, but for `quantize.qat`, which trains.
+Needs no torch, but for `model.qat`, which trains.
 """

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runtime.charset import Charset
-from runtime.errors import CrnnError, ImageError
-from runtime.images import Image
-from runtime.labels import LabelledFolder
-from runtime.preprocess import Preprocess
+from crnn_edge.charset import Charset
+from crnn_edge.errors import CrnnError, ImageError
+from crnn_edge.images import Image
+from crnn_edge.labels import LabelledFolder
+from crnn_edge.preprocess import Preprocess
 
 DEFAULT = Path(__file__).parent / "crops"
 """The crops that ship, rendered by this project.

@@ -1,4 +1,4 @@
-"""What the command lines of quantisers and exporters share, whatever the format."""
+"""What the command lines of quantizers and exporters share, whatever the format."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from quantize import auto, calibration, integer
+from crnn_edge.backends import open_backend
+from crnn_edge.charset import Charset
+from crnn_edge.cli.run import exit_code
+from crnn_edge.errors import CrnnError
+from crnn_edge.files import model_files, model_size
+from crnn_edge.manifest import Manifest
+from quantize import calibration
+from quantize import full_integer as integer
+from quantize import mixed_precision as auto
 from quantize.calibration import MIN_CROPS, CalibrationError, Crops
 from quantize.comparison import Comparison
 from quantize.verify import MARGIN_POINTS, Contender, accept
-from runtime.backends import open_backend
-from runtime.charset import Charset
-from runtime.console import exit_code
-from runtime.errors import CrnnError
-from runtime.files import model_files, model_size
-from runtime.manifest import Manifest
 
 _FEW = 100  # crops: of fewer, one is more than a point
 
@@ -38,14 +40,14 @@ class Quantizer(Protocol):
             source: The FP32 file.
             target: The file to write.
             crops: What calibrates.
-            keep_float: Layers to leave as they are, by the names of `quantize.layers`.
+            keep_float: Layers to leave as they are, by the names of `quantize.layer_names`.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Format:
-    """What a file format must be able to do to be quantised.
+    """What a file format must be able to do to be quantized.
 
     Attributes:
         name: What commands call it, such as `onnx`.
@@ -98,7 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_auto(parser: argparse.ArgumentParser) -> None:
-    """The argument of those that quantise."""
+    """The argument of those that quantize."""
     parser.add_argument(
         "--auto",
         action="store_true",
@@ -168,7 +170,7 @@ def shrink(
     judging: Crops,
     args: argparse.Namespace,
 ) -> Comparison:
-    """Quantise a file and verify the result against it.
+    """Quantize a file and verify the result against it.
 
     Raises:
         VerificationError: If too much is lost; `target` is then no file to keep.
@@ -187,12 +189,12 @@ def write_int8(
     judging: Crops,
     args: argparse.Namespace,
 ) -> None:
-    """Quantise a file as the arguments say, without a last verdict.
+    """Quantize a file as the arguments say, without a last verdict.
 
     Raises:
         VerificationError: If `--auto` finds nothing that is good enough.
     """
-    remark(f"quantising with {calibrating}")
+    remark(f"quantizing with {calibrating}")
     if not args.auto:
         form.quantize(source, target, calibrating)
     elif kept := auto.quantize(form, source, target, calibrating, judging, args.margin, remark):
@@ -240,7 +242,7 @@ def main(form: Format, argv: Sequence[str] | None = None) -> int:
     """`python -m quantize.X`, for a format X."""
     parser = argparse.ArgumentParser(
         prog=f"python -m quantize.{form.name}",
-        description=f"Quantise an FP32 {form.suffix} model file to INT8 and verify it: a quarter\n"
+        description=f"Quantize an FP32 {form.suffix} model file to INT8 and verify it: a quarter\n"
         "of the size, and a table of what that costs. Needs no torch.",
         epilog=f"examples:\n  python -m quantize.{form.name} build/crnn-lite{form.suffix}\n"
         f"  python -m quantize.{form.name} meter{form.suffix} --calibration meter-crops --margin 2",
@@ -259,7 +261,7 @@ def main(form: Format, argv: Sequence[str] | None = None) -> int:
     if args.model.suffix.lower() != form.suffix:
         parser.error(
             f"{args.model} is no {form.suffix} file: expected one, which `python -m export."
-            f"{form.name} CHECKPOINT` writes (and with --int8 quantises at once)"
+            f"{form.name} CHECKPOINT` writes (and with --int8 quantizes at once)"
         )
     check_out(parser, args, form.suffix)
     check_arguments(parser, args)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from crnn_edge.errors import CrnnError
+from crnn_edge.metrics import Estimate, Score
+from crnn_edge.selftest import Check
 from quantize import tables
-from runtime.errors import CrnnError
-from runtime.metrics import Estimate, Score
-from runtime.selftest import Check
 
 _ROUNDING = 1e-9  # points: 14 % less 13 % is a little more than one point
 

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from crnn_edge.backends.numpy import LAYERS, read_arrays, read_manifest
+from crnn_edge.files import replacing
+from crnn_edge.layer_ir import KINDS, FloatArray, Layer
+from crnn_edge.manifest import KEY, Manifest
 from quantize import cli
 from quantize.calibration import Crops
-from quantize.layers import check_float, chosen, named, shrunken
-from runtime.backends.numpy import LAYERS, read_arrays, read_manifest
-from runtime.files import replacing
-from runtime.layers import KINDS, FloatArray, Layer
-from runtime.manifest import KEY, Manifest
+from quantize.layer_names import check_float, chosen, named, shrunken
 
 _LEAST = np.float32(1e-30)  # weights that are all zero have a scale, too
 
@@ -69,11 +69,11 @@ def quantize(source: Path, target: Path, crops: Crops, keep_float: Collection[st
         source: An FP32 `.npz` file with a manifest.
         target: The file to write.
         crops: Of no use here; every format is given them.
-        keep_float: Layers to leave as they are, by the names of `quantize.layers`.
+        keep_float: Layers to leave as they are, by the names of `quantize.layer_names`.
 
     Raises:
-        ModelFileError: If `source` is no such file, or is quantised already.
-        LayerNameError: If a layer to keep is none that would be quantised.
+        ModelFileError: If `source` is no such file, or is quantized already.
+        LayerNameError: If a layer to keep is none that would be quantized.
     """
     del crops
     arrays = read_arrays(source)

@@ -5,14 +5,14 @@ The recipe, each point of it measured:
 * Convolutions with their ReLUs and poolings: static ranges, from crops that go through the
   model's own preprocessing; weights per channel. All three kinds of node, or conversions to float
   and back stay around the poolings.
-* The first convolution and its pooling stay float: on one grey channel INT8 arithmetic takes six
+* The first convolution and its pooling stay float: on one gray channel INT8 arithmetic takes six
   times as long as float does (70 µs against 11, of 450 for all).
 * Seven bits for convolution weights (`reduce_range`): x86 processors without VNNI add pairs of
   8-bit products in 16 bits, which saturates; the same file would be right on one machine and
   wrong on another.
 * LSTM and linear layers: activations ranged at run time; linear weights unsigned, 8 bits per
   tensor. LSTM weights become signed, with a scale a direction, whatever the tool is told. So they
-  could saturate as above; two neighbours would have to be as large as hardly any is (of
+  could saturate as above; two neighbors would have to be as large as hardly any is (of
   `crnn-lite`'s, one in 10,000 exceeds 100 of 127).
 
 What was tried instead read 1,295 real words no better, all within 0.5 points of one another:
@@ -34,13 +34,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from crnn_edge.backends import open_backend
+from crnn_edge.errors import MissingEngineError
+from crnn_edge.files import write_whole
+from crnn_edge.manifest import KEY, Manifest
 from quantize import cli
 from quantize.calibration import Crops
-from quantize.layers import check_float, chosen, named, shrunken
-from runtime.backends import open_backend
-from runtime.errors import MissingEngineError
-from runtime.files import write_whole
-from runtime.manifest import KEY, Manifest
+from quantize.layer_names import check_float, chosen, named, shrunken
 
 STATIC = ["Conv", "Relu", "MaxPool"]
 DYNAMIC = ["LSTM", "MatMul"]
@@ -71,11 +71,11 @@ def quantize(source: Path, target: Path, crops: Crops, keep_float: Collection[st
         source: An FP32 `.onnx` file with a manifest.
         target: The file to write.
         crops: What calibrates; through the manifest's preprocessing.
-        keep_float: Layers to leave as they are, by the names of `quantize.layers`.
+        keep_float: Layers to leave as they are, by the names of `quantize.layer_names`.
 
     Raises:
-        ModelFileError: If `source` is no such file, or is quantised already.
-        LayerNameError: If a layer to keep is none that would be quantised.
+        ModelFileError: If `source` is no such file, or is quantized already.
+        LayerNameError: If a layer to keep is none that would be quantized.
     """
     onnx, tools = load_tools()
     manifest = open_backend(source, "onnx", threads=1).manifest
@@ -111,7 +111,7 @@ def quantize(source: Path, target: Path, crops: Crops, keep_float: Collection[st
 
 
 def _layers(graph: Any) -> dict[str, list[str]]:
-    """The layers to quantise: of each, its node with weights and what follows up to the next.
+    """The layers to quantize: of each, its node with weights and what follows up to the next.
 
     The first convolution, where the picture is largest, is not among them if there is a second.
     """
@@ -151,7 +151,7 @@ def restamp(path: Path, manifest: Manifest) -> None:
 
 
 class _Reader:
-    """What the static quantiser takes its inputs from: the next one, then None."""
+    """What the static quantizer takes its inputs from: the next one, then None."""
 
     def __init__(self, name: str, tensors: Iterator[npt.NDArray[np.float32]]) -> None:
         self._name = name
@@ -164,7 +164,7 @@ class _Reader:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hush the quantiser's advice, which is about other models than ours and goes to every log."""
+    """Hush the quantizer's advice, which is about other models than ours and goes to every log."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

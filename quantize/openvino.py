@@ -1,6 +1,6 @@
 """An FP32 IR (`.xml` and `.bin`) to INT8: a quarter of the size, checked against what it came from.
 
-Done on OpenVINO's own graph, without its compression tool, whose default also quantises the LSTM
+Done on OpenVINO's own graph, without its compression tool, whose default also quantizes the LSTM
 and loses 14 points of accuracy by it:
 
 * Convolutions: a `FakeQuantize` before each, with ranges from crops that go through the model's
@@ -22,14 +22,14 @@ from typing import Any
 
 import numpy as np
 
+from crnn_edge.backends.openvino import read_manifest, read_model, seal, shared_core
+from crnn_edge.errors import MissingEngineError
+from crnn_edge.files import replacing
+from crnn_edge.manifest import KEY, Manifest
 from quantize import cli
 from quantize.calibration import Crops
-from quantize.layers import check_float, chosen, named, shrunken
+from quantize.layer_names import check_float, chosen, named, shrunken
 from quantize.numpy import round_weights
-from runtime.backends.openvino import read_manifest, read_model, seal, shared_core
-from runtime.errors import MissingEngineError
-from runtime.files import replacing
-from runtime.manifest import KEY, Manifest
 
 CONV_LEVELS = 63
 """The largest int8 value of a convolution's weight: seven bits."""
@@ -62,11 +62,11 @@ def quantize(source: Path, target: Path, crops: Crops, keep_float: Collection[st
         source: An FP32 `.xml` file with a manifest, its `.bin` beside it.
         target: The `.xml` file to write.
         crops: What calibrates; through the manifest's preprocessing.
-        keep_float: Layers to leave as they are, by the names of `quantize.layers`.
+        keep_float: Layers to leave as they are, by the names of `quantize.layer_names`.
 
     Raises:
-        ModelFileError: If `source` is no such file, or is quantised already.
-        LayerNameError: If a layer to keep is none that would be quantised.
+        ModelFileError: If `source` is no such file, or is quantized already.
+        LayerNameError: If a layer to keep is none that would be quantized.
     """
     openvino = load_engine()
     model = read_model(source)

@@ -1,4 +1,4 @@
-"""Which layer costs how much when it is quantised: `python -m quantize.sensitivity MODEL`.
+"""Which layer costs how much when it is quantized: `python -m quantize.sensitivity MODEL`.
 
 Every layer is made INT8 by itself, the others left in float. Accuracy on a few hundred crops tells
 little of one layer, so the report has finer measures, too: how many time steps get another class,
@@ -15,12 +15,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from quantize import auto, cli
+from crnn_edge.backends import CHECKPOINT, SUFFIXES, open_backend
+from crnn_edge.cli.run import exit_code
+from crnn_edge.errors import ModelFileError
+from quantize import cli
+from quantize import mixed_precision as auto
 from quantize.comparison import Comparison
 from quantize.tables import markdown
-from runtime.backends import CHECKPOINT, SUFFIXES, open_backend
-from runtime.console import exit_code
-from runtime.errors import ModelFileError
 
 CALLS = 3
 """How often each file runs on a crop, so that the microseconds of one layer can be told."""
@@ -38,9 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `python -m quantize.sensitivity`."""
     parser = argparse.ArgumentParser(
         prog="python -m quantize.sensitivity",
-        description="Quantise each layer of an FP32 model file by itself and tell what that costs\n"
+        description="Quantize each layer of an FP32 model file by itself and tell what that costs\n"
         "in accuracy, and what it gains in time and size. `--auto` of the commands that\n"
-        "quantise keeps those layers in float that need it.",
+        "quantize keeps those layers in float that need it.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         calibrating, judging = cli.crops(args)
         charset = open_backend(args.model, threads=1).manifest.charset
         judging = cli.judges(judging, charset, int8=True)
-        cli.remark(f"quantising each layer with {calibrating}, comparing on {judging}")
+        cli.remark(f"quantizing each layer with {calibrating}, comparing on {judging}")
         found = auto.costs(form, args.model, calibrating, judging, CALLS)
         print(json.dumps(to_dict(found)) if args.json else table(found))
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtime.backends import SUFFIXES
-from runtime.metrics import Estimate, Score
+from crnn_edge.backends import SUFFIXES
+from crnn_edge.metrics import Estimate, Score
 
 if TYPE_CHECKING:
     from quantize.comparison import Comparison, Side

@@ -16,19 +16,19 @@ import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from crnn_edge.backends.tflite import read_parts, seal
+from crnn_edge.errors import ModelFileError
+from crnn_edge.files import write_whole
+from crnn_edge.layer_ir import KINDS, Layer
+from crnn_edge.manifest import Manifest
 from quantize import cli
 from quantize.calibration import Crops
-from quantize.integer import check_width
-from quantize.layers import check_float, chosen, named, shrunken
+from quantize.full_integer import check_width
+from quantize.layer_names import check_float, chosen, named, shrunken
 from quantize.tflite_graph import LoweringError
 from quantize.tflite_lift import lift
 from quantize.tflite_lower import Int8, lower
-from quantize.tflite_ranges import equalised, ranges_of
-from runtime.backends.tflite import read_parts, seal
-from runtime.errors import ModelFileError
-from runtime.files import write_whole
-from runtime.layers import KINDS, Layer
-from runtime.manifest import Manifest
+from quantize.tflite_ranges import equalized, ranges_of
 
 _NAMES = {kind: name for name, kind in KINDS.items()}
 
@@ -46,24 +46,24 @@ def quantize(
         source: An FP32 `.tflite` file with a manifest.
         target: The file to write.
         crops: What calibrates; through the manifest's preprocessing.
-        keep_float: Layers to leave as they are, by the names of `quantize.layers`.
+        keep_float: Layers to leave as they are, by the names of `quantize.layer_names`.
         integer_width: If given, input, output and all that is not kept float are integers alone,
             for pictures of this width.
 
     Raises:
-        ModelFileError: If `source` is no such file, is quantised already, or reads no such width.
-        LayerNameError: If a layer to keep is none that would be quantised.
+        ModelFileError: If `source` is no such file, is quantized already, or reads no such width.
+        LayerNameError: If a layer to keep is none that would be quantized.
     """
     flatbuffer, manifest = read_parts(source)
     check_float(source, manifest)
     try:
         layers, height = lift(flatbuffer)
     except LoweringError as error:
-        raise ModelFileError(f"cannot quantise {source}: {error}") from None
+        raise ModelFileError(f"cannot quantize {source}: {error}") from None
     check_width(integer_width, manifest.preprocess)
     places = _places(layers, first=integer_width is not None)
     shrunk = chosen(list(places), keep_float)
-    layers = equalised(layers, crops.tensors(manifest.preprocess))
+    layers = equalized(layers, crops.tensors(manifest.preprocess))
     ranges = ranges_of(layers, crops.tensors(manifest.preprocess))
     int8 = Int8(ranges, {places[name] for name in shrunk}, integer_width is not None)
     small = lower(layers, height, integer_width or manifest.preprocess.grid, int8)

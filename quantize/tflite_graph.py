@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runtime.errors import CrnnError, MissingEngineError
+from crnn_edge.errors import CrnnError, MissingEngineError
 
 Range = tuple[float, float]
 Shape = tuple[int, ...]
@@ -92,10 +92,10 @@ class Graph:
         """
         free = self._any_width and len(shape) > 2
         signature = [*shape[:-2], -1, shape[-1]] if free else None
-        quantisation = self.s.QuantizationParametersT()
+        quantization = self.s.QuantizationParametersT()
         if scale is not None:
             scales = np.atleast_1d(np.asarray(scale, dtype=np.float32))
-            quantisation = _make(
+            quantization = _make(
                 self.s.QuantizationParametersT, scale=scales.tolist(),
                 zeroPoint=[zero] * len(scales), quantizedDimension=0,
             )  # fmt: skip
@@ -104,7 +104,7 @@ class Graph:
             "shape": list(shape),
             "shapeSignature": signature,
             "type": getattr(self.s.TensorType, kind),
-            "quantization": quantisation,
+            "quantization": quantization,
             "hasRank": True,
         }
         self._tensors.append(_make(self.s.TensorT, **{**fields, **more}))

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from crnn_edge.layer_ir import LSTM, FloatArray
 from quantize.numpy import round_weights
 from quantize.tflite_graph import Graph, Range, Shape, levels
-from runtime.layers import LSTM, FloatArray
 
 _GATES = 4
 _CELL = 2.0**-11  # what a level of an int16 cell is worth: cells saturate at ±16, where tanh is ±1
@@ -91,7 +91,7 @@ def _direction(
         graph.tensor("state", (1, hidden), "INT8", scale=scale, isVariable=True),
         graph.tensor("cell", (1, hidden), "INT16", scale=_CELL, isVariable=True),
     ]
-    unused = [-1, -1, -1]  # peepholes; then projection, and normalisation
+    unused = [-1, -1, -1]  # peepholes; then projection, and normalization
     inputs = [given, *ih, *hh, *unused, *biases, -1, -1, *states, -1, -1, -1, -1]
     inside = [graph.tensor("gate", (0,), "INT16", scale=_GATE) for _ in range(_GATES)]
     inside.append(graph.tensor("hidden", (0,), "INT8", scale=scale))

@@ -6,8 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from crnn_edge.layer_ir import (
+    LSTM,
+    Conv,
+    FloatArray,
+    Layer,
+    Linear,
+    MaxPool,
+    Pair,
+    ReLU,
+    output_shape,
+)
 from quantize.tflite_graph import LoweringError, schema
-from runtime.layers import LSTM, Conv, FloatArray, Layer, Linear, MaxPool, Pair, ReLU, output_shape
 
 # Of an LSTM's inputs: where each direction starts, and where in it the gates' weights for the
 # input, their weights for the state, and their biases start.

@@ -18,14 +18,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from crnn_edge.layer_ir import LSTM, Conv, FloatArray, Layer, Linear, MaxPool, Pair, ReLU
 from quantize import tflite_integer
 from quantize.numpy import round_weights
 from quantize.tflite_graph import Graph, LoweringError, Range, Shape
-from runtime.layers import LSTM, Conv, FloatArray, Layer, Linear, MaxPool, Pair, ReLU
 
 _GATES = 4
 _STATES = 4  # a hidden and a cell state for each direction
-_LSTM_INPUTS = 48  # of which projection, peepholes, auxiliary input and normalisation stay unused
+_LSTM_INPUTS = 48  # of which projection, peepholes, auxiliary input and normalization stay unused
 
 
 @dataclass(frozen=True)

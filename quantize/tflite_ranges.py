@@ -3,7 +3,7 @@
 One scale serves all channels of an activation, so a channel that stays small has few levels left,
 and so has everything when a single value is large. Both are mended before the graph is written:
 
-* `equalised` scales the channels of a convolution towards one another and undoes that in the
+* `equalized` scales the channels of a convolution towards one another and undoes that in the
   weights of the next. Through ReLU and max-pooling the network computes what it did.
 * `ranges_of` picks the range of least squared error, which cuts off the rarest values.
 
@@ -19,8 +19,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from crnn_edge.layer_ir import Conv, FloatArray, Layer, ReLU, columns, split
 from quantize.tflite_graph import Range, levels
-from runtime.layers import Conv, FloatArray, Layer, ReLU, columns, split
 
 _EQUALISING = 0.5  # 0 leaves the channels as they are, 1 makes them all alike and weights unlike
 _LEAST = 1e-3  # of the largest channel: one that is hardly ever active is not blown up further
@@ -29,7 +29,7 @@ _BINS = 2048
 _SHARES = np.linspace(0.3, 1, 71)  # of the full range, that are tried
 
 
-def equalised(layers: Sequence[Layer], tensors: Iterable[FloatArray]) -> list[Layer]:
+def equalized(layers: Sequence[Layer], tensors: Iterable[FloatArray]) -> list[Layer]:
     """The same network with channels that use their shared range more alike.
 
     Args:
@@ -71,10 +71,10 @@ def ranges_of(layers: Sequence[Layer], tensors: Iterable[FloatArray]) -> list[Ra
 
 def _best(values: FloatArray) -> Range:
     counts, edges = np.histogram(values, _BINS)
-    centres = (edges[1:] + edges[:-1]) / 2
+    centers = (edges[1:] + edges[:-1]) / 2
     low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
     tried = [(low * share, high * share) for share in _SHARES]
-    errors = [counts @ np.square(_rounded(centres, over) - centres) for over in tried]
+    errors = [counts @ np.square(_rounded(centers, over) - centers) for over in tried]
     return tried[int(np.argmin(errors))]
 
 

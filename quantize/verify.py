@@ -1,6 +1,6 @@
 """Is this file as good as that one? Two backends, the same labelled crops, a table, a verdict.
 
-Conversion and quantisation both end here, and neither leaves a file that did not pass.
+Conversion and quantization both end here, and neither leaves a file that did not pass.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from crnn_edge.backends import Backend, open_backend
+from crnn_edge.decoders.ctc import log_softmax
+from crnn_edge.files import model_size
+from crnn_edge.manifest import Manifest
+from crnn_edge.metrics import Estimate, Z, score
+from crnn_edge.recognizer import Recognizer
+from crnn_edge.selftest import MARGIN, check, selftest_classes
 from quantize.calibration import Crops
 from quantize.comparison import Comparison, Side, VerificationError
-from runtime.backends import Backend, open_backend
-from runtime.decoders.ctc import log_softmax
-from runtime.files import model_size
-from runtime.manifest import Manifest
-from runtime.metrics import Estimate, Z, score
-from runtime.recognizer import Recognizer
-from runtime.selftest import MARGIN, check, selftest_classes
 
 MARGIN_POINTS = 1.0
 """Points of accuracy that a file may lose against its reference."""

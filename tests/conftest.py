@@ -9,9 +9,9 @@ from benchmarking import write_crops
 from hypothesis import settings
 from tiny import build_tiny, tiny_manifest
 
-from runtime.backends import open_backend
-from runtime.recognizer import Recognizer
-from runtime.selftest import selftest_classes, selftest_image
+from crnn_edge.backends import open_backend
+from crnn_edge.recognizer import Recognizer
+from crnn_edge.selftest import selftest_classes, selftest_image
 
 # A busy machine is no failure.
 settings.register_profile("patient", deadline=None)
@@ -27,7 +27,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_int8_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same with its LSTM quantised as shipped files have it."""
+    """The same with its LSTM quantized as shipped files have it."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     folder = tmp_path_factory.mktemp("models")

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from runtime.look import Look
-from runtime.preprocess import Preprocess
-from runtime.selftest import selftest_image
+from crnn_edge.preprocess import Preprocess
+from crnn_edge.selftest import selftest_image
+from crnn_edge.view import Look
 
 FOLDER = Path(__file__).parent / "golden"
 PREPROCESS = Preprocess(height=32, grid=32, min_width=64, min_std=4.0)
@@ -30,7 +30,7 @@ def pictures() -> dict[str, np.ndarray]:
         "enlarged": noise[:8, :20],
         "same": noise[:32, :31],
         "checker": (((x + y) % 2) * 255).astype(np.uint8)[:66, :66],  # aliases without a filter
-        "colours": np.stack([noise, noise.T, 255 - noise], axis=2)[:40, :33],
+        "colors": np.stack([noise, noise.T, 255 - noise], axis=2)[:40, :33],
         "tall": noise[:70, :3],
         "faint": (noise[:20, :24] // 128 + 100).astype(np.uint8),  # below min_std
         "word": selftest_image(),

@@ -1,4 +1,4 @@
-"""What tests of quantisation share: crops with other labels, a network that has been spoilt."""
+"""What tests of quantization share: crops with other labels, a network that has been spoilt."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import onnx
 
+from crnn_edge.backends import open_backend
 from quantize.onnx import write
-from runtime.backends import open_backend
 
 
 def relabelled(crops_folder: Path, folder: Path, spelt: int) -> Path:

@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crnn_edge import selftest
+from crnn_edge.__main__ import main as runtime_main
+from crnn_edge.backends import open_backend
+from crnn_edge.errors import EngineError, ModelFileError
+from crnn_edge.labels import LabelledFolder
+from crnn_edge.recognizer import Recognizer
 from export import cli
-from model.backend import TorchBackend
-from model.checkpoint import load_checkpoint
-from runtime import selftest
-from runtime.__main__ import main as runtime_main
-from runtime.backends import open_backend
-from runtime.errors import EngineError, ModelFileError
-from runtime.labels import LabelledFolder
-from runtime.recognizer import Recognizer
+from model.network.backend import TorchBackend
+from model.network.checkpoint import load_checkpoint
 from tests.test_export import furnish, tiny_checkpoint
 
 NAMES = ["onnx", "numpy", "openvino", "tflite"]

@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from runtime.archive import read_stored
+from crnn_edge.archive import read_stored
 
 
 def archive(method: int = zipfile.ZIP_STORED, before: bytes = b"", **entries: bytes) -> io.BytesIO:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from crnn_edge.errors import CrnnError
 from examples import benchmark
 from examples.benchmarks.arm import COUNTED, load, table
-from runtime.errors import CrnnError
 from tests.arm import install, instructions, machines
 from tests.arm.__main__ import main
 from tests.arm.device import STAGES

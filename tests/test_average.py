@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from crnn_edge.charset import Charset
+from crnn_edge.errors import ModelFileError
+from crnn_edge.manifest import Manifest
+from crnn_edge.preprocess import Preprocess
 from model.average import main
-from model.checkpoint import difference, load_checkpoint, save_checkpoint, write_safetensors
-from model.config import ModelConfig
-from model.crnn import CRNN
-from runtime.charset import Charset
-from runtime.errors import ModelFileError
-from runtime.manifest import Manifest
-from runtime.preprocess import Preprocess
+from model.network.checkpoint import difference, load_checkpoint, save_checkpoint, write_safetensors
+from model.network.config import ModelConfig
+from model.network.crnn import CRNN
 
 SHAPE = ModelConfig("tiny", (4, 4, 8, 8, 8, 8, 8), hidden=8, layers=1, num_classes=4)
 MANIFEST = Manifest(name="tiny", charset=Charset(tuple("abc")))

@@ -9,11 +9,11 @@ import onnx
 import pytest
 from tiny import build_tiny, tiny_manifest
 
-from runtime.backends import open_backend, physical_cores
-from runtime.charset import Charset
-from runtime.errors import EngineError, ModelFileError, UnknownNameError
-from runtime.manifest import KEY
-from runtime.preprocess import Preprocess
+from crnn_edge.backends import open_backend, physical_cores
+from crnn_edge.charset import Charset
+from crnn_edge.errors import EngineError, ModelFileError, UnknownNameError
+from crnn_edge.manifest import KEY
+from crnn_edge.preprocess import Preprocess
 
 
 def tensors(count: int, width: int = 64) -> np.ndarray:
@@ -228,7 +228,7 @@ def test_cores_are_those_that_the_process_may_use() -> None:
     assert physical_cores() >= 1
     code = (
         "import os; os.sched_setaffinity(0, {next(iter(os.sched_getaffinity(0)))});"
-        "from runtime.backends import physical_cores; print(physical_cores())"
+        "from crnn_edge.backends import physical_cores; print(physical_cores())"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True,

@@ -11,18 +11,18 @@ import pytest
 import torch
 from training import copy_of
 
-from model.checkpoint import read_safetensors, write_safetensors
+from crnn_edge.charset import Charset
+from crnn_edge.labels import LabelledFolder
+from crnn_edge.preprocess import Preprocess
 from model.data import batch_lens, batch_light, batch_sensor
 from model.data.batch_augment import BatchAugment
 from model.data.batch_pictures import Fault, Pictures
+from model.data.batching import Batch, Chunks
 from model.data.datasets import Mixture, Part
-from model.data.sampling import Batch, Chunks
-from model.settings import LAST, parse
-from model.setup import augment_place
+from model.network.checkpoint import read_safetensors, write_safetensors
 from model.train import Trainer, main
-from runtime.charset import Charset
-from runtime.labels import LabelledFolder
-from runtime.preprocess import Preprocess
+from model.training.config import LAST, parse
+from model.training.job import augment_place
 
 WIDTH = 128
 LENS = (batch_lens.jitter, batch_lens.gaussian, batch_lens.defocus, batch_lens.motion)
@@ -78,12 +78,12 @@ def augmented(batch, strength: float = 1.0, seed: int = 0) -> torch.Tensor:
 
 
 def detail(levels: torch.Tensor) -> torch.Tensor:
-    """The energy of differences between neighbours, `(n,)`."""
+    """The energy of differences between neighbors, `(n,)`."""
     return levels.diff(dim=1).square().mean((1, 2)) + levels.diff(dim=2).square().mean((1, 2))
 
 
 @pytest.mark.parametrize("strength", [0.5, 1.0, 2.0])
-def test_batches_come_back_standardised_and_padded(batch, strength) -> None:
+def test_batches_come_back_standardized_and_padded(batch, strength) -> None:
     before = batch[0].clone()
     for seed in range(8):
         for row, width in zip(augmented(batch, strength, seed)[:, 0], batch[1], strict=True):

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_ctc import GOLDEN, enumerate_texts, random_log_probs
 
-from runtime.charset import Charset
-from runtime.decoders import beam, beam_batch, beam_search, make_decoder
-from runtime.decoders.recognition import Recognition
-from runtime.errors import DecodeError
+from crnn_edge.charset import Charset
+from crnn_edge.decoders import beam, beam_batch, beam_search, make_decoder
+from crnn_edge.decoders.recognition import Recognition
+from crnn_edge.errors import DecodeError
 
 AB = Charset(("a", "b"))
 FULL = {"width": 300, "token_prob": 0.0, "blank_prob": 1.0}

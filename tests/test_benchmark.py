@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from crnn_edge import plugins as names
 from examples import benchmark
-from runtime import names
 
 
 def test_every_file_with_a_run_is_a_benchmark_that_explains_itself(

@@ -12,11 +12,11 @@ from benchmarking import PICTURES, rows, run
 from PIL import Image
 from tiny import build_tiny, tiny_manifest
 
+from crnn_edge.recognizer import Recognizer
 from examples.benchmarks import backends, report, results
 from examples.benchmarks.child import Child
 from examples.benchmarks.programs import reader
 from examples.benchmarks.turns import Reader
-from runtime.recognizer import Recognizer
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def test_every_picture_is_read_equally_often_and_half_of_them_alone(
 
 
 CRASHING = """
-from runtime.backends.onnx import load as good
+from crnn_edge.backends.onnx import load as good
 import os
 
 class Backend:
@@ -153,7 +153,7 @@ def test_models_that_there_is_no_time_for_are_told(
 
 
 SLOW_AT_FIRST = """
-from runtime.backends.onnx import load as good
+from crnn_edge.backends.onnx import load as good
 import time
 
 class Backend:

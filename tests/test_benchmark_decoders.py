@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from benchmarking import PICTURES, rows, run
 
+from crnn_edge.charset import Charset
+from crnn_edge.errors import EngineError
 from examples.benchmarks import decoders
 from examples.benchmarks.programs import decoders as programs
-from runtime.charset import Charset
-from runtime.errors import EngineError
 
 
 def test_our_decoders_are_measured_where_no_other_can_be_installed(

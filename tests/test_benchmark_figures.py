@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crnn_edge.metrics import Estimate, proportion
 from examples.benchmarks import machine
 from examples.benchmarks.machine import Conditions
 from examples.benchmarks.programs.timing import timed
 from examples.benchmarks.stats import as_list, from_list, median, ratio
 from examples.benchmarks.table import figure, markdown, percent, times
 from examples.benchmarks.turns import against
-from runtime.metrics import Estimate, proportion
 
 
 def test_the_median_of_known_numbers() -> None:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from crnn_edge.backends import find_model
+from crnn_edge.errors import CrnnError
+from crnn_edge.files import model_size
 from examples.benchmarks.child import ROOT
 from examples.benchmarks.models import file_and_backend, models, titles
-from runtime.backends import find_model
-from runtime.errors import CrnnError
-from runtime.files import model_size
 
 
 def test_a_model_is_a_file_and_perhaps_a_backend(tiny_model: Path) -> None:
@@ -33,21 +33,21 @@ def test_a_path_may_have_an_equals_sign_of_its_own(tmp_path: Path) -> None:
 def test_a_file_whose_suffix_names_no_engine_needs_one(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     path.touch()
-    assert models([f"{path}=model.backend"]) == [(path, "model.backend")]
-    with pytest.raises(CrnnError, match=r"a\.safetensors=model\.backend"):
+    assert models([f"{path}=model.network.backend"]) == [(path, "model.network.backend")]
+    with pytest.raises(CrnnError, match=r"a\.safetensors=model\.network\.backend"):
         models([str(path)])
 
 
 def test_without_a_choice_all_that_ship_are_measured() -> None:
     names = titles(path for path, _ in models(None)).values()
-    assert "runtime/models/crnn-lite.onnx" in names
+    assert "runtime/crnn_edge/models/crnn-lite.onnx" in names
     assert "model/weights/crnn-lite.safetensors" in names
 
 
 def test_a_file_of_the_project_is_called_by_its_place_in_it() -> None:
-    shipped, built = ROOT / "runtime" / "models" / "a.onnx", ROOT / "build" / "a.onnx"
-    assert titles([shipped]) == {shipped: "runtime/models/a.onnx"}
-    assert titles([shipped, built])[shipped] == "runtime/models/a.onnx"
+    shipped, built = ROOT / "runtime" / "crnn_edge" / "models" / "a.onnx", ROOT / "build" / "a.onnx"
+    assert titles([shipped]) == {shipped: "runtime/crnn_edge/models/a.onnx"}
+    assert titles([shipped, built])[shipped] == "runtime/crnn_edge/models/a.onnx"
 
 
 def test_other_files_are_called_by_what_tells_them_apart() -> None:

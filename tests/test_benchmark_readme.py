@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from benchmarking import rows, run
 
+from crnn_edge.errors import CrnnError
 from examples import benchmark
 from examples.benchmarks import readme
-from runtime.errors import CrnnError
 
 README = """# Title
 <!-- table: first --data "a folder" -->
@@ -61,7 +61,7 @@ def test_markers_name_commands_that_there_are(command: str) -> None:
 
 
 def test_a_marker_may_name_several_models() -> None:
-    files = ["runtime/models/crnn-lite.onnx", "runtime/models/crnn.onnx"]
+    files = ["runtime/crnn_edge/models/crnn-lite.onnx", "runtime/crnn_edge/models/crnn.onnx"]
     assert parsed(f"rivals --models {' '.join(files)} --data crops").models == files
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from benchmarking import rows
 
+from crnn_edge.errors import CrnnError
 from examples.benchmarks import report, results
-from runtime.errors import CrnnError
 
 
 def result(file: str, ms: float, accuracy: float = 0.75, threads: int = 1) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from benchmarking import PICTURES, rows, run
 
+from crnn_edge.errors import EngineError
 from examples.benchmarks import rivals
 from examples.benchmarks.child import Child
-from runtime.errors import EngineError
 
 RIVAL = """
 from examples.benchmarks.programs.timing import timed

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from benchmarking import rows, run
 
+from crnn_edge.errors import EngineError
 from examples.benchmarks import synth
-from runtime.errors import EngineError
 
 TRDG = """
 print("imported")

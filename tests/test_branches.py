@@ -13,21 +13,21 @@ import torch
 from torch import nn
 from training import copy_of
 
+from crnn_edge.backends import open_backend
+from crnn_edge.charset import Charset
+from crnn_edge.errors import CrnnError
+from crnn_edge.manifest import Manifest
 from export.onnx import convert
 from model.average import main as average
-from model.branches import Branched, with_branches, without_branches
-from model.checkpoint import load_checkpoint, read_safetensors, save_checkpoint
-from model.config import ModelConfig
-from model.crnn import CRNN
-from model.data.sampling import Batch
-from model.grow import grow
-from model.settings import LAST
+from model.data.batching import Batch
+from model.network.checkpoint import load_checkpoint, read_safetensors, save_checkpoint
+from model.network.config import ModelConfig
+from model.network.crnn import CRNN
+from model.network.net2net import grow
+from model.network.reparam import Branched, with_branches, without_branches
+from model.qat import main as qat
 from model.train import Trainer, main
-from quantize.qat import main as qat
-from runtime.backends import open_backend
-from runtime.charset import Charset
-from runtime.errors import CrnnError
-from runtime.manifest import Manifest
+from model.training.config import LAST
 
 CHARSET = Charset(tuple("0123456789"))
 PLAIN = ModelConfig("tiny", (4, 4, 8, 8, 8, 8, 8), 8, layers=1, num_classes=CHARSET.num_classes)

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from model import breakdown, evaluate
-from model.breakdown import Case, confusions, edits, groups
-from runtime.metrics import edit_distance
+from crnn_edge.metrics import edit_distance
+from model import evaluate
+from model.analysis import breakdown
+from model.analysis.breakdown import Case, confusions, edits, groups
 
 TEXT = st.text("abc", max_size=7)
 

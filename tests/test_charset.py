@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.charset import BLANK, Charset
-from runtime.errors import CharsetError, CrnnError
+from crnn_edge.charset import BLANK, Charset
+from crnn_edge.errors import CharsetError, CrnnError
 
 CHARACTERS = Charset(tuple("abc é日"))
 SYMBOLS = Charset(("C4_quarter", "clef-G2", "|"), separator=" ")

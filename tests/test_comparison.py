@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crnn_edge.backends import open_backend
+from crnn_edge.charset import Charset
+from crnn_edge.labels import LabelledFolder
+from crnn_edge.manifest import Manifest
+from crnn_edge.metrics import score
+from crnn_edge.recognizer import Recognizer
 from quantize.calibration import MIN_CROPS, Crops
 from quantize.onnx import restamp
 from quantize.verify import Contender, VerificationError, compare, compare_all, seal
-from runtime.backends import open_backend
-from runtime.charset import Charset
-from runtime.labels import LabelledFolder
-from runtime.manifest import Manifest
-from runtime.metrics import score
-from runtime.recognizer import Recognizer
 from tests.quantizing import broken, relabelled
 from tests.tiny import CHARSET, Fake, build_tiny, tiny_manifest
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.console import exit_code
-from runtime.errors import ImageError
+from crnn_edge.cli.run import exit_code
+from crnn_edge.errors import ImageError
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -73,7 +73,7 @@ def test_a_command_may_be_run_by_a_thread() -> None:
 
 
 def test_any_character_can_be_told_wherever_the_output_goes() -> None:
-    program = "import sys; from runtime.console import exit_code\n"
+    program = "import sys; from crnn_edge.cli.run import exit_code\n"
     program += "exit_code(lambda: print('Δ', file=sys.stderr) or print('Δ'))"
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -90,7 +90,7 @@ def test_a_mistake_of_ours_is_not_hidden() -> None:
 
 
 def test_closed_output_is_told_before_any_work() -> None:
-    program = "import sys; from runtime.console import exit_code\n"
+    program = "import sys; from crnn_edge.cli.run import exit_code\n"
     program += "sys.exit(exit_code(lambda: print(1, file=sys.stderr)))"
     command = ["bash", "-c", '"$0" -c "$1" >&-', sys.executable, program]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -100,7 +100,7 @@ def test_closed_output_is_told_before_any_work() -> None:
 
 
 def test_a_reader_who_has_gone_is_no_error() -> None:
-    program = "import sys; from runtime.console import exit_code\n"
+    program = "import sys; from crnn_edge.cli.run import exit_code\n"
     program += "sys.exit(exit_code(lambda: print('a line\\n' * 100_000)))"
     with subprocess.Popen(
         [sys.executable, "-c", program],
@@ -118,7 +118,7 @@ def test_a_reader_who_has_gone_is_no_error() -> None:
 
 
 def test_errors_do_not_land_among_the_results() -> None:
-    program = "import sys; from runtime.console import exit_code\n"
+    program = "import sys; from crnn_edge.cli.run import exit_code\n"
     program += "sys.exit(exit_code(lambda: print('result') or open('/none/at/all')))"
     command = ["bash", "-c", '"$0" -c "$1" 2>&-', sys.executable, program]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.decoders.checks import check_log_probs, check_logits
-from runtime.decoders.ctc import align, forward_sum, log_softmax
-from runtime.decoders.posteriors import gradient, occupancy
-from runtime.errors import DecodeError
+from crnn_edge.decoders.checks import check_log_probs, check_logits
+from crnn_edge.decoders.ctc import align, forward_sum, log_softmax
+from crnn_edge.decoders.posteriors import gradient, occupancy
+from crnn_edge.errors import DecodeError
 
 GOLDEN = np.log(np.array([[0.6, 0.4], [0.6, 0.4]], dtype=np.float32))
 

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import torch
 
+from crnn_edge.charset import Charset
+from crnn_edge.errors import CharsetError, CrnnError, ImageError
+from crnn_edge.labels import LabelledFolder
+from crnn_edge.preprocess import Preprocess
+from model.data.batching import Chunks
 from model.data.datasets import DatasetError, Lmdb, Mixture, Part, Sample, Spellable, open_dataset
 from model.data.loading import load_batches
-from model.data.sampling import Chunks
-from model.data.text import TextSource
-from model.start import parse_charset
-from runtime.charset import Charset
-from runtime.errors import CharsetError, CrnnError, ImageError
-from runtime.labels import LabelledFolder
-from runtime.preprocess import Preprocess
+from model.data.text.text_source import TextSource
+from model.training.initialization import parse_charset
 
 DIGITS = Charset(tuple("0123456789"))
 

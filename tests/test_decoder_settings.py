@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 from tiny import CHARSET
 
-from runtime.__main__ import main
-from runtime.decoders import beam, make_decoder
-from runtime.decoders.settings import parse_settings
-from runtime.errors import DecodeError
-from runtime.recognizer import Recognizer
-from runtime.selftest import selftest_image
+from crnn_edge.__main__ import main
+from crnn_edge.decoders import beam, make_decoder
+from crnn_edge.decoders.settings import parse_settings
+from crnn_edge.errors import DecodeError
+from crnn_edge.recognizer import Recognizer
+from crnn_edge.selftest import selftest_image
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import pytest
 import torch
 from training import DIGITS, options, small_checkpoint, weights
 
-from model.checkpoint import load_checkpoint
-from model.distill import Teacher
+from model.network.checkpoint import load_checkpoint
 from model.train import main
+from model.training.distill import Teacher
 
 
 @pytest.mark.parametrize("collapse", [(2, 1), (2, 2)])

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crnn_edge.errors import EngineError
+from crnn_edge.labels import LabelledFolder
 from examples.music import engrave, engravers
 from examples.music.engrave import Engraved
 from examples.music.score import parse
 from examples.music.signs import CHARSET, TOKENS
-from model.start import parse_charset
-from runtime.errors import EngineError
-from runtime.labels import LabelledFolder
+from model.training.initialization import parse_charset
 
 drawn = pytest.mark.skipif(
     find_spec("verovio") is None or find_spec("resvg_py") is None,
@@ -69,7 +69,7 @@ def test_a_number_gives_one_picture_wherever_it_is_made() -> None:
 
 
 @drawn
-def test_paper_is_white_or_grey() -> None:
+def test_paper_is_white_or_gray() -> None:
     paper = [int(Engraved(3)[number][0].max()) for number in range(12)]
     assert max(paper) == 255
     assert min(paper) < 250

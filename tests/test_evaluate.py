@@ -11,16 +11,16 @@ from PIL import Image
 from test_looks import Upright
 from tiny import crops
 
+from crnn_edge.labels import LabelledFolder
+from crnn_edge.recognizer import Recognizer
+from crnn_edge.view import Look
 from model import evaluate
 from model.evaluate import evaluate as measure
 from model.evaluate import main
-from runtime.labels import LabelledFolder
-from runtime.look import Look
-from runtime.recognizer import Recognizer
 
 
 def write(folder: Path, *crops: tuple[str, int, str]) -> Path:
-    """Grey pictures of a name, a width and a label."""
+    """Gray pictures of a name, a width and a label."""
     folder.mkdir(exist_ok=True)
     for name, width, _ in crops:
         Image.fromarray(np.full((32, width), 128, np.uint8)).save(folder / name)
@@ -40,7 +40,7 @@ def test_a_picture_that_is_too_wide_is_named(at: int, tiny_model, tmp_path, caps
 def test_a_picture_of_an_lmdb_is_told_by_its_number(tiny_model, tmp_path, capsys) -> None:
     from test_datasets import write_lmdb
 
-    from runtime.labels import LabelledFolder
+    from crnn_edge.labels import LabelledFolder
 
     crops = write(tmp_path / "crops", ("good.png", 90, "a"), ("long.png", 9000, "b"))
     write_lmdb(tmp_path / "lmdb", LabelledFolder(crops))

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from test_beam import AB, SEEDS, ranking
 from test_ctc import GOLDEN, random_log_probs
 
-from runtime.charset import Charset
-from runtime.decoders import make_decoder
-from runtime.decoders.recognition import Recognition
-from runtime.errors import DecodeError
+from crnn_edge.charset import Charset
+from crnn_edge.decoders import make_decoder
+from crnn_edge.decoders.recognition import Recognition
+from crnn_edge.errors import DecodeError
 
 
 def read(log_probs: np.ndarray, charset: Charset = AB, **settings: object) -> Recognition:

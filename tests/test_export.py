@@ -12,21 +12,21 @@ import pytest
 import torch
 from PIL import Image
 
+from crnn_edge import selftest
+from crnn_edge.backends import open_backend
+from crnn_edge.charset import Charset
+from crnn_edge.manifest import Manifest
+from crnn_edge.recognizer import Recognizer
 from export import cli
 from export.onnx import convert
-from model.backend import TorchBackend
-from model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from model.config import ModelConfig
-from model.crnn import CRNN
+from model.network.backend import TorchBackend
+from model.network.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from model.network.config import ModelConfig
+from model.network.crnn import CRNN
 from quantize.calibration import MIN_CROPS
 from quantize.cli import Format
 from quantize.onnx import FORMAT
 from quantize.verify import TOLERANCE
-from runtime import selftest
-from runtime.backends import open_backend
-from runtime.charset import Charset
-from runtime.manifest import Manifest
-from runtime.recognizer import Recognizer
 
 CHARSET = Charset(tuple("abcdefghij"))
 

@@ -11,17 +11,18 @@ import numpy as np
 import pytest
 import torch
 
+from crnn_edge import plugins as names
+from crnn_edge import selftest
+from crnn_edge.backends import open_backend
+from crnn_edge.backends.numpy import NumpyBackend
+from crnn_edge.errors import EngineError, MissingEngineError
+from crnn_edge.files import model_files
 from export import all as export_all
 from export import verify
-from model.backend import TorchBackend
-from model.checkpoint import Checkpoint
+from model.network.backend import TorchBackend
+from model.network.checkpoint import Checkpoint
 from quantize.calibration import MIN_CROPS
 from quantize.verify import TOLERANCE
-from runtime import names, selftest
-from runtime.backends import open_backend
-from runtime.backends.numpy import NumpyBackend
-from runtime.errors import EngineError, MissingEngineError
-from runtime.files import model_files
 from tests.test_export import furnish, unsure_checkpoint
 
 NAMES = ["numpy", "onnx", "openvino", "tflite"]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.errors import CrnnError
-from runtime.files import replacing, write_whole
+from crnn_edge.errors import CrnnError
+from crnn_edge.files import replacing, write_whole
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from fontTools import fontBuilder as fontbuilder
 
+from crnn_edge.charset import Charset
+from crnn_edge.errors import CrnnError, EngineError
 from model.data import fonts, fontsource
 from model.data.fonts import PRINTABLE, SYSTEM_FOLDERS, Face, covered, find_faces, main
 from model.data.synth import Synth
-from model.data.text import TextSource
-from runtime.charset import Charset
-from runtime.errors import CrnnError, EngineError
+from model.data.text.text_source import TextSource
 
 
 def draw(path: Path, widths: dict[str, int], same: str = "") -> Path:

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_ctc import GOLDEN, enumerate_texts, random_log_probs
 
-from runtime.charset import Charset
-from runtime.decoders import greedy, make_decoder
-from runtime.decoders.ctc import align
-from runtime.decoders.recognition import Recognition
-from runtime.errors import CrnnError, DecodeError, UnknownNameError
+from crnn_edge.charset import Charset
+from crnn_edge.decoders import greedy, make_decoder
+from crnn_edge.decoders.ctc import align
+from crnn_edge.decoders.recognition import Recognition
+from crnn_edge.errors import CrnnError, DecodeError, UnknownNameError
 
 AB = Charset(("a", "b"))
 
@@ -207,7 +207,7 @@ def test_a_dotted_name_is_a_module_of_the_users(
 ) -> None:
     (tmp_path / "their").mkdir()
     (tmp_path / "their" / "shouting.py").write_text(
-        "from runtime.decoders import greedy\n"
+        "from crnn_edge.decoders import greedy\n"
         "class Decoder(greedy.Decoder):\n"
         "    def __init__(self, charset, volume=1):\n"
         "        super().__init__(charset)\n"

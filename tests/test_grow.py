@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 import torch
 
-from model.config import ModelConfig
-from model.crnn import CRNN
-from model.grow import grow
+from crnn_edge.errors import CrnnError
+from model.network.config import ModelConfig
+from model.network.crnn import CRNN
+from model.network.net2net import grow
 from model.train import main
-from runtime.errors import CrnnError
 
 SMALL = ModelConfig(name="small", channels=(4, 4, 8, 8, 8, 8, 8), hidden=8, layers=1, num_classes=7)
 LARGE = dataclasses.replace(SMALL, name="large", channels=(6, 8, 8, 12, 8, 16, 12), hidden=16)

@@ -14,19 +14,19 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from training import copy_of, small_checkpoint
 
-from model.checkpoint import read_safetensors
-from model.config import ModelConfig
-from model.crnn import CRNN
+from crnn_edge.charset import Charset
+from crnn_edge.labels import LabelledFolder
+from crnn_edge.preprocess import Preprocess
+from model.data.batching import Batch, Chunks
 from model.data.datasets import Mixture, Part
-from model.data.sampling import Batch, Chunks
-from model.guide import REACH, SIZE, Guide
-from model.losses import Losses
-from model.settings import LAST, parse
+from model.network.checkpoint import read_safetensors
+from model.network.config import ModelConfig
+from model.network.crnn import CRNN
+from model.qat import Rounded
 from model.train import Trainer, main
-from quantize.qat import Rounded
-from runtime.charset import Charset
-from runtime.labels import LabelledFolder
-from runtime.preprocess import Preprocess
+from model.training.config import LAST, parse
+from model.training.guide import REACH, SIZE, Guide
+from model.training.losses import Losses
 
 DIGITS = Charset(tuple("0123456789"))
 SMALL = ModelConfig("small", (8, 16, 16, 32, 32, 32, 32), 32, 1, DIGITS.num_classes)
@@ -116,7 +116,7 @@ def test_the_head_teaches_all_but_the_last_layer(batch, dtype) -> None:
     assert every - moved == {"view.linears.0.weight", "view.linears.0.bias"}
 
 
-def test_a_quantised_view_is_guided_too(batch) -> None:
+def test_a_quantized_view_is_guided_too(batch) -> None:
     losses = make_losses(view=Rounded)
     losses(*batch[:3])["guide"].backward()
     assert losses.view.model.backbone[0].weight.grad.any()

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from runtime.errors import EngineError, ImageError
-from runtime.images import list_images, read_image
+from crnn_edge.errors import EngineError, ImageError
+from crnn_edge.images import list_images, read_image
 
 RGB = np.arange(12 * 20 * 3, dtype=np.uint8).reshape(12, 20, 3)
 LIBRARIES = ("pillow", pytest.param("opencv", marks=pytest.mark.opencv))
@@ -37,11 +37,11 @@ def encode(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def test_colours_come_as_rgb(read: Read) -> None:
+def test_colors_come_as_rgb(read: Read) -> None:
     np.testing.assert_array_equal(read(encode(Image.fromarray(RGB))), RGB)
 
 
-def test_grey_stays_grey(read: Read) -> None:
+def test_gray_stays_gray(read: Read) -> None:
     np.testing.assert_array_equal(read(encode(Image.fromarray(RGB[..., 0]))), RGB[..., 0])
 
 
@@ -74,12 +74,12 @@ def test_a_transparent_palette_is_blended() -> None:
     assert found.tolist() == [[[255, 255, 255], [200, 100, 50]]]
 
 
-def test_black_and_white_is_grey(read: Read) -> None:
+def test_black_and_white_is_gray(read: Read) -> None:
     bits = Image.fromarray(np.array([[0, 255], [255, 0]], np.uint8)).convert("1")
     assert read(encode(bits)).tolist() == [[0, 255], [255, 0]]
 
 
-def test_ink_colours_come_as_rgb() -> None:
+def test_ink_colors_come_as_rgb() -> None:
     picture = Image.new("CMYK", (4, 4), (0, 255, 255, 0))
     red = read_image(encode(picture, "JPEG"))[0, 0]
     assert red[0] > 200 > 100 > red[1]

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from training import options
 
-from model.data.sampling import Batch
-from model.settings import LAST
+from crnn_edge.errors import CrnnError
+from model.data.batching import Batch
 from model.train import Trainer, main
-from runtime.errors import CrnnError
+from model.training.config import LAST
 
 ROOT = Path(__file__).parent.parent
 LONG = ["--steps", "100000", "--workers", "1"]

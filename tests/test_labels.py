@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from runtime.errors import ImageError
-from runtime.images import list_images
-from runtime.labels import LabelledFolder
+from crnn_edge.errors import ImageError
+from crnn_edge.images import list_images
+from crnn_edge.labels import LabelledFolder
 
 RGB = np.arange(12 * 20 * 3, dtype=np.uint8).reshape(12, 20, 3)
 

@@ -13,21 +13,21 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from runtime.selftest import selftest_image
+from crnn_edge.selftest import selftest_image
 
 ROOT = Path(__file__).parent.parent
 
 ARROWS = {
-    "runtime": {"runtime"},
-    "quantize": {"quantize", "runtime"},
-    "model": {"model", "runtime"},
-    "export": {"export", "model", "quantize", "runtime"},
-    "examples": {"examples", "export", "model", "quantize", "runtime"},
+    "crnn_edge": {"crnn_edge"},
+    "quantize": {"quantize", "crnn_edge"},
+    "model": {"model", "crnn_edge"},
+    "export": {"export", "model", "quantize", "crnn_edge"},
+    "examples": {"examples", "export", "model", "quantize", "crnn_edge"},
 }
 
 # Beyond the standard library. An engine belongs to the files of its name.
 LIBRARIES = {
-    "runtime": {"numpy"},
+    "crnn_edge": {"numpy"},
     "quantize": {"numpy", "tqdm"},
 }
 ENGINES = {
@@ -37,10 +37,13 @@ ENGINES = {
     "tflite_graph.py": {"ai_edge_litert", "flatbuffers"},
 }
 # The one command of a package without torch that trains, and so belongs to the torch side.
-TRAINS = {"quantize/qat.py": {"model", "torch"}}
-READERS = {"runtime/images.py": {"PIL"}, "runtime/images_cv2.py": {"cv2"}}
+TRAINS = {"model/qat.py": {"quantize"}}
+READERS = {"runtime/crnn_edge/images.py": {"PIL"}, "runtime/crnn_edge/images_cv2.py": {"cv2"}}
 
-FILES = [p for package in ARROWS for p in sorted((ROOT / package).rglob("*.py"))]
+FOLDERS = {package: ROOT / package for package in ARROWS} | {
+    "crnn_edge": ROOT / "runtime/crnn_edge"
+}
+FILES = [p for folder in FOLDERS.values() for p in sorted(folder.rglob("*.py"))]
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
@@ -61,7 +64,7 @@ def relative(path: Path) -> str:
 
 @pytest.mark.parametrize("path", FILES, ids=relative)
 def test_imports_follow_the_arrows(path: Path) -> None:
-    package = path.relative_to(ROOT).parts[0]
+    package = next(name for name, folder in FOLDERS.items() if path.is_relative_to(folder))
     found = roots(imports(ast.parse(path.read_text())))
     assert "" not in found, "imports are absolute"
     found -= TRAINS.get(relative(path), set())
@@ -73,14 +76,14 @@ def test_imports_follow_the_arrows(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [p for p in FILES if p.is_relative_to(ROOT / "runtime")], ids=relative
+    "path", [p for p in FILES if p.is_relative_to(FOLDERS["crnn_edge"])], ids=relative
 )
 def test_the_runtime_imports_engines_and_readers_only_when_needed(path: Path) -> None:
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             node.body = []
-    assert roots(imports(tree)) <= {"numpy", "runtime"}
+    assert roots(imports(tree)) <= {"numpy", "crnn_edge"}
 
 
 def run(code: str, *arguments: object) -> str:
@@ -111,15 +114,16 @@ FOREIGN = (
 
 def test_the_runtime_imports_with_numpy_alone() -> None:
     code = BLOCK + (
-        "import runtime, runtime.__main__, runtime.bench, runtime.metrics, runtime.selftest\n"
-        "import runtime.backends.onnx, runtime.backends.openvino, runtime.backends.tflite\n"
-        "import runtime.backends.numpy, runtime.decoders.greedy\n"
+        "import crnn_edge, crnn_edge.__main__, crnn_edge.cli.bench, crnn_edge.metrics\n"
+        "import crnn_edge.selftest\n"
+        "import crnn_edge.backends.onnx, crnn_edge.backends.openvino, crnn_edge.backends.tflite\n"
+        "import crnn_edge.backends.numpy, crnn_edge.decoders.greedy\n"
     )
     run(code, f"{FOREIGN},onnxruntime,PIL")
 
 
 def test_importing_the_runtime_loads_no_engine_and_no_reader() -> None:
-    code = "import sys, json, runtime; print(json.dumps(sorted(sys.modules)))"
+    code = "import sys, json, crnn_edge; print(json.dumps(sorted(sys.modules)))"
     loaded = set(json.loads(run(code)))
     assert not loaded & {*FOREIGN.split(","), "onnxruntime", "PIL", "subprocess"}
 
@@ -127,7 +131,7 @@ def test_importing_the_runtime_loads_no_engine_and_no_reader() -> None:
 def test_reading_needs_numpy_one_engine_and_a_reader(tiny_model: Path, tmp_path: Path) -> None:
     Image.fromarray(selftest_image()).save(tmp_path / "word.png")
     code = BLOCK + (
-        "from runtime import Recognizer, read_image\n"
+        "from crnn_edge import Recognizer, read_image\n"
         "reading = Recognizer.load(sys.argv[2])(read_image(sys.argv[3]))\n"
         "print(json.dumps(reading.to_dict()))\n"
     )
@@ -137,7 +141,7 @@ def test_reading_needs_numpy_one_engine_and_a_reader(tiny_model: Path, tmp_path:
 def test_reading_never_imports_torch_or_opencv(tiny_model: Path, tmp_path: Path) -> None:
     Image.fromarray(selftest_image()).save(tmp_path / "word.png")
     code = (
-        "import sys; from runtime.__main__ import main\n"
+        "import sys; from crnn_edge.__main__ import main\n"
         "main(['read', '--model', sys.argv[1], '--json', sys.argv[2]])\n"
         "print(sorted({'torch', 'cv2', 'onnx', 'model', 'export', 'quantize'} & set(sys.modules)))"
     )
@@ -180,11 +184,11 @@ def lines_of_code(path: Path) -> int:
 def test_a_read_loads_1200_lines_of_ours_at_most(tiny_model: Path, tmp_path: Path) -> None:
     Image.fromarray(selftest_image()).save(tmp_path / "word.png")
     code = (
-        "import sys; from runtime import Recognizer, read_image\n"
+        "import sys; from crnn_edge import Recognizer, read_image\n"
         "Recognizer.load(sys.argv[1])(read_image(sys.argv[2])).confidence\n"
-        "ours = [m for name, m in sys.modules.items() if name.partition('.')[0] == 'runtime']\n"
+        "ours = [m for name, m in sys.modules.items() if name.partition('.')[0] == 'crnn_edge']\n"
         "print(*(m.__file__ for m in ours), sep='\\n')"
     )
     files = [Path(name) for name in run(code, tiny_model, tmp_path / "word.png").splitlines()]
-    assert ROOT / "runtime" / "recognizer.py" in files
+    assert ROOT / "runtime/crnn_edge/recognizer.py" in files
     assert sum(map(lines_of_code, files)) <= 1200

@@ -9,12 +9,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_ctc import random_log_probs
 
-from runtime.charset import Charset
-from runtime.decoders import lexicon, make_decoder
-from runtime.decoders.ctc import forward_sum
-from runtime.decoders.lexicon_index import Index
-from runtime.decoders.recognition import Recognition
-from runtime.errors import CrnnError, DecodeError
+from crnn_edge.charset import Charset
+from crnn_edge.decoders import lexicon, make_decoder
+from crnn_edge.decoders.ctc import forward_sum
+from crnn_edge.decoders.lexicon_index import Index
+from crnn_edge.decoders.recognition import Recognition
+from crnn_edge.errors import CrnnError, DecodeError
 
 ABC = Charset(tuple("abcABC"))
 SEEDS = st.integers(0, 9999)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from runtime.charset import Charset
-from runtime.decoders import lexicon, make_decoder
-from runtime.decoders.recognition import Recognition
+from crnn_edge.charset import Charset
+from crnn_edge.decoders import lexicon, make_decoder
+from crnn_edge.decoders.recognition import Recognition
 
 
 @pytest.fixture(params=["short list", "tree"], autouse=True)

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_ctc import random_log_probs
 
+from crnn_edge.charset import Charset
+from crnn_edge.decoders import lm, make_decoder
+from crnn_edge.decoders.ctc import forward_sum
+from crnn_edge.decoders.recognition import Recognition
+from crnn_edge.errors import DecodeError
 from model.lm import build
-from runtime.charset import Charset
-from runtime.decoders import lm, make_decoder
-from runtime.decoders.ctc import forward_sum
-from runtime.decoders.recognition import Recognition
-from runtime.errors import DecodeError
 
 AB = Charset(tuple("ab"))
 SEEDS = st.integers(0, 9999)

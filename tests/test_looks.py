@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from tiny import STRIDE, Fake, crops, tiny_manifest
 
-from runtime.decoders import beam, greedy
-from runtime.decoders.recognition import Recognition
-from runtime.errors import DecodeError, UnknownNameError
-from runtime.look import AS_USUAL, Look
-from runtime.recognizer import Recognizer
-from runtime.second_looks import LOOKS
+from crnn_edge.decoders import beam, greedy
+from crnn_edge.decoders.recognition import Recognition
+from crnn_edge.errors import DecodeError, UnknownNameError
+from crnn_edge.recognizer import Recognizer
+from crnn_edge.tta import LOOKS
+from crnn_edge.view import AS_USUAL, Look
 
 
 class Upright:

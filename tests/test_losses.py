@@ -8,7 +8,7 @@ import pytest
 import torch
 from test_ctc import GOLDEN
 
-from model.losses import ctc_loss
+from model.training.losses import ctc_loss
 
 
 def test_the_golden_pair_costs_what_its_probability_says() -> None:

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import tiny_manifest
 
-from runtime.charset import Charset
-from runtime.errors import ModelFileError
-from runtime.manifest import Manifest
-from runtime.preprocess import Preprocess
+from crnn_edge.charset import Charset
+from crnn_edge.errors import ModelFileError
+from crnn_edge.manifest import Manifest
+from crnn_edge.preprocess import Preprocess
 
 FULL = Manifest(
     name="crnn-lite",
@@ -74,7 +74,7 @@ def test_json_is_one_line() -> None:
         ("[1]", "is no JSON object"),
         (fields(schema=1), "manifest schema 1, this runtime reads 2"),
         (fields(schema=None), "manifest schema None"),
-        (fields(colour="red"), "unknown fields ['colour']"),
+        (fields(color="red"), "unknown fields ['color']"),
         ('{"schema": 2, "name": "x"}', "lacks ['charset', 'precision', 'preprocess', 'stride']"),
         (fields(charset={"tokens": ["a", "a"]}), "more than once"),
         (fields(charset={"tokens": [1, 2]}), "at least one token"),

@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from crnn_edge.labels import LabelledFolder
+from crnn_edge.recognizer import Recognizer
+from model.data.augment.padding import Margins, add_room
 from model.data.datasets import Mixture, Part
-from model.data.margins import Margins, add_room
 from model.evaluate import main
-from runtime.labels import LabelledFolder
-from runtime.recognizer import Recognizer
 
 DRAWS = 600
 
 
 @pytest.fixture
 def crop() -> np.ndarray:
-    """Grey at its ends, with strokes between."""
+    """Gray at its ends, with strokes between."""
     picture = np.full((30, 90), 120, np.uint8)
     picture[5:25, 20:70:10] = 250
     picture[5:25, 21:70:10] = 10
@@ -73,7 +73,7 @@ def test_the_crop_stays_whole_and_what_is_around_it_says_nothing(crop: np.ndarra
         outside[found[0][0] : found[0][0] + 30, found[0][1] : found[0][1] + 90] = False
         levels = larger[outside]
         if levels.size:
-            # A mirrored stroke would still be 240 levels from its neighbour.
+            # A mirrored stroke would still be 240 levels from its neighbor.
             steps = np.abs(np.diff(larger.astype(int), axis=1))[outside[:, 1:] & outside[:, :-1]]
             assert steps.size == 0 or steps.max() < 120
             fills.add("even" if np.ptp(levels) == 0 else "other")
@@ -101,7 +101,7 @@ def test_a_network_is_measured_with_room(
         return batch(self, images)
 
     monkeypatch.setattr(Recognizer, "batch", watched)
-    model = "runtime/models/crnn-lite.onnx"
+    model = "runtime/crnn_edge/models/crnn-lite.onnx"
     assert main([model, "examples/images", "--room", *map(str, room)]) == 0
     crops = [image for image, _ in LabelledFolder("examples/images")]
     assert len(read) == len(crops) > 0
@@ -117,7 +117,7 @@ def test_room_that_means_nothing_is_refused(
     capsys: pytest.CaptureFixture[str], room: list[str], message: str
 ) -> None:
     try:
-        code = main(["runtime/models/crnn-lite.onnx", "examples/images", "--room", *room])
+        code = main(["runtime/crnn_edge/models/crnn-lite.onnx", "examples/images", "--room", *room])
     except SystemExit as stop:
         code = stop.code
     assert code == 2 if len(room) == 1 else code != 0

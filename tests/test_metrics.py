@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.charset import Charset
-from runtime.metrics import Estimate, edit_distance, normalise, proportion, score
+from crnn_edge.charset import Charset
+from crnn_edge.metrics import Estimate, edit_distance, normalize, proportion, score
 
 WORDS = st.text(alphabet="abcA1!", max_size=8)
 
 
 def test_the_protocol_ignores_case_and_punctuation() -> None:
-    assert normalise("Don't STOP, 24/7 é") == "dontstop247"
+    assert normalize("Don't STOP, 24/7 é") == "dontstop247"
 
 
 def test_what_the_protocol_leaves_nothing_of_is_compared_as_written() -> None:

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from model.backend import TorchBackend, load, pick_device
-from model.checkpoint import load_checkpoint, save_checkpoint, write_safetensors
-from model.config import CONFIGS, ModelConfig
-from model.crnn import CRNN
-from runtime.charset import Charset
-from runtime.errors import EngineError, ModelFileError, UnknownNameError
-from runtime.manifest import Manifest
-from runtime.preprocess import Preprocess
+from crnn_edge.charset import Charset
+from crnn_edge.errors import EngineError, ModelFileError, UnknownNameError
+from crnn_edge.manifest import Manifest
+from crnn_edge.preprocess import Preprocess
+from model.network.backend import TorchBackend, load, pick_device
+from model.network.checkpoint import load_checkpoint, save_checkpoint, write_safetensors
+from model.network.config import CONFIGS, ModelConfig
+from model.network.crnn import CRNN
 
 TINY = ModelConfig(name="tiny", channels=(4, 4, 8, 8, 8, 8, 8), hidden=8, layers=1)
 

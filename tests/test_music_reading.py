@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from crnn_edge.backends import open_backend
+from crnn_edge.decoders.recognition import Recognition
+from crnn_edge.labels import LabelledFolder
 from examples.music import measure, read
 from examples.music.score import parse
 from examples.music.signs import CHARSET
 from examples.music.sound import RATE
-from runtime.backends import open_backend
-from runtime.decoders.recognition import Recognition
-from runtime.labels import LabelledFolder
 
 ROOT = Path(__file__).parents[1]
 IMAGES = Path(read.__file__).parent / "images"
@@ -172,7 +172,7 @@ def test_misuse_exits_with_2(argv: list[str]) -> None:
 
 
 def test_a_model_of_letters_reads_no_music(capsys: pytest.CaptureFixture[str]) -> None:
-    from runtime.recognizer import DEFAULT_MODEL
+    from crnn_edge.recognizer import DEFAULT_MODEL
 
     assert read.main([str(SCORES.paths[0]), "--model", str(DEFAULT_MODEL)]) == 1
     assert "reads no music" in capsys.readouterr().err

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crnn_edge.charset import Charset
+from crnn_edge.decoders.lm import DEFAULT
+from crnn_edge.decoders.ngrams import NGrams, Tree
+from crnn_edge.errors import CharsetError, DecodeError
 from model.lm import build, main
-from runtime.charset import Charset
-from runtime.decoders.lm import DEFAULT
-from runtime.decoders.ngrams import NGrams, Tree
-from runtime.errors import CharsetError, DecodeError
 
 AB = Charset(tuple("abc"))
 TEXTS = st.lists(st.text("abc", max_size=6), min_size=1, max_size=12)

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crnn_edge.backends import open_backend
+from crnn_edge.backends.numpy import LAYERS, read_arrays
+from crnn_edge.charset import Charset
+from crnn_edge.errors import EngineError, ModelFileError
+from crnn_edge.layer_ir import LSTM, Conv, Linear, MaxPool, ReLU, output_shape, split
+from crnn_edge.manifest import KEY
 from quantize.numpy import pack, round_weights, write
-from runtime.backends import open_backend
-from runtime.backends.numpy import LAYERS, read_arrays
-from runtime.charset import Charset
-from runtime.errors import EngineError, ModelFileError
-from runtime.layers import LSTM, Conv, Linear, MaxPool, ReLU, output_shape, split
-from runtime.manifest import KEY
 from tests.tiny import tiny_manifest
 
 
@@ -52,7 +52,7 @@ def test_a_convolution_and_a_pooling_are_torchs(kernel, padding, stride) -> None
     import torch
     from torch import nn
 
-    from export.layers import lower
+    from export.lowering import lower
 
     x = numbers(2, 3, 9, 14)
     conv = nn.Conv2d(3, 5, kernel, stride, padding)
@@ -86,9 +86,9 @@ def test_the_callers_tensor_is_left_alone(file: Path) -> None:
 def test_a_backbone_beyond_a_chain_is_refused_by_name() -> None:
     from torch import nn
 
-    from export.layers import UnknownLayerError, lower
-    from model.config import ModelConfig
-    from model.crnn import CRNN
+    from export.lowering import UnknownLayerError, lower
+    from model.network.config import ModelConfig
+    from model.network.crnn import CRNN
 
     model = CRNN(ModelConfig("x", (4, 4, 4, 4, 4, 4, 4), 4, 1, num_classes=11))
     model.backbone.append(nn.Sigmoid())

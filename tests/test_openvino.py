@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crnn_edge.backends import open_backend
+from crnn_edge.backends import openvino as engine
+from crnn_edge.backends.openvino import read_manifest, read_model, seal
+from crnn_edge.charset import Charset
+from crnn_edge.errors import CrnnError, EngineError, ModelFileError
+from crnn_edge.files import model_files, model_size
+from crnn_edge.manifest import KEY
 from export.openvino import convert
 from quantize.calibration import Crops
 from quantize.cli import deliver
 from quantize.openvino import _limit, _ranges, load_engine, quantize, restamp, write
 from quantize.verify import Contender
-from runtime.backends import open_backend
-from runtime.backends import openvino as engine
-from runtime.backends.openvino import read_manifest, read_model, seal
-from runtime.charset import Charset
-from runtime.errors import CrnnError, EngineError, ModelFileError
-from runtime.files import model_files, model_size
-from runtime.manifest import KEY
 from tests.test_export import furnish, tiny_checkpoint
 
 
@@ -250,7 +250,7 @@ def test_a_missing_engine_names_what_to_install(
 
 REPLACED = """
 import os, signal, sys
-from runtime.backends import open_backend
+from crnn_edge.backends import open_backend
 signal.signal(signal.SIGTERM, lambda *_: print("heard"))
 backend = open_backend(sys.argv[1])
 backend = open_backend(sys.argv[1])  # the new one comes before the old one goes

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from runtime.charset import Charset
-from runtime.decoders.pattern import compile_pattern
-from runtime.errors import DecodeError
+from crnn_edge.charset import Charset
+from crnn_edge.decoders.pattern import compile_pattern
+from crnn_edge.errors import DecodeError
 
 CHARSET = Charset(tuple("ab1-"))
 TEXTS = ["".join(t) for n in range(6) for t in itertools.product("ab1-", repeat=n)]

@@ -5,11 +5,11 @@ import numpy.typing as npt
 import pytest
 from tiny import tiny_manifest
 
+from crnn_edge.charset import Charset
+from crnn_edge.recognizer import Recognizer
+from model.data.augment.splice import Piece, Pieces, Word, _cut, _gaps
 from model.data.datasets import DatasetError, Mixture, Part, Sample
-from model.data.pieces import Piece, Pieces, Word, _cut, _gaps
-from model.settings import parse
-from runtime.charset import Charset
-from runtime.recognizer import Recognizer
+from model.training.config import parse
 
 STRIDE, BAR, GAP = 4, 14, 10
 
@@ -123,9 +123,9 @@ class Counted(tuple[Word, ...]):
 
 def test_no_piece_is_cut_beside_a_space() -> None:
     image = bars(5)[..., 0]
-    centres = (np.arange(5) + 0.5) * (BAR + GAP)
-    image[:, int(centres[2]) - BAR : int(centres[2]) + BAR] = 40
-    (word,) = _cut([(Word(image, tuple("aa aa"), ()), centres)])
+    centers = (np.arange(5) + 0.5) * (BAR + GAP)
+    image[:, int(centers[2]) - BAR : int(centers[2]) + BAR] = 40
+    (word,) = _cut([(Word(image, tuple("aa aa"), ()), centers)])
     assert [before for before, _ in word.cuts] == [0, 1, 4, 5]
 
 
@@ -167,7 +167,7 @@ def test_small_letters_are_not_put_behind_large_ones(right: str, text: str) -> N
     assert "".join(pieces._joined(ends, begins, np.random.default_rng(0)).tokens) == text
 
 
-def test_slivers_of_a_neighbour_are_not_left_at_an_edge() -> None:
+def test_slivers_of_a_neighbor_are_not_left_at_an_edge() -> None:
     touching = bars(4)
     touching[10:14] = 220  # a stroke through all letters, as in script
     pieces = Pieces([[(touching, "aaaa"), (bars(4), "aaaa")]], Recognizer(Counter()), seed=1)

@@ -11,9 +11,9 @@ from make_golden import FOLDER, SLOPING, pictures
 from make_golden import PREPROCESS as PINNED
 from PIL import Image
 
-from runtime.errors import ImageError
-from runtime.look import Look
-from runtime.preprocess import Preprocess
+from crnn_edge.errors import ImageError
+from crnn_edge.preprocess import Preprocess
+from crnn_edge.view import Look
 
 PREPROCESS = Preprocess()
 GOLDEN = sorted(FOLDER.glob("*.png"))
@@ -52,10 +52,10 @@ def test_equals_pillow_in_floating_point(height: int, width: int, rgb: bool, see
         assert width * 32 > 2048 * height
         return
     weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    grey = (image.astype(np.float32) @ weights) if rgb else image.astype(np.float32)
+    gray = (image.astype(np.float32) @ weights) if rgb else image.astype(np.float32)
     columns = PREPROCESS.width(height, width)
     seen = min(width, columns * height / 32)  # the fraction of a column left over is not
-    resize = Image.fromarray(grey).resize(
+    resize = Image.fromarray(gray).resize(
         (columns, 32), Image.Resampling.BILINEAR, box=(0, 0, seen, height)
     )
     levels = np.asarray(resize, dtype=np.float64)
@@ -64,7 +64,7 @@ def test_equals_pillow_in_floating_point(height: int, width: int, rgb: bool, see
 
 
 @given(st.integers(1, 90), st.integers(1, 200), st.integers(0, 99))
-def test_content_is_standardised_and_padding_is_zero(height: int, width: int, seed: int) -> None:
+def test_content_is_standardized_and_padding_is_zero(height: int, width: int, seed: int) -> None:
     width = min(width, 40 * height)
     tensor = PREPROCESS(random_image(height, width, seed=seed))
     columns = PREPROCESS.width(height, width)
@@ -88,16 +88,16 @@ def test_a_flat_picture_becomes_zeros() -> None:
 
 def test_the_noise_of_a_blank_wall_is_not_blown_up() -> None:
     image = np.full((32, 64), 100, np.uint8)
-    image[::2] += 1  # a standard deviation of half a grey level
+    image[::2] += 1  # a standard deviation of half a gray level
     assert np.abs(PREPROCESS(image)).max() == pytest.approx(0.5 / 4.0)
 
 
-def test_grey_and_equal_channels_are_the_same() -> None:
-    grey = random_image(37, 80)
+def test_gray_and_equal_channels_are_the_same() -> None:
+    gray = random_image(37, 80)
     np.testing.assert_allclose(
-        PREPROCESS(np.repeat(grey[..., None], 3, axis=2)), PREPROCESS(grey), atol=1e-5
+        PREPROCESS(np.repeat(gray[..., None], 3, axis=2)), PREPROCESS(gray), atol=1e-5
     )
-    np.testing.assert_array_equal(PREPROCESS(grey[..., None]), PREPROCESS(grey))
+    np.testing.assert_array_equal(PREPROCESS(gray[..., None]), PREPROCESS(gray))
 
 
 def test_views_and_read_only_arrays_are_read_and_left_alone() -> None:
@@ -166,10 +166,10 @@ def test_what_is_kept_for_the_next_picture_is_bounded() -> None:
 
 
 def test_chunks_of_a_huge_picture_leave_no_seams() -> None:
-    image = random_image(3000, 1000, 3)  # converted to grey in three chunks
+    image = random_image(3000, 1000, 3)  # converted to gray in three chunks
     weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    grey = Image.fromarray(image.astype(np.float32) @ weights)
-    levels = np.asarray(grey.resize((64, 32), Image.Resampling.BILINEAR), dtype=np.float64)
+    gray = Image.fromarray(image.astype(np.float32) @ weights)
+    levels = np.asarray(gray.resize((64, 32), Image.Resampling.BILINEAR), dtype=np.float64)
     expected = (levels - levels.mean()) / max(levels.std(), 4.0)
     np.testing.assert_allclose(PREPROCESS(image)[0], expected, atol=1e-3)
 
@@ -233,8 +233,8 @@ def test_a_look_along_a_slope_makes_the_line_level(slope: float, height: int, wi
     usual = PREPROCESS(image)[0, :, : PREPROCESS.width(height, width)]
     assert len(set(usual.argmax(axis=0))) > 8
     # Columns stay where they were: spans in pixels hold.
-    centres = (np.arange(columns) + 0.5) * PREPROCESS.scale(height, width, look)
-    seen = bright[0][centres.astype(int)]
+    centers = (np.arange(columns) + 0.5) * PREPROCESS.scale(height, width, look)
+    seen = bright[0][centers.astype(int)]
     assert np.corrcoef(tensor.max(axis=0)[inside], seen[inside])[0, 1] > 0.99
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from model.data.processes import made_by_processes
-from runtime.errors import CrnnError
+from crnn_edge.errors import CrnnError
+from model.data.workers import made_by_processes
 
 ROOT = Path(__file__).parent.parent
 
@@ -50,7 +50,7 @@ def test_what_goes_wrong_in_a_process_is_told(work: Callable[[int], int], says: 
 def test_processes_end_with_one_that_never_let_go_of_them() -> None:
     code = (
         "import sys; from test_processes import square; "
-        "from model.data.processes import made_by_processes; "
+        "from model.data.workers import made_by_processes; "
         "made = made_by_processes(square, range(10**6), 2); next(made); sys.kept = made"
     )
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])

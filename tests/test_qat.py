@@ -1,4 +1,4 @@
-"""Quantisation-aware fine-tuning: it sees what INT8 will be, and wins back what that costs."""
+"""Quantization-aware fine-tuning: it sees what INT8 will be, and wins back what that costs."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import torch
 from torch import nn
 from training import copy_of
 
+from crnn_edge.backends import open_backend
 from export.onnx import convert
-from model.checkpoint import DEFAULT, load_checkpoint
-from model.crnn import CRNN
-from model.settings import LAST
+from model import qat
+from model.network.checkpoint import DEFAULT, load_checkpoint
+from model.network.crnn import CRNN
+from model.qat import QatTrainer, Rounded, round_activation, round_weight
 from model.train import main as train
-from quantize import qat
+from model.training.config import LAST
 from quantize.calibration import MIN_CROPS, Crops
 from quantize.onnx import quantize
-from quantize.qat import QatTrainer, Rounded, round_activation, round_weight
-from runtime.backends import open_backend
 from tests.test_export import tiny_checkpoint
 
 
@@ -209,7 +209,7 @@ def test_a_run_is_resumed_by_the_command_that_began_it(
     assert fine_tune(home, home / "tiny.safetensors", run, "--steps", 1, "--lr", 1e-5) == 0
     with pytest.raises(SystemExit):
         train(["--out", str(run), "--resume"])
-    assert "holds a run of `python -m quantize.qat`" in capsys.readouterr().err
+    assert "holds a run of `python -m model.qat`" in capsys.readouterr().err
     before = (run / LAST).read_bytes()
     assert qat.main(["--out", str(run), "--resume"]) == 0
     assert (run / LAST).read_bytes() == before

@@ -10,12 +10,12 @@ import numpy as np
 import onnx
 import pytest
 
+from crnn_edge.backends import open_backend
+from crnn_edge.errors import ModelFileError
+from crnn_edge.labels import LabelledFolder
 from quantize import calibration, cli
 from quantize.calibration import MIN_CROPS, Crops
 from quantize.onnx import FORMAT, quantize, restamp
-from runtime.backends import open_backend
-from runtime.errors import ModelFileError
-from runtime.labels import LabelledFolder
 from tests.quantizing import broken, relabelled
 from tests.tiny import build_tiny, tiny_manifest
 
@@ -81,7 +81,7 @@ def test_a_linear_layers_weights_have_no_sign_and_one_scale(
     assert np.prod(zero.dims, dtype=int) == 1
 
 
-def test_quantising_says_nothing_to_the_log(
+def test_quantizing_says_nothing_to_the_log(
     model: Path, crops_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     quantize(model, model.with_name("int8.onnx"), Crops.load(crops_folder))
@@ -174,7 +174,7 @@ def test_without_crops_that_can_judge_no_int8_file_is_written(
     assert sorted(model.parent.iterdir()) == before
 
 
-def test_an_int8_file_is_not_quantised_again(tmp_path: Path, crops_folder: Path) -> None:
+def test_an_int8_file_is_not_quantized_again(tmp_path: Path, crops_folder: Path) -> None:
     model = build_tiny(tmp_path / "int8.onnx", tiny_manifest(precision="int8"))
     with pytest.raises(ModelFileError, match="int8 already"):
         quantize(model, tmp_path / "out.onnx", Crops.load(crops_folder))

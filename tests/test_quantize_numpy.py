@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from crnn_edge.backends.numpy import read_arrays
+from crnn_edge.layer_ir import LSTM, Conv, Linear, ReLU
 from quantize.calibration import Crops
 from quantize.numpy import pack, quantize, write
-from runtime.backends.numpy import read_arrays
-from runtime.layers import LSTM, Conv, Linear, ReLU
 from tests.test_numpy_backend import numbers
 from tests.tiny import tiny_manifest
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.recognizer import DEFAULT_MODEL
+from crnn_edge.recognizer import DEFAULT_MODEL
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / page / "README.md" for page in (".", "examples/music", "examples/benchmarks")]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from test_ctc import random_log_probs
 
-from runtime.charset import Charset
-from runtime.decoders import make_decoder
-from runtime.decoders.recognition import Character, Recognition
+from crnn_edge.charset import Charset
+from crnn_edge.decoders import make_decoder
+from crnn_edge.decoders.recognition import Character, Recognition
 
 AB = Charset(("a", "b"))
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from tiny import STRIDE, Fake, build_tiny, crops, tiny_manifest
 
-from runtime import recognizer as recognizer_module
-from runtime import selftest
-from runtime.backends import MODELS, find_model, open_backend
-from runtime.charset import Charset
-from runtime.decoders import greedy
-from runtime.decoders.ctc import forward_sum, log_softmax
-from runtime.decoders.recognition import Recognition
-from runtime.errors import CrnnError, DecodeError, ImageError, ModelFileError
-from runtime.recognizer import Recognizer
+from crnn_edge import recognizer as recognizer_module
+from crnn_edge import selftest
+from crnn_edge.backends import MODELS, find_model, open_backend
+from crnn_edge.charset import Charset
+from crnn_edge.decoders import greedy
+from crnn_edge.decoders.ctc import forward_sum, log_softmax
+from crnn_edge.decoders.recognition import Recognition
+from crnn_edge.errors import CrnnError, DecodeError, ImageError, ModelFileError
+from crnn_edge.recognizer import Recognizer
 
 
 @pytest.mark.parametrize("fixture", ["tiny_model", "tiny_int8_model"])
@@ -133,7 +133,7 @@ def test_a_stack_of_images_is_a_batch(tiny_model: Path, shape: tuple[int, ...]) 
 def test_without_a_path_the_default_model_is_read(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert recognizer_module.DEFAULT_MODEL.parts[-3:] == ("runtime", "models", "crnn-lite.onnx")
+    assert recognizer_module.DEFAULT_MODEL.parts[-3:] == ("crnn_edge", "models", "crnn-lite.onnx")
     monkeypatch.setattr(recognizer_module, "DEFAULT_MODEL", tiny_model)
     assert Recognizer.load().manifest.name == "tiny"
     monkeypatch.setattr(recognizer_module, "DEFAULT_MODEL", tiny_model.with_name("none.onnx"))

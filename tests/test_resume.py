@@ -12,17 +12,17 @@ import pytest
 import torch
 from training import options
 
-from model.checkpoint import (
+from crnn_edge.errors import CrnnError, EngineError
+from model.data.batching import Batch
+from model.data.loading import load_batches
+from model.network.checkpoint import (
     read_safetensors,
     write_safetensors,
 )
-from model.data.loading import load_batches
-from model.data.sampling import Batch
-from model.settings import LAST, parse
-from model.setup import pick_precision
-from model.state import read_settings
 from model.train import Trainer, main
-from runtime.errors import CrnnError, EngineError
+from model.training.config import LAST, parse
+from model.training.job import pick_precision
+from model.training.state import read_settings
 
 
 def assert_the_same_run(one: Path, other: Path) -> None:

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from runtime_cli import run
 
-from runtime.__main__ import main
-from runtime.recognizer import Recognizer
+from crnn_edge.__main__ import main
+from crnn_edge.recognizer import Recognizer
 
 ROOT = Path(__file__).parent.parent
 
@@ -104,7 +104,7 @@ def test_bad_pictures_are_told_and_the_others_read(
 def test_any_file_name_can_be_told(tiny_model: Path, pictures: Path) -> None:
     odd = os.fsencode(pictures) + b"/odd \xff \xe6\x97\xa5.png"
     (pictures / "b.png").rename(os.fsdecode(odd))
-    command = [sys.executable, "-m", "runtime", "read", "--model", tiny_model, odd]
+    command = [sys.executable, "-m", "crnn_edge", "read", "--model", tiny_model, odd]
     asked = {"cwd": ROOT, "capture_output": True, "env": os.environ | {"PYTHONIOENCODING": "ascii"}}
     done = subprocess.run([*command, b"\xfe.png"], **asked)
     assert done.stdout.startswith(odd + b"\t")
@@ -185,13 +185,13 @@ def test_help_teaches_with_examples(command: str, capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])
     assert caught.value.code == 0
-    assert f"python -m runtime {command} " in capsys.readouterr().out.partition("examples:")[2]
+    assert f"python -m crnn_edge {command} " in capsys.readouterr().out.partition("examples:")[2]
 
 
 def test_it_runs_as_a_module_and_stops_quietly_when_nobody_listens(
     tiny_model: Path, pictures: Path
 ) -> None:
-    command = f"{sys.executable} -m runtime read --model {tiny_model} --batch 1 {pictures}"
+    command = f"{sys.executable} -m crnn_edge read --model {tiny_model} --batch 1 {pictures}"
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command} | head -n 1"],
         cwd=ROOT, capture_output=True, text=True,
@@ -210,7 +210,7 @@ def test_a_model_among_the_pictures_is_told_as_such(
 
 
 def test_standard_input_that_is_closed_is_told(tiny_model: Path) -> None:
-    command = f"{sys.executable} -m runtime read --model {tiny_model} - <&-"
+    command = f"{sys.executable} -m crnn_edge read --model {tiny_model} - <&-"
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (1, "error: standard input: it is closed\n")
 

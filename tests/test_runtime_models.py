@@ -11,11 +11,11 @@ from PIL import Image
 from runtime_cli import run
 from tiny import CHARSET, build_tiny, tiny_manifest
 
-from runtime.bench import bench
-from runtime.charset import Charset
-from runtime.metrics import score
-from runtime.recognizer import Recognizer
-from runtime.selftest import Check, selftest_image
+from crnn_edge.charset import Charset
+from crnn_edge.cli.bench import bench
+from crnn_edge.metrics import score
+from crnn_edge.recognizer import Recognizer
+from crnn_edge.selftest import Check, selftest_image
 
 
 def test_info_tells_what_the_file_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

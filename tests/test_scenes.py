@@ -7,13 +7,13 @@ import math
 import numpy as np
 import pytest
 
+from crnn_edge.charset import Charset
 from model.data import synth as synth_module
 from model.data.fonts import Face, find_faces
-from model.data.geometry import Box, Warp, random_warp
-from model.data.render import render
+from model.data.render.compose import render
+from model.data.render.geometry import Box, Warp, random_warp
 from model.data.synth import Synth
-from model.data.text import TextSource
-from runtime.charset import Charset
+from model.data.text.text_source import TextSource
 
 
 def turned(warp: Warp) -> float:

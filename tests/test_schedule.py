@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model.schedule import lr_factor
+from model.training.schedule import lr_factor
 
 
 @pytest.mark.parametrize(

@@ -13,18 +13,19 @@ import numpy as np
 import onnx
 import pytest
 
+from crnn_edge.backends import open_backend
 from export.numpy import convert as convert_numpy
 from export.onnx import convert as convert_onnx
 from export.openvino import convert as convert_openvino
 from export.tflite import convert as convert_tflite
-from model.checkpoint import load_checkpoint
-from quantize import auto, cli, sensitivity
+from model.network.checkpoint import load_checkpoint
+from quantize import cli, sensitivity
+from quantize import mixed_precision as auto
 from quantize.calibration import MIN_CROPS, Crops
 from quantize.comparison import VerificationError
-from quantize.layers import LayerNameError, named
+from quantize.layer_names import LayerNameError, named
 from quantize.numpy import FORMAT as NUMPY
 from quantize.numpy import read_arrays, write
-from runtime.backends import open_backend
 from tests.test_export import furnish
 
 CONVERT = {
@@ -187,7 +188,7 @@ def test_auto_tries_again_without_what_was_ranked_too_high(
 
 def test_auto_gives_up_with_advice(home: Path, halves, tmp_path: Path) -> None:
     everything = [name for name in PLACES if name]
-    with pytest.raises(VerificationError, match=r"even with only .* in INT8.*quantize\.qat"):
+    with pytest.raises(VerificationError, match=r"even with only .* in INT8.*model\.qat"):
         choose(fragile(*everything), home, halves, tmp_path / "auto.npz")
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from training import copy_of, options
 
-from model.checkpoint import load_checkpoint
-from model.endings import go_on
-from model.options import split_weight
-from model.settings import parse
-from model.start import first_network
+from model.network.checkpoint import load_checkpoint
 from model.train import main
+from model.training.arguments import split_weight
+from model.training.config import parse
+from model.training.endings import go_on
+from model.training.initialization import first_network
 from quantize.calibration import Crops
 
 

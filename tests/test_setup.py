@@ -7,15 +7,15 @@ import pytest
 import torch
 from training import options, small_checkpoint
 
-from model.data.augment import Augment
-from model.data.margins import Margins
-from model.data.pieces import Pieces
+from model.data.augment.corruptions import Augment
+from model.data.augment.padding import Margins
+from model.data.augment.splice import Pieces
 from model.data.synth import Synth
-from model.losses import ctc_loss
-from model.schedule import lr_factor
-from model.settings import parse
-from model.setup import EVAL_SEED, make_job
 from model.train import Trainer
+from model.training.config import parse
+from model.training.job import EVAL_SEED, make_job
+from model.training.losses import ctc_loss
+from model.training.schedule import lr_factor
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.5, 1.3])

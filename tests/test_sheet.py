@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.data.sheet import contact_sheet
-from runtime.errors import CrnnError
+from crnn_edge.errors import CrnnError
+from model.analysis.contact_sheet import contact_sheet
 
 
 def captioned(caption: str, folder: Path) -> np.ndarray:

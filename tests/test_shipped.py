@@ -8,16 +8,16 @@ from pathlib import Path
 import onnx
 import pytest
 
+from crnn_edge import selftest
+from crnn_edge.backends import Backend, open_backend
+from crnn_edge.decoders import greedy, lm
+from crnn_edge.labels import LabelledFolder
+from crnn_edge.recognizer import DEFAULT_MODEL, Recognizer
 from export.verify import torch_contender
-from model.checkpoint import DEFAULT, WEIGHTS, Checkpoint, load_checkpoint
+from model.network.checkpoint import DEFAULT, WEIGHTS, Checkpoint, load_checkpoint
 from quantize import calibration
 from quantize.calibration import Crops
 from quantize.verify import MARGIN_POINTS, Contender, compare
-from runtime import selftest
-from runtime.backends import Backend, open_backend
-from runtime.decoders import greedy, lm
-from runtime.labels import LabelledFolder
-from runtime.recognizer import DEFAULT_MODEL, Recognizer
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "images"
 

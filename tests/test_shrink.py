@@ -5,12 +5,12 @@ import dataclasses
 import pytest
 import torch
 
-from model.branches import with_branches
-from model.config import ModelConfig
-from model.crnn import CRNN
-from model.shrink import shrink
+from crnn_edge.errors import CrnnError
+from model.network.config import ModelConfig
+from model.network.crnn import CRNN
+from model.network.pruning import shrink
+from model.network.reparam import with_branches
 from model.train import main
-from runtime.errors import CrnnError
 
 LARGE = ModelConfig(
     name="large", channels=(6, 8, 8, 12, 8, 10, 12), hidden=8, layers=2, num_classes=7

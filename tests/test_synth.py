@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.data.augment import Augment, _grain
+from crnn_edge.charset import Charset
+from crnn_edge.errors import CharsetError, CrnnError
+from crnn_edge.labels import LabelledFolder
+from model.data.augment.corruptions import Augment, _grain
 from model.data.fonts import Face, find_faces
-from model.data.render import render
+from model.data.render.compose import render
 from model.data.synth import Synth, main
-from model.data.text import MAX_LENGTH, TextSource, read_words
-from runtime.charset import Charset
-from runtime.errors import CharsetError, CrnnError
-from runtime.labels import LabelledFolder
+from model.data.text.text_source import MAX_LENGTH, TextSource, read_words
 
 WORDS = ("street", "Café", "naïve", "Exit", "o'clock", "parking", "Theatre")
 
@@ -36,7 +36,7 @@ def synth(faces: list[Face]) -> Synth:
 
 
 def ink(image: np.ndarray) -> float:
-    """How far light and dark of a picture lie apart, in grey levels."""
+    """How far light and dark of a picture lie apart, in gray levels."""
     low, high = np.percentile(image, [2, 98])
     return float(high - low)
 
@@ -67,7 +67,7 @@ def test_a_source_survives_pickling(synth: Synth) -> None:
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(synth))[2][0], synth[2][0])
 
 
-def test_pictures_are_grey_bytes_of_sane_size(synth: Synth) -> None:
+def test_pictures_are_gray_bytes_of_sane_size(synth: Synth) -> None:
     for index in range(300):
         image, text = synth[index]
         assert image.dtype == np.uint8

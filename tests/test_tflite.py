@@ -13,20 +13,20 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from export.layers import lower as layers_of
+from crnn_edge.backends import open_backend
+from crnn_edge.backends.tflite import read_parts
+from crnn_edge.charset import Charset
+from crnn_edge.errors import EngineError, ModelFileError
+from crnn_edge.layer_ir import LSTM, Conv, Linear, MaxPool, ReLU, split
+from crnn_edge.manifest import KEY
+from export.lowering import lower as layers_of
 from export.tflite import convert
-from model.checkpoint import load_checkpoint
+from model.network.checkpoint import load_checkpoint
 from quantize.calibration import Crops
 from quantize.tflite import quantize, restamp, write
 from quantize.tflite_graph import LoweringError
 from quantize.tflite_lift import lift
 from quantize.tflite_lower import lower, relu_first
-from runtime.backends import open_backend
-from runtime.backends.tflite import read_parts
-from runtime.charset import Charset
-from runtime.errors import EngineError, ModelFileError
-from runtime.layers import LSTM, Conv, Linear, MaxPool, ReLU, split
-from runtime.manifest import KEY
 from tests.test_export import furnish, tiny_checkpoint
 from tests.test_numpy_backend import numbers
 
@@ -155,11 +155,11 @@ def test_what_has_no_operator_is_refused(layers: list, message: str) -> None:
         lower(layers, 32, 32)
 
 
-def test_only_a_graph_of_our_own_can_be_quantised(home: Path, file: Path) -> None:
+def test_only_a_graph_of_our_own_can_be_quantized(home: Path, file: Path) -> None:
     flatbuffer, manifest = read_parts(home / "int8.tflite")
     for foreign in (flatbuffer, flatbuffer[:100], b""):
         write(foreign, manifest.replace(precision="fp32"), file)
-        with pytest.raises(ModelFileError, match=r"cannot quantise .* no FP32 graph"):
+        with pytest.raises(ModelFileError, match=r"cannot quantize .* no FP32 graph"):
             quantize(file, home / "none.tflite", Crops.load(home / "crops"))
 
 

@@ -8,23 +8,23 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from crnn_edge.backends import open_backend
+from crnn_edge.backends.tflite import read_parts
+from crnn_edge.charset import Charset
+from crnn_edge.errors import ModelFileError
+from crnn_edge.layer_ir import LSTM, Conv, FloatArray, Layer, Linear, MaxPool, ReLU, columns, split
 from export import cli as export_cli
-from export.layers import lower as layers_of
+from export.lowering import lower as layers_of
 from export.tflite import convert
-from model.config import CONFIGS
-from model.crnn import CRNN
+from model.network.config import CONFIGS
+from model.network.crnn import CRNN
 from quantize import cli as quantize_cli
 from quantize.calibration import Crops
-from quantize.layers import INT8, LayerNameError
+from quantize.layer_names import INT8, LayerNameError
 from quantize.tflite import FORMAT, quantize, write
 from quantize.tflite_graph import Range, levels
 from quantize.tflite_lower import Int8, lower, relu_first
-from quantize.tflite_ranges import equalised, ranges_of
-from runtime.backends import open_backend
-from runtime.backends.tflite import read_parts
-from runtime.charset import Charset
-from runtime.errors import ModelFileError
-from runtime.layers import LSTM, Conv, FloatArray, Layer, Linear, MaxPool, ReLU, columns, split
+from quantize.tflite_ranges import equalized, ranges_of
 from tests.test_export import furnish, tiny_checkpoint
 from tests.test_numpy_backend import numbers
 from tests.test_tflite import graph, operators
@@ -79,8 +79,8 @@ def rounded(x: FloatArray, over: Range) -> FloatArray:
 # Ranges
 
 
-def test_equalised_channels_are_more_alike_and_compute_the_same() -> None:
-    after = equalised(eyes(), pictures())
+def test_equalized_channels_are_more_alike_and_compute_the_same() -> None:
+    after = equalized(eyes(), pictures())
     for tensor in pictures():
         np.testing.assert_allclose(run(after, tensor), run(eyes(), tensor), rtol=1e-4, atol=1e-4)
     spreads = []
@@ -93,7 +93,7 @@ def test_equalised_channels_are_more_alike_and_compute_the_same() -> None:
 def test_a_channel_that_is_never_active_is_left_in_peace() -> None:
     layers = eyes()
     layers[0].bias[2] = -1e3
-    for layer in equalised(layers, pictures()):
+    for layer in equalized(layers, pictures()):
         if isinstance(layer, Conv):
             assert np.isfinite(layer.weight).all()
             assert np.isfinite(layer.bias).all()

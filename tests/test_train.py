@@ -13,23 +13,23 @@ import pytest
 import torch
 from training import DIGITS, options, small_checkpoint
 
+from crnn_edge.charset import Charset
+from crnn_edge.manifest import Manifest
+from crnn_edge.metrics import score
+from crnn_edge.recognizer import Recognizer
 from model.average import main as average
-from model.checkpoint import (
+from model.network.checkpoint import (
     load_checkpoint,
     read_safetensors,
     save_checkpoint,
 )
-from model.config import CONFIGS, ModelConfig
-from model.crnn import CRNN
-from model.schedule import SCHEDULES, lr_factor
-from model.settings import LAST, parse
-from model.setup import make_job
-from model.start import first_network
+from model.network.config import CONFIGS, ModelConfig
+from model.network.crnn import CRNN
 from model.train import Trainer, main
-from runtime.charset import Charset
-from runtime.manifest import Manifest
-from runtime.metrics import score
-from runtime.recognizer import Recognizer
+from model.training.config import LAST, parse
+from model.training.initialization import first_network
+from model.training.job import make_job
+from model.training.schedule import SCHEDULES, lr_factor
 
 ROOT = Path(__file__).parent.parent
 
@@ -148,7 +148,7 @@ def test_pieces_are_cut_by_the_network_that_reads(numbers, tmp_path, monkeypatch
         cutting.append(recognizer.backend.model)
         return datasets[0]
 
-    monkeypatch.setattr("model.setup.Pieces", pieces)
+    monkeypatch.setattr("model.training.job.Pieces", pieces)
     monkeypatch.setitem(CONFIGS, "crnn-lite", ModelConfig("less", (4,) * 7, 8, 1))
     shrunk = ["--shrink", str(start), "--pieces", "1", "--steps", "1"]
     assert main(options(numbers, tmp_path / "run", *shrunk)) == 0
@@ -280,7 +280,7 @@ def test_gradients_are_clipped(numbers, tmp_path) -> None:
 def test_words_to_measure_on_are_the_same_in_each_run_and_none_to_train_on(
     tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setattr("model.setup.EVAL_COUNT", 4)
+    monkeypatch.setattr("model.training.job.EVAL_COUNT", 4)
     runs = [make_job(parse(["--out", str(tmp_path), "--seed", seed])) for seed in "12"]
     for one, other in zip(runs[0].eval_set, runs[1].eval_set, strict=True):
         assert np.array_equal(one[0], other[0])

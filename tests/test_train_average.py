@@ -6,12 +6,12 @@ import pytest
 import torch
 from training import DIGITS, options, small_checkpoint, weights
 
-from model.checkpoint import read_safetensors
-from model.config import ModelConfig
-from model.crnn import CRNN
-from model.state import Ema
+from crnn_edge.metrics import score
+from model.network.checkpoint import read_safetensors
+from model.network.config import ModelConfig
+from model.network.crnn import CRNN
 from model.train import main
-from runtime.metrics import score
+from model.training.state import Ema
 
 
 def group(tensors: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:
@@ -41,7 +41,7 @@ def test_the_average_is_measured_and_saved_and_nothing_else(numbers, tmp_path, m
         return score(["1"] * len(samples), ["1"] * len(samples))
 
     monkeypatch.setattr("model.train.evaluate", evaluate)
-    monkeypatch.setattr("model.records.plot_history", lambda *_: None)  # takes seconds
+    monkeypatch.setattr("model.training.run_folder.plot_history", lambda *_: None)  # takes seconds
     start = small_checkpoint(tmp_path / "small.safetensors")
     run = tmp_path / "run"
     assert main(options(numbers, run, "--steps", "2", "--finetune", str(start))) == 0

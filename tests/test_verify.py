@@ -9,7 +9,7 @@ import pytest
 
 from export import verify
 from export.onnx import convert
-from model.checkpoint import load_checkpoint
+from model.network.checkpoint import load_checkpoint
 from quantize.calibration import MIN_CROPS
 from tests.test_export import furnish, slightly_off, tiny_checkpoint
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runtime.charset import Charset
-from runtime.manifest import KEY, Manifest
-from runtime.preprocess import Preprocess
+from crnn_edge.charset import Charset
+from crnn_edge.manifest import KEY, Manifest
+from crnn_edge.preprocess import Preprocess
 
 if TYPE_CHECKING:
     import onnx

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import torch
 
-from model.checkpoint import read_safetensors, save_checkpoint
-from model.config import ModelConfig
-from model.crnn import CRNN
-from model.settings import LAST
-from runtime.charset import Charset
-from runtime.manifest import Manifest
+from crnn_edge.charset import Charset
+from crnn_edge.manifest import Manifest
+from model.network.checkpoint import read_safetensors, save_checkpoint
+from model.network.config import ModelConfig
+from model.network.crnn import CRNN
+from model.training.config import LAST
 
 DIGITS = Charset(tuple("0123456789"))
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from crnn_edge.errors import CrnnError
 from examples.benchmarks.child import ROOT
 from examples.benchmarks.table import figure, markdown
-from runtime.errors import CrnnError
 
 FORMAT = 1
 """Of the file; another number, another meaning."""

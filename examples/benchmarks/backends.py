@@ -1,4 +1,4 @@
-"""Every model file in its engine on this machine: speed, accuracy, memory, size, in one table.
+r"""Every model file in its engine on this machine: speed, accuracy, memory, size, in one table.
 
 A read is one picture from array to text: preprocess, model, decode. Each picture of --data is read
 once by each model, in turns: half of them one by one, which gives the times a read, the others in
@@ -13,7 +13,8 @@ Examples:
   python examples/benchmark.py backends --models a.onnx b.onnx --threads 1 --json new.json
   python examples/benchmark.py backends --data crops/dev --json new.json --compare old.json
   python examples/benchmark.py backends --widths 64 128 256 --batch 1 16 64
-  python examples/benchmark.py backends --models model/weights/crnn-lite.safetensors=model.backend
+  python examples/benchmark.py backends \
+      --models model/weights/crnn-lite.safetensors=model.network.backend
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ from pathlib import Path
 
 import numpy as np
 
+from crnn_edge.backends import physical_cores
+from crnn_edge.charset import Charset
+from crnn_edge.files import model_size, write_whole
+from crnn_edge.labels import LabelledFolder
 from examples.benchmarks import options as shared
 from examples.benchmarks import pictures as checked
 from examples.benchmarks import report
@@ -38,10 +43,6 @@ from examples.benchmarks.models import models, titles
 from examples.benchmarks.progress import progress
 from examples.benchmarks.results import READ, baseline, figures, load
 from examples.benchmarks.turns import Reader, attempt, chunks, take_turns
-from runtime.backends import physical_cores
-from runtime.charset import Charset
-from runtime.files import model_size, write_whole
-from runtime.labels import LabelledFolder
 
 _CHUNK = 16  # pictures a turn, at least
 _PICTURES = 400  # at least, half of them one by one

@@ -7,9 +7,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
-from runtime.files import write_whole
+from crnn_edge.files import write_whole
 
-_STEPS = 3  # heights of the numbers, so that neighbours do not cover each other
+_STEPS = 3  # heights of the numbers, so that neighbors do not cover each other
 
 
 class Bubble(NamedTuple):
@@ -17,7 +17,7 @@ class Bubble(NamedTuple):
 
     Attributes:
         told: What it is called.
-        group: Readers of one group have one colour.
+        group: Readers of one group have one color.
         ms: How long it takes for a picture.
         accuracy: A share of the pictures, and its 95 % interval.
         size_bytes: Of its file.
@@ -49,10 +49,10 @@ def chart(bubbles: Sequence[Bubble], title: str, time: str, path: Path) -> None:
     for k, bubble in enumerate(sorted(bubbles, key=lambda bubble: bubble.ms)):
         x, megabytes = bubble.ms, bubble.size_bytes / 1e6
         y, low, high = (100 * share for share in bubble.accuracy)
-        colour = f"C{groups.index(bubble.group)}"
+        color = f"C{groups.index(bubble.group)}"
         told = f"{k + 1}  {bubble.told}, {megabytes:.2f} MB"
-        axes.scatter([x], [y], s=60 * megabytes, color=colour, alpha=0.4)
-        axes.errorbar([x], [y], [[y - low], [high - y]], fmt=".", color=colour, label=told)
+        axes.scatter([x], [y], s=60 * megabytes, color=color, alpha=0.4)
+        axes.errorbar([x], [y], [[y - low], [high - y]], fmt=".", color=color, label=told)
         offset = 0, 2 + 11 * (k % _STEPS)
         axes.annotate(
             str(k + 1), (x, high), offset, textcoords="offset points", ha="center", fontsize=8

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from runtime.errors import CrnnError
+from crnn_edge.errors import CrnnError
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,4 +1,4 @@
-"""CTC decoders: ours, fast-ctc-decode (Rust) and pyctcdecode, on the same posteriors.
+r"""CTC decoders: ours, fast-ctc-decode (Rust) and pyctcdecode, on the same posteriors.
 
 The posteriors are those of a model on real crops, and noise for the worst case. Each library is a
 process on one core; they take turns, some pictures at a time, one by one and in batches of 64.
@@ -10,7 +10,8 @@ others on purpose. The others get an environment in build/rivals/ctc.
 Examples:
   python examples/benchmark.py decoders --data crops/dev --words words.txt
   python examples/benchmark.py decoders --data crops/dev --images 200
-  python examples/benchmark.py decoders --data crops/dev --model run/best.safetensors=model.backend
+  python examples/benchmark.py decoders --data crops/dev \
+      --model run/best.safetensors=model.network.backend
 """
 
 from __future__ import annotations
@@ -27,6 +28,14 @@ from typing import Any
 
 import numpy as np
 
+from crnn_edge.charset import Charset
+from crnn_edge.decoders import lm
+from crnn_edge.decoders.ctc import FloatArray, log_softmax
+from crnn_edge.errors import CharsetError, DecodeError, EngineError
+from crnn_edge.files import write_whole
+from crnn_edge.images import read_image
+from crnn_edge.labels import LabelledFolder
+from crnn_edge.recognizer import DEFAULT_MODEL, Recognizer
 from examples.benchmarks import options as shared
 from examples.benchmarks.child import Child
 from examples.benchmarks.environment import environment
@@ -36,14 +45,6 @@ from examples.benchmarks.programs.decoders import RESCORED, UNPROVEN
 from examples.benchmarks.progress import progress
 from examples.benchmarks.stats import as_list, from_list, ratio
 from examples.benchmarks.table import figure, markdown, times
-from runtime.charset import Charset
-from runtime.decoders import lm
-from runtime.decoders.ctc import FloatArray, log_softmax
-from runtime.errors import CharsetError, DecodeError, EngineError
-from runtime.files import write_whole
-from runtime.images import read_image
-from runtime.labels import LabelledFolder
-from runtime.recognizer import DEFAULT_MODEL, Recognizer
 
 RIVALS = ("fast-ctc-decode==0.3.7", "pyctcdecode==0.5.0")
 BATCHES = (1, 64)
@@ -166,7 +167,7 @@ def write_lexicons(folder: Path, words: Path | None, charset: Charset) -> list[s
     if words is None:
         print("left out: the lexicon decoder, which needs --words", file=sys.stderr)
         return []
-    from model.data.text import read_words
+    from model.data.text.text_source import read_words
 
     known = [word for word in read_words(words) if word in charset]
     if not known:

@@ -9,8 +9,8 @@ import venv
 from collections.abc import Sequence
 from pathlib import Path
 
+from crnn_edge.errors import EngineError
 from examples.benchmarks.child import ROOT
-from runtime.errors import EngineError
 
 FOLDER = ROOT / "build" / "rivals"
 

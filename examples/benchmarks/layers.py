@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from crnn_edge.backends import open_backend
+from crnn_edge.errors import CrnnError
 from examples.benchmarks.progress import progress
-from runtime.backends import open_backend
-from runtime.errors import CrnnError
 
 KINDS = ("Conv", "LSTM", "MatMul", "Gemm")
 """Operators with weights, by a part of the names that the engine gives them."""

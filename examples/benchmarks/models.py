@@ -6,9 +6,9 @@ import importlib.util
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from crnn_edge.backends import SUFFIXES, find_model
+from crnn_edge.errors import ModelFileError
 from examples.benchmarks.child import ROOT
-from runtime.backends import SUFFIXES, find_model
-from runtime.errors import ModelFileError
 
 
 def models(given: Sequence[str] | None) -> list[tuple[Path, str]]:
@@ -24,17 +24,17 @@ def models(given: Sequence[str] | None) -> list[tuple[Path, str]]:
     if given is None:
         found = [
             (path, SUFFIXES[path.suffix])
-            for folder in ("runtime/models", "build")
+            for folder in ("runtime/crnn_edge/models", "build")
             for path in sorted((ROOT / folder).glob("*"))
             if path.suffix in SUFFIXES
         ]
         if importlib.util.find_spec("torch"):
             weights = sorted((ROOT / "model" / "weights").glob("*.safetensors"))
-            found += [(path, "model.backend") for path in weights]
+            found += [(path, "model.network.backend") for path in weights]
         if not found:
             raise ModelFileError(
-                "no model files in runtime/models and build: name some with --models, or make one "
-                "with `python -m export.onnx --int8`"
+                "no model files in runtime/crnn_edge/models and build: name some with --models, or "
+                "make one with `python -m export.onnx --int8`"
             )
         return found
     pairs = []
@@ -44,7 +44,7 @@ def models(given: Sequence[str] | None) -> list[tuple[Path, str]]:
         if not backend:
             raise ModelFileError(
                 f"--models {text}: its suffix names no engine (known: {', '.join(SUFFIXES)}): "
-                f"name one, for example {text.removesuffix('=')}=model.backend"
+                f"name one, for example {text.removesuffix('=')}=model.network.backend"
             )
         pairs.append((path.resolve(), backend))
     return list(dict.fromkeys(pairs))

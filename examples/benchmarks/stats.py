@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from runtime.metrics import Estimate
+from crnn_edge.metrics import Estimate
 
 _RESAMPLES = 2000
 _SLOWER = 1.05  # less is not worth a word, even where the intervals tell it

@@ -20,6 +20,9 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from crnn_edge.errors import EngineError
+from crnn_edge.files import write_whole
+from crnn_edge.metrics import Estimate
 from examples.benchmarks import options as shared
 from examples.benchmarks.child import Child
 from examples.benchmarks.environment import environment
@@ -27,9 +30,6 @@ from examples.benchmarks.machine import conditions
 from examples.benchmarks.progress import progress
 from examples.benchmarks.stats import median, ratio
 from examples.benchmarks.table import figure, interval, markdown, times
-from runtime.errors import EngineError
-from runtime.files import write_whole
-from runtime.metrics import Estimate
 
 TRDG = ("trdg==1.8.0", "pillow<10")
 _TRDG = "trdg 1.8.0"  # in the table
@@ -130,8 +130,8 @@ def write_texts(path: Path, words: Path | None) -> Path:
     """A file of texts as our side writes them, one a line: words, numbers, prices and so on."""
     import numpy as np
 
-    from model.data.text import TextSource, read_words
-    from runtime.charset import Charset
+    from crnn_edge.charset import Charset
+    from model.data.text.text_source import TextSource, read_words
 
     source = TextSource(read_words(words) if words else None, Charset.ascii())
     rng = np.random.default_rng(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from runtime.metrics import Estimate
+from crnn_edge.metrics import Estimate
 
 
 def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from crnn_edge.charset import Charset
+from crnn_edge.metrics import Estimate, Score, score
 from examples.benchmarks.child import Child, ChildError
 from examples.benchmarks.progress import progress
 from examples.benchmarks.stats import ratio
-from runtime.charset import Charset
-from runtime.metrics import Estimate, Score, score
 
 
 @dataclass

@@ -21,13 +21,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # works in a clone, not installed
 
+from crnn_edge.cli.run import documented_parser, exit_code
 from examples.music import engravers
 from examples.music.compose import compose
 from examples.music.score import ScoreError, parse
 from examples.music.signs import CHARSET
-from model.data.geometry import Pixels
+from model.data.render.geometry import Pixels
 from model.data.write import write_folder
-from runtime.console import documented_parser, exit_code
 
 ENGRAVERS = ("verovio", "abcm2ps")
 _COUNT = 1000  # pictures
@@ -65,7 +65,7 @@ class Engraved:
 
 
 def _printed(ink: Pixels, rng: np.random.Generator) -> Pixels:
-    """A drawing with margins by chance, some on grey paper in grey ink."""
+    """A drawing with margins by chance, some on gray paper in gray ink."""
     height = len(ink)
     above, below = (_ABOVE * height * rng.random(2)).astype(int).tolist()
     left, right = (_BESIDE * height * rng.random(2) ** 2).astype(int).tolist()

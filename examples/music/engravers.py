@@ -15,11 +15,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from model.data.geometry import Pixels
-from runtime.errors import EngineError
+from crnn_edge.errors import EngineError
+from model.data.render.geometry import Pixels
 
 FONTS = ("Bravura", "Gootville", "Leipzig", "Leland", "Petaluma")
-"""Verovio's, all under the SIL Open Font Licence."""
+"""Verovio's, all under the SIL Open Font License."""
 
 _LOOKS = {  # widths of strokes in half staff spaces, and so on: what each may be
     "scale": (35, 75),  # per cent, of staves of 72 px

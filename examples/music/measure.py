@@ -13,11 +13,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # works in a clone
 
 from tqdm import tqdm
 
+from crnn_edge.cli.run import documented_parser, exit_code
+from crnn_edge.labels import LabelledFolder
+from crnn_edge.metrics import score
 from examples.music.read import MODEL, load, most_musical
 from examples.music.signs import CHARSET
-from runtime.console import documented_parser, exit_code
-from runtime.labels import LabelledFolder
-from runtime.metrics import score
 
 _BATCH = 16
 

@@ -19,13 +19,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # works in a clone, not installed
 
+from crnn_edge import Recognition, Recognizer, read_image
+from crnn_edge.cli.run import documented_parser, exit_code
+from crnn_edge.errors import ImageError
+from crnn_edge.files import write_whole
 from examples.music.score import Score, ScoreError, parse
 from examples.music.signs import CHARSET
 from examples.music.sound import to_wav
-from runtime import Recognition, Recognizer, read_image
-from runtime.console import documented_parser, exit_code
-from runtime.errors import ImageError
-from runtime.files import write_whole
 
 MODEL = Path(__file__).parent / "crnn-score.onnx"
 _TEMPO = 100  # quarters a minute

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from crnn_edge.errors import CrnnError
 from examples.music.signs import ACCIDENTALS, BARS, CLEFS, KEYS, STEPS, TIMES, TOKENS, VALUES
-from runtime.errors import CrnnError
 
 _SEMITONES = (0, 2, 4, 5, 7, 9, 11)  # of C D E F G A B above C
 _SHARPS = (3, 0, 4, 1, 5, 2, 6)  # letters as a key signature raises them, in turn: F C G …

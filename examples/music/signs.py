@@ -13,7 +13,7 @@ behind it.
 
 from __future__ import annotations
 
-from runtime.charset import Charset
+from crnn_edge.charset import Charset
 
 CLEFS = {"clef.G": 30, "clef.F": 18}
 """The note on the lowest line: seven times its octave, and its letter counted from C."""

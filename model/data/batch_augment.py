@@ -9,7 +9,7 @@ differs follows from the tensor that it starts from:
 - It has the network's height, where `Augment` sees the picture as it was taken. Half of all
   pictures, rendered or real, have between 0.65 and 1.3 pixels for one of the tensor, so that
   noise and JPEG blocks come out alike on the whole.
-- It is standardised, so that how bright and rich in contrast the picture was is drawn anew.
+- It is standardized, so that how bright and rich in contrast the picture was is drawn anew.
 - Its width stays: jitter turns and tilts, but does not stretch.
 """
 
@@ -21,14 +21,14 @@ from dataclasses import dataclass
 
 import torch
 
-from model.data import severity
+from crnn_edge.preprocess import Preprocess
+from model.data.augment import severity
 from model.data.batch_lens import blur, jitter, sharpen, shrink
 from model.data.batch_light import light
 from model.data.batch_pictures import Pictures, mean_and_deviation, per_picture
 from model.data.batch_sensor import grain, invert, jpeg
-from runtime.preprocess import Preprocess
 
-# Grey levels that pictures deviate by: of 500 rendered words and of 400 real ones alike, 5 % lie
+# Gray levels that pictures deviate by: of 500 rendered words and of 400 real ones alike, 5 % lie
 # below 14, half below 38 and 95 % below 80 or 84, as if drawn log-normally with these.
 _CONTRAST, _SPREAD = 38.0, 0.52
 
@@ -60,7 +60,7 @@ class BatchAugment:
             generator: The source of chance; likewise.
 
         Returns:
-            `(N, 1, H, W) float32`, standardised over each picture's columns, beyond which it is 0.
+            `(N, 1, H, W) float32`, standardized over each picture's columns, beyond which it is 0.
         """
         plain = tensor[:, 0]
         pictures = self._pictures(plain, widths, strengths, generator)
@@ -77,7 +77,7 @@ class BatchAugment:
         strengths: torch.Tensor,
         generator: torch.Generator,
     ) -> Pictures:
-        """Grey levels that `plain (N, H, W)` may have been made of."""
+        """Gray levels that `plain (N, H, W)` may have been made of."""
         last = (widths - 1)[:, None, None]
         columns = torch.arange(plain.shape[2], device=plain.device)
         columns = torch.minimum(columns, last).expand_as(plain)

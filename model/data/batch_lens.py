@@ -11,7 +11,7 @@ import math
 import torch
 from torch.nn.functional import conv2d, grid_sample, pad
 
-from model.data import severity
+from model.data.augment import severity
 from model.data.batch_pictures import Pictures, per_picture
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch.nn.functional import grid_sample
 
-from model.data import severity
-from model.data.background import textures
+from model.data.augment import severity
 from model.data.batch_pictures import Pictures, per_picture
+from model.data.render.background import textures
 
 
 def light(pictures: Pictures) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Pictures of a batch in grey levels, between which and the network's tensor faults strike.
+"""Pictures of a batch in gray levels, between which and the network's tensor faults strike.
 
 A fault is a function from some pictures to their new levels. It is given only those that it
 strikes, so that a batch costs what its faults cost, and no picture is looked at by itself.

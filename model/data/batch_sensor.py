@@ -7,7 +7,7 @@ import math
 import torch
 from torch.nn.functional import pad
 
-from model.data import severity
+from model.data.augment import severity
 from model.data.batch_lens import soften
 from model.data.batch_pictures import Pictures, mean_and_deviation, per_picture
 
@@ -105,6 +105,6 @@ def _noise(pictures: Pictures) -> torch.Tensor:
 
 
 def _sigma(pictures: Pictures) -> torch.Tensor:
-    """The noise's deviation in grey levels, `(n, 1, 1)`."""
+    """The noise's deviation in gray levels, `(n, 1, 1)`."""
     deviation = mean_and_deviation(pictures.levels, pictures.inside)[1][:, 0, 0]
     return per_picture(severity.grain_sigma(deviation, pictures.strengths, pictures.random()))

@@ -1,7 +1,7 @@
 """Labelled images to train and measure on: folders, the field's LMDBs, and mixtures of sources.
 
 A source is anything with `source[i] -> (image, text)`: image `uint8 (H, W)` or `(H, W, 3)` RGB.
-Finite ones have a length; the synthesiser has none and never repeats itself.
+Finite ones have a length; the synthesizer has none and never repeats itself.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from runtime.charset import Charset
-from runtime.errors import CharsetError, CrnnError, ImageError
-from runtime.images import read_image
-from runtime.labels import LabelledFolder
+from crnn_edge.charset import Charset
+from crnn_edge.errors import CharsetError, CrnnError, ImageError
+from crnn_edge.images import read_image
+from crnn_edge.labels import LabelledFolder
 
 Image = npt.NDArray[np.uint8]
 Sample = tuple[Image, str]

@@ -21,10 +21,10 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from crnn_edge.cli.run import exit_code
+from crnn_edge.errors import CrnnError
 from model.data import fontsource
-from model.data.geometry import Pixels
-from runtime.console import exit_code
-from runtime.errors import CrnnError
+from model.data.render.geometry import Pixels
 
 SYSTEM_FOLDERS = (
     Path("/usr/share/fonts"),
@@ -97,7 +97,7 @@ def _glyph(font: ImageFont.FreeTypeFont, char: str) -> Pixels:
 
 
 def _shape(glyph: Pixels) -> Pixels:
-    """A glyph's ink stretched to a fixed box, standardised, so that forms can be compared."""
+    """A glyph's ink stretched to a fixed box, standardized, so that forms can be compared."""
     x, y, w, h = cv2.boundingRect(glyph)
     box = cv2.resize(glyph[y : y + h, x : x + w], (16, 16), interpolation=cv2.INTER_AREA)
     box = box.astype(np.float32)
@@ -192,8 +192,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _fetch_or_list(args: argparse.Namespace) -> None:
     if args.fetch:
-        for name, licence, count in fontsource.fetch(args.fetch, list(fontsource.families())):
-            print(f"{name}\t{licence}\t{count} faces", flush=True)
+        for name, license, count in fontsource.fetch(args.fetch, list(fontsource.families())):
+            print(f"{name}\t{license}\t{count} faces", flush=True)
     else:
         for face in find_faces(args.folders):
             print(f"{face.path}\t{len(face.covers)} characters")

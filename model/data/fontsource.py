@@ -1,7 +1,7 @@
-"""Licence-free fonts from the npm registry's `@fontsource` packages, as small `.ttf` files.
+"""License-free fonts from the npm registry's `@fontsource` packages, as small `.ttf` files.
 
 Only families of `families.txt` are asked for, only their Latin subsets are kept, and only under
-an open licence that the package itself states. npm comes as `npm` on the PATH; fontTools turns
+an open license that the package itself states. npm comes as `npm` on the PATH; fontTools turns
 the packages' compressed files into plain ones, which open several times faster.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from runtime.errors import EngineError
+from crnn_edge.errors import EngineError
 
 FAMILIES = Path(__file__).with_name("families.txt")
 _LICENCES = ("ofl", "apache", "ufl", "ubuntu", "mit", "cc0", "unlicense")
@@ -35,7 +35,7 @@ def fetch(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, str, int]]:
     """Bring families into `folder/NAME/`, skipping those that are there.
 
     Yields:
-        Name, licence and number of font files of each family; a family without an open licence,
+        Name, license and number of font files of each family; a family without an open license,
         or that the registry does not have, comes with 0 files.
 
     Raises:
@@ -44,10 +44,10 @@ def fetch(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, str, int]]:
     if shutil.which("npm") is None:
         raise EngineError("npm is not on the PATH: install Node.js, or give a folder of your fonts")
     folder.mkdir(parents=True, exist_ok=True)
-    todo = [name for name in names if not (folder / name / "licence.txt").exists()]
+    todo = [name for name in names if not (folder / name / "license.txt").exists()]
     for name in names:
         if name not in todo:
-            yield name, _licence_there(folder / name), len(list((folder / name).glob("*.ttf")))
+            yield name, _license_there(folder / name), len(list((folder / name).glob("*.ttf")))
     failed = 0
     for start in tqdm(range(0, len(todo), _AT_ONCE), desc="npm calls", disable=None):
         batch = todo[start : start + _AT_ONCE]
@@ -65,8 +65,8 @@ def fetch(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, str, int]]:
             raise EngineError(f"npm brought none of {failed} families: is the registry reachable?")
 
 
-def _licence_there(target: Path) -> str:
-    return (target / "licence.txt").read_text(encoding="utf-8").splitlines()[0]
+def _license_there(target: Path) -> str:
+    return (target / "license.txt").read_text(encoding="utf-8").splitlines()[0]
 
 
 def _install(names: Sequence[str], scratch: str) -> bool:
@@ -78,10 +78,10 @@ def _install(names: Sequence[str], scratch: str) -> bool:
 
 
 def _keep(package: Path, target: Path) -> tuple[str, str, int]:
-    """Move a package's Latin fonts to `target` as plain `.ttf`, if its licence is open."""
-    licence = str(json.loads((package / "package.json").read_text(encoding="utf-8")).get("license"))
-    if not licence.lower().startswith(_LICENCES):
-        return target.name, licence, 0
+    """Move a package's Latin fonts to `target` as plain `.ttf`, if its license is open."""
+    license = str(json.loads((package / "package.json").read_text(encoding="utf-8")).get("license"))
+    if not license.lower().startswith(_LICENCES):
+        return target.name, license, 0
     scratch = Path(tempfile.mkdtemp(dir=target.parent))
     files = sorted(package.glob("files/*.woff2")) or sorted(package.glob("files/*.woff"))
     # A family of one script has no subsets in its file names.
@@ -92,10 +92,10 @@ def _keep(package: Path, target: Path) -> tuple[str, str, int]:
             count += _plain(file, scratch / f"{file.stem.replace('-latin', '')}.ttf")
     text = next(iter(package.glob("LICENSE*")), None)
     terms = text.read_text(encoding="utf-8", errors="replace") if text else ""
-    (scratch / "licence.txt").write_text(f"{licence}\n\n{terms}", encoding="utf-8")
+    (scratch / "license.txt").write_text(f"{license}\n\n{terms}", encoding="utf-8")
     scratch.chmod(0o755)
     scratch.rename(target)
-    return target.name, licence, count
+    return target.name, license, count
 
 
 def _plain(source: Path, target: Path) -> bool:

@@ -11,8 +11,8 @@ from itertools import islice
 import torch
 from torch.utils.data import DataLoader
 
-from model.data.sampling import Batch, Chunks
-from runtime.errors import CrnnError
+from crnn_edge.errors import CrnnError
+from model.data.batching import Batch, Chunks
 
 
 def load_batches(

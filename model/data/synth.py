@@ -15,16 +15,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from crnn_edge.charset import Charset
+from crnn_edge.cli.run import exit_code
+from crnn_edge.errors import CrnnError
+from model.analysis.contact_sheet import check_sheet, contact_sheet
 from model.data import fontsource
-from model.data.augment import Augment
+from model.data.augment.corruptions import Augment
 from model.data.fonts import Face, find_faces
-from model.data.render import render
-from model.data.sheet import check_sheet, contact_sheet
-from model.data.text import TextSource, read_words
+from model.data.render.compose import render
+from model.data.text.text_source import TextSource, read_words
 from model.data.write import write_folder, write_lmdb
-from runtime.charset import Charset
-from runtime.console import exit_code
-from runtime.errors import CrnnError
 
 _EVERYDAY = 5.0  # how much more often an everyday family is drawn than another
 _DISPLAYS = 0.12  # how often a number is set in a face that has nothing but digits

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from crnn_edge.errors import CrnnError
 from model.data.datasets import Source
-from model.data.processes import made_by_processes
-from runtime.errors import CrnnError
+from model.data.workers import made_by_processes
 
 _CHUNK = 50  # words a worker renders at a time
 _QUALITY = 92  # of the JPEGs

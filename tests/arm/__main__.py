@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from crnn_edge.cli.run import exit_code
+from crnn_edge.labels import LabelledFolder
 from examples.benchmarks.arm import COUNTED, table
-from runtime.console import exit_code
-from runtime.labels import LabelledFolder
 from tests.arm import instructions, models
 from tests.arm.emulator import ROOT, Emulator, tail
 from tests.arm.install import require_tools

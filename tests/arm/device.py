@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from runtime.recognizer import Recognizer
-from runtime.selftest import selftest_image
+from crnn_edge.recognizer import Recognizer
+from crnn_edge.selftest import selftest_image
 
 STAGES = ("preprocess", "network", "decode")
 

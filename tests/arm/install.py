@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from runtime.errors import CrnnError
+from crnn_edge.errors import CrnnError
 from tests.arm.machines import PYTHON, SUITE, Kit, Userland
 
 NEEDED = {

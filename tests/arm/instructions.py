@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from crnn_edge.errors import CrnnError
+from crnn_edge.files import write_whole
 from examples.benchmarks.arm import FORMAT, load
-from runtime.errors import CrnnError
-from runtime.files import write_whole
 from tests.arm.device import STAGES
 
 GROWTH = 0.05

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime.labels import LabelledFolder
-from runtime.recognizer import Recognizer
+from crnn_edge.labels import LabelledFolder
+from crnn_edge.recognizer import Recognizer
 from tests.arm.install import SetupError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime import selftest
-from runtime.labels import LabelledFolder
-from runtime.recognizer import DEFAULT_MODEL, Recognizer
+from crnn_edge import selftest
+from crnn_edge.labels import LabelledFolder
+from crnn_edge.recognizer import DEFAULT_MODEL, Recognizer
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = [image for image, _ in LabelledFolder(ROOT / "examples" / "images")]
 MODELS = [Path(path) for path in os.environ["CRNN_MODELS"].split(":")]
 
-# float32 sums in another order; a level of INT8 may round to its neighbour.
+# float32 sums in another order; a level of INT8 may round to its neighbor.
 ATOL = {"fp32": 1e-3, "int8": 0.5}
 
 

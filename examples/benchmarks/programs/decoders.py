@@ -58,10 +58,10 @@ def start(library: str, posteriors: str, charset: str, words: str) -> dict[str, 
 
 def ours(tokens: list[str], words: Path) -> dict[str, Read]:
     """This project's."""
-    from runtime.charset import Charset
-    from runtime.decoders import Decoder, ctc, make_decoder
-    from runtime.decoders.lexicon_index import Index
-    from runtime.errors import DecodeError
+    from crnn_edge.charset import Charset
+    from crnn_edge.decoders import Decoder, ctc, make_decoder
+    from crnn_edge.decoders.lexicon_index import Index
+    from crnn_edge.errors import DecodeError
 
     charset = Charset(tuple(tokens))
 

@@ -1,4 +1,4 @@
-"""EasyOCR's English recogniser as its `Reader` uses it on a processor, quantised."""
+"""EasyOCR's English recognizer as its `Reader` uses it on a processor, quantized."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from examples.benchmarks.programs.timing import timed
 
 
 class _ToTensor:
-    """`torchvision.transforms.ToTensor` for a grey picture."""
+    """`torchvision.transforms.ToTensor` for a gray picture."""
 
     def __call__(self, picture: Any) -> torch.Tensor:
         return torch.from_numpy(np.array(picture, dtype=np.float32)[None] / 255)
@@ -26,7 +26,7 @@ class _ToTensor:
 def _without_torchvision() -> None:
     """Stand in for torchvision, whose build must match torch's to the letter.
 
-    The recogniser uses one function of it; the detector, which is not used, the rest.
+    The recognizer uses one function of it; the detector, which is not used, the rest.
     """
     vision, transforms = ModuleType("torchvision"), ModuleType("torchvision.transforms")
     vars(transforms)["ToTensor"] = _ToTensor
@@ -35,7 +35,7 @@ def _without_torchvision() -> None:
 
 
 def start() -> dict[str, Callable[..., Any]]:
-    """Open the recogniser; the weights' checksum is compared by EasyOCR itself."""
+    """Open the recognizer; the weights' checksum is compared by EasyOCR itself."""
     _without_torchvision()
     import easyocr  # type: ignore[import-not-found]
 

@@ -1,4 +1,4 @@
-"""PP-OCR recognisers in ONNX Runtime: a line of text, blue first, 48 px high, CTC."""
+"""PP-OCR recognizers in ONNX Runtime: a line of text, blue first, 48 px high, CTC."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ ENGINES = ("onnxruntime", "openvino", "ai_edge_litert", "tflite_runtime", "torch
 def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]]:
     """Import the runtime, open the file, read once; what that takes is the cold start."""
     marks = [time.perf_counter()]
-    from runtime import Recognizer
-    from runtime.selftest import selftest_image
+    from crnn_edge import Recognizer
+    from crnn_edge.selftest import selftest_image
 
     marks.append(time.perf_counter())
     recognizer = Recognizer.load(path, backend=backend or None, threads=int(threads))
@@ -35,11 +35,11 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
     cold_parts_ms = {part: round(1e3 * (b - a), 1) for part, (a, b) in parts}
 
     # The rest is no part of the cold start.
-    from runtime.bench import StagedReader, confidence_ms
-    from runtime.errors import ImageError
-    from runtime.images import read_image
-    from runtime.look import AS_USUAL
-    from runtime.second_looks import LOOKS
+    from crnn_edge.cli.bench import StagedReader, confidence_ms
+    from crnn_edge.errors import ImageError
+    from crnn_edge.images import read_image
+    from crnn_edge.tta import LOOKS
+    from crnn_edge.view import AS_USUAL
 
     read_in_stages = StagedReader(recognizer)
     one_look = copy.copy(recognizer)

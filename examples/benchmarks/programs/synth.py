@@ -9,10 +9,10 @@ from pathlib import Path
 
 import cv2
 
+from crnn_edge.charset import Charset
 from model.data.fonts import find_faces
 from model.data.synth import Synth
-from model.data.text import TextSource, read_words
-from runtime.charset import Charset
+from model.data.text.text_source import TextSource, read_words
 
 
 def start(words: str, seed: str, *fonts: str) -> dict[str, Callable[..., float]]:

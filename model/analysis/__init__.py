@@ -1,0 +1,1 @@
+"""What a network reads wrong, in figures and pictures."""

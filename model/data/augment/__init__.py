@@ -1,0 +1,1 @@
+"""What is done to crops before they are trained on."""

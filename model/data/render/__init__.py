@@ -1,0 +1,1 @@
+"""How rendered text is drawn."""

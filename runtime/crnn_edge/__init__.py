@@ -1,0 +1,34 @@
+"""Reads a line of text in an image, with NumPy and one inference engine.
+
+>>> from crnn_edge import Recognizer
+>>> recognizer = Recognizer.load()
+>>> recognizer(image).text
+"""
+
+from __future__ import annotations
+
+from crnn_edge.backends import Backend, open_backend
+from crnn_edge.charset import Charset
+from crnn_edge.decoders import Decoder, make_decoder
+from crnn_edge.decoders.recognition import Character, Recognition
+from crnn_edge.errors import CrnnError
+from crnn_edge.images import list_images, read_image
+from crnn_edge.manifest import Manifest
+from crnn_edge.preprocess import Preprocess
+from crnn_edge.recognizer import Recognizer
+
+__all__ = [
+    "Backend",
+    "Character",
+    "Charset",
+    "CrnnError",
+    "Decoder",
+    "Manifest",
+    "Preprocess",
+    "Recognition",
+    "Recognizer",
+    "list_images",
+    "make_decoder",
+    "open_backend",
+    "read_image",
+]

@@ -1,0 +1,91 @@
+"""Decoders: `log_probs -> recognition`. A name is a file in this folder.
+
+A decoder finds a text; what a text scores and where its characters stand is defined here, once,
+whichever decoder found it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from crnn_edge import plugins as names
+from crnn_edge.charset import Charset
+from crnn_edge.decoders import ctc
+from crnn_edge.decoders.recognition import Recognition
+from crnn_edge.errors import DecodeError
+
+
+class Decoder(Protocol):
+    """Log-probabilities into recognitions, one an image, spans in time steps.
+
+    If its class itself has a method `of_logits(logits)`, which reads the same in a network's logits
+    `(N, T, C) float32`, a `Recognizer` calls that and spares it the softmax. It may keep them: a
+    backend gives them away.
+    """
+
+    def __call__(
+        self, log_probs: ctc.FloatArray, lengths: Sequence[int] | None = None
+    ) -> list[Recognition]:
+        """Read log_probs.
+
+        Args:
+            log_probs: `(N, T, C) float32`, or `(T, C)` for one image.
+            lengths: How many steps of each image count, if not all.
+
+        Returns:
+            A recognition an image.
+
+        Raises:
+            DecodeError: If they are no log-probabilities of this charset.
+        """
+        ...
+
+
+def make_decoder(name: str, charset: Charset, /, **settings: Any) -> Decoder:
+    """A decoder by name.
+
+    Args:
+        name: `X` is `crnn_edge/decoders/X.py`; a dotted name is a module of the caller's own with
+            a class `Decoder`.
+        charset: What the classes stand for.
+        **settings: The decoder's own.
+
+    Raises:
+        UnknownNameError: If there is no such decoder; the message lists those that exist.
+        DecodeError: If the decoder has no such setting, needs one, or refuses a value.
+    """
+    kind, known = settings_of(name, settings)
+    needed = {k for k, p in known.items() if p.default is p.empty and p.kind is not p.VAR_KEYWORD}
+    if missing := sorted(needed - set(settings)):
+        raise DecodeError(f"decoder {name!r} needs {missing}: it has {_shown(known)}")
+    decoder: Decoder = kind(charset, **settings)
+    return decoder
+
+
+def settings_of(name: str, given: Iterable[str] = ()) -> tuple[Any, dict[str, inspect.Parameter]]:
+    """The class of a decoder, and what it may be told besides the charset.
+
+    Args:
+        name: As of `make_decoder`.
+        given: Names of settings that it must have.
+
+    Raises:
+        UnknownNameError: If there is no such decoder.
+        DecodeError: If it has no such setting.
+    """
+    kind = names.find(__name__, name, "Decoder")
+    known = dict(inspect.signature(kind).parameters)
+    known.pop("charset", None)
+    anything = any(p.kind is p.VAR_KEYWORD for p in known.values())
+    if unknown := [] if anything else sorted(set(given) - set(known)):
+        others = names.available(__name__, "Decoder")
+        able = " and ".join(d for d in others if {*settings_of(d)[1]}.issuperset(unknown))
+        told = f"{unknown} ({able} would)" if able else str(unknown)
+        raise DecodeError(f"decoder {name!r} has no setting {told}: it has {_shown(known)}")
+    return kind, known
+
+
+def _shown(known: dict[str, inspect.Parameter]) -> str:
+    return ", ".join(str(p.replace(annotation=p.empty)) for p in known.values()) or "none"

@@ -1,0 +1,58 @@
+"""Files that are whole at any time: the old one or the new one."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from crnn_edge.errors import CrnnError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A passing name beside `path`, with its suffix: what is written there becomes `path`.
+
+    That happens when the block is over. If it fails, `path` is as it was and nothing is left.
+
+    Raises:
+        CrnnError: If the file cannot be written.
+    """
+    if not path.name or path.is_dir():
+        raise CrnnError(f"cannot write {path}: it is a folder")
+    mine = f"{os.getpid()}-{threading.get_ident()}"
+    partial = path.with_name(f".{path.stem}.{mine}.partial{path.suffix}")
+    try:
+        try:
+            yield partial
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise CrnnError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file, or leave the old one as it was.
+
+    Raises:
+        CrnnError: If it cannot be written.
+    """
+    with replacing(path) as partial:
+        partial.write_bytes(data)
+
+
+COMPANIONS = {".xml": (".bin",)}
+"""Files that belong to a model file, by suffix."""
+
+
+def model_files(path: Path) -> list[Path]:
+    """All files of a model, its model file last: in this order they are put in place."""
+    return [*(path.with_suffix(suffix) for suffix in COMPANIONS.get(path.suffix, ())), path]
+
+
+def model_size(path: Path) -> int:
+    """Bytes of a model, all its files together."""
+    return sum(file.stat().st_size for file in model_files(path))
