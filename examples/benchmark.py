@@ -10,8 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works in a clone, not installed
 
-from crnn_edge import plugins as names
-from crnn_edge.cli.run import exit_code
+from crnn_edge import plugins
+from crnn_edge.cli.run import run_command
 
 PACKAGE = "examples.benchmarks"
 
@@ -36,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     subparsers = parser.add_subparsers(required=True, metavar="BENCHMARK")
-    for name in names.available(PACKAGE, "run"):
+    for name in plugins.available(PACKAGE, "run"):
         module = importlib.import_module(f"{PACKAGE}.{name}")
         told = (module.__doc__ or "").strip()
         made = subparsers.add_parser(
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         there was anything to print.
     """
     options = build_parser().parse_args(arguments)
-    return exit_code(lambda: options.run(options))
+    return run_command(lambda: options.run(options))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from crnn_edge import Recognition, Recognizer
-from crnn_edge.cli.run import documented_parser, exit_code
+from crnn_edge.cli.run import documented_parser, run_command
 from crnn_edge.decoders.settings import parse_settings
 from crnn_edge.errors import EngineError, ImageError
 from crnn_edge.images import Image
@@ -220,7 +220,7 @@ def watch(args: argparse.Namespace) -> int:
     recognizer = Recognizer.load(
         args.model,
         decoder=args.decoder,
-        look_again=args.look_again,
+        tta_threshold=args.tta_threshold,
         threads=args.threads,
         **settings,
     )
@@ -274,7 +274,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     add("--decoder", help="see `python -m crnn_edge read --help`")
     add("--set", dest="settings", action="append", default=[], metavar="NAME=VALUE")
-    add("--look-again", type=float, metavar="P", help="read again what is less probable than P")
+    add("--tta-threshold", type=float, metavar="P", help="read again what is less probable than P")
     add("--frames", type=int, default=5, help="frames that must agree (default: %(default)s)")
     add("--least", type=float, default=0.5, metavar="P", help="how much (default: %(default)s)")
     add("--threads", type=int, default=1, help="(default: %(default)s)")
@@ -286,7 +286,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("expected --frames from 1 to 1000, and --least above 0, at most 1")
     if args.record and args.record.resolve() == Path(args.source).resolve():
         parser.error(f"--record {args.record} is the source itself, which would be lost")
-    return exit_code(lambda: watch(args))
+    return run_command(lambda: watch(args))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from crnn_edge import Recognition, Recognizer, read_image
-from crnn_edge.cli.run import exit_code
+from crnn_edge.cli.run import run_command
 from crnn_edge.errors import ImageError
 from crnn_edge.images import Image
 
@@ -61,7 +61,7 @@ def main() -> int:
         if args.draw:
             draw(image, reading, args.draw)
 
-    return exit_code(read)
+    return run_command(read)
 
 
 if __name__ == "__main__":

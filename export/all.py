@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crnn_edge import plugins as names
-from crnn_edge.cli.run import exit_code
+from crnn_edge import plugins
+from crnn_edge.cli.run import run_command
 from crnn_edge.errors import MissingEngineError
 from export import cli as export_cli
 from export.verify import demand, torch_contender
@@ -92,7 +92,7 @@ class _Missing:
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `python -m export.all`."""
     args = parse(argv)
-    return exit_code(lambda: _export(args))
+    return run_command(lambda: _export(args))
 
 
 def _export(args: argparse.Namespace) -> None:
@@ -104,7 +104,7 @@ def _export(args: argparse.Namespace) -> None:
     candidates: list[Contender] = []
     written: list[Path] = []
     with cli.scratch(args.out / args.checkpoint.stem) as folder:
-        for name in names.available("export", "convert"):
+        for name in plugins.available("export", "convert"):
             try:
                 for form, path in _make(args, checkpoint, name, folder, calibrating, judging):
                     candidate = Contender.open(path)
@@ -120,13 +120,13 @@ def _export(args: argparse.Namespace) -> None:
                 demand(comparisons[index], args.margin)
                 if comparisons[index].candidate.precision == "int8" and form.name in missing.failed:
                     raise VerificationError(f"{path.name} was made from a file that is wrong")
-                comparisons[index] = seal(path, comparisons[index], form.restamp)
+                comparisons[index] = seal(path, comparisons[index], form.replace_manifest)
             except VerificationError as error:
                 missing.add(form.name, error)
                 continue
             cli.deliver(path, args.out / path.name)
             written.append(args.out / path.name)
-    _report(args, comparisons, written, missing, checkpoint.model.num_weights())
+    _report(args, comparisons, written, missing, checkpoint.model.num_parameters())
     missing.demand(allow_absent=args.allow_absent)
 
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from crnn_edge.cli.run import exit_code
+from crnn_edge.cli.run import run_command
 from export.verify import torch_contender
 from model.network.checkpoint import DEFAULT, Checkpoint, load_checkpoint
 from quantize import cli
@@ -99,7 +99,7 @@ def main(
         The exit code: 1 if anything was refused, in which case no file was written.
     """
     args, form = parse(form, argv)
-    return exit_code(lambda: _export(args, form, convert))
+    return run_command(lambda: _export(args, form, convert))
 
 
 def _export(
@@ -122,7 +122,7 @@ def _export(
             judging,
             margin_points=args.margin,
             tolerance=TOLERANCE,
-            restamp=form.restamp,
+            replace_manifest=form.replace_manifest,
         )
         comparisons.append(comparison)
         if args.int8:

@@ -31,7 +31,7 @@ def convert(checkpoint: Checkpoint, target: Path) -> None:
     """
     onnx, _ = load_tools()
     manifest = checkpoint.manifest
-    height, grid = manifest.preprocess.height, manifest.preprocess.grid
+    height, grid = manifest.preprocess.height, manifest.preprocess.width_multiple
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about its own age, and LSTM states that we take out
         torch.onnx.export(

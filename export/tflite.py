@@ -21,7 +21,7 @@ def convert(checkpoint: Checkpoint, target: Path) -> None:
     """
     preprocess = checkpoint.manifest.preprocess
     layers = relu_first(layers_of(checkpoint.model))
-    flatbuffer = lower(layers, preprocess.height, preprocess.grid)
+    flatbuffer = lower(layers, preprocess.height, preprocess.width_multiple)
     write(flatbuffer, checkpoint.exported("TFLite schema 3"), target)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from crnn_edge.cli.run import exit_code
+from crnn_edge.cli.run import run_command
 from crnn_edge.files import model_files
 from model.network.backend import TorchBackend
 from model.network.checkpoint import DEFAULT, Checkpoint, load_checkpoint
@@ -109,11 +109,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.json:
             print("\n".join(json.dumps(comparison.to_dict()) for comparison in comparisons))
         else:
-            print(overview(comparisons, checkpoint.model.num_weights()))
+            print(overview(comparisons, checkpoint.model.num_parameters()))
         if wrong := faults(comparisons, args.margin):
             raise VerificationError("\n".join(wrong))
 
-    return exit_code(work)
+    return run_command(work)
 
 
 if __name__ == "__main__":

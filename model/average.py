@@ -13,9 +13,9 @@ from pathlib import Path
 
 import torch
 
-from crnn_edge.cli.run import exit_code
+from crnn_edge.cli.run import run_command
 from crnn_edge.errors import CrnnError
-from crnn_edge.manifest import Manifest
+from crnn_edge.manifest import Manifest, TtaSettings
 from model.network.checkpoint import (
     Checkpoint,
     difference,
@@ -76,21 +76,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the average")
     parser.add_argument(
-        "--look-again",
+        "--tta-threshold",
         type=float,
         metavar="P",
         help="advise devices to read again what they read as less probable than this; 0 for never "
         "(default: as the first checkpoint does)",
     )
     args = parser.parse_args(argv)
-    if args.look_again is not None and not 0 <= args.look_again <= 1:
-        parser.error(f"--look-again is a probability from 0 to 1, got {args.look_again:g}")
+    if args.tta_threshold is not None and not 0 <= args.tta_threshold <= 1:
+        parser.error(f"--tta-threshold is a probability from 0 to 1, got {args.tta_threshold:g}")
     if args.out.suffix != ".safetensors":
         parser.error(
             f"--out {args.out}: an average is a checkpoint, so name a .safetensors; "
             "`python -m export.all` makes the other formats of one"
         )
-    return exit_code(lambda: _average(args))
+    return run_command(lambda: _average(args))
 
 
 def _average(args: argparse.Namespace) -> None:
@@ -99,8 +99,8 @@ def _average(args: argparse.Namespace) -> None:
     provenance = {**first.manifest.provenance, "averaged_with": len(args.others)}
     del provenance["checkpoint_sha256"]
     manifest = first.manifest.replace(provenance=provenance, metrics={})
-    if args.look_again is not None:
-        manifest = manifest.replace(look_again=args.look_again)
+    if args.tta_threshold is not None:
+        manifest = manifest.replace(tta=TtaSettings(args.tta_threshold))
     save_checkpoint(args.out, first.model, manifest)
     print(f"wrote {args.out}, the average of {1 + len(args.others)}")
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from crnn_edge.backends import Backend, open_backend
 from crnn_edge.charset import Charset
-from crnn_edge.cli.run import exit_code
+from crnn_edge.cli.run import run_command
 from crnn_edge.decoders.settings import parse_settings
 from crnn_edge.errors import CrnnError, ImageError
 from crnn_edge.labels import LabelledFolder
@@ -84,9 +84,9 @@ def _refuse_first(preprocess: Preprocess, images: Sequence[Image], names: Sequen
 
 
 def evaluate(backend: Backend, samples: Sequence[Sample]) -> Score:
-    """The score of a network on labelled samples, read greedily, without second looks."""
+    """The score of a network on labelled samples, read greedily, without test-time augmentation."""
     texts = [samples[i][1] for i in range(len(samples))]
-    readings = read_all(Recognizer(backend, "greedy", look_again=0), samples)
+    readings = read_all(Recognizer(backend, "greedy", tta_threshold=0), samples)
     return score(texts, readings, backend.manifest.charset)
 
 
@@ -119,7 +119,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="a setting of the decoder, such as width=20; repeatable",
     )
     add(
-        "--look-again",
+        "--tta-threshold",
         type=float,
         metavar="P",
         help="read again what is less probable than this, 0 for one look (default: as the file "
@@ -150,7 +150,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Entry point of `python -m model.evaluate`."""
     args = build_parser().parse_args(argv)
-    return exit_code(lambda: _evaluate(args))
+    return run_command(lambda: _evaluate(args))
 
 
 def _heights(text: str) -> float:
@@ -174,7 +174,7 @@ def _evaluate(args: argparse.Namespace) -> None:
         check_sheet(args.errors)
     settings = parse_settings(args.decoder, args.settings)
     backend = open_any(args.model, threads=args.threads, device=args.device)
-    recognizer = Recognizer(backend, args.decoder, look_again=args.look_again, **settings)
+    recognizer = Recognizer(backend, args.decoder, tta_threshold=args.tta_threshold, **settings)
     misread: list[tuple[int, Sample, str]] = []
     for path in args.data:
         dataset = open_dataset(path)

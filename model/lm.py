@@ -20,7 +20,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from crnn_edge.charset import Charset
-from crnn_edge.cli.run import exit_code
+from crnn_edge.cli.run import run_command
 from crnn_edge.decoders.ngrams import MOST_TOKENS, NAT, NGrams, Tree
 from crnn_edge.errors import CharsetError, CrnnError
 from model.data.datasets import open_dataset
@@ -219,7 +219,7 @@ def main(argv: list[str] | None = None) -> int:
     sources = [args.words, args.eval, *(split_weight(item)[0] for item in args.data)]
     if args.out.resolve() in [source.resolve() for source in sources if source]:
         parser.error(f"--out {args.out} is one of the sources itself, which would be lost")
-    return exit_code(lambda: _make(args))
+    return run_command(lambda: _make(args))
 
 
 def _make(args: argparse.Namespace) -> None:

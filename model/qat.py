@@ -174,7 +174,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     # A short run in small steps, without the second rounding that bf16 would be.
     parser.set_defaults(steps=2000, lr=1e-4, schedule="cosine", precision="fp32", eval_every=500)
     parser.set_defaults(model=None, width=None, grow=None, shrink=None)
-    parser.set_defaults(charset=None, look_again=None, decoder=None, branches=False)
+    parser.set_defaults(charset=None, tta_threshold=None, decoder=None, branches=False)
     return settle(parser, argv)
 
 

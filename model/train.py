@@ -24,7 +24,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from crnn_edge.cli.run import endings, exit_code
+from crnn_edge.cli.run import endings, run_command
 from crnn_edge.errors import CrnnError
 from model.data.batch_augment import BatchAugment
 from model.data.batching import Batch
@@ -75,7 +75,7 @@ class Trainer:
         self.weights = {
             "loss": 1.0,
             "guide": settings.guide_weight,
-            "teacher": settings.teacher_weight,
+            "teacher": settings.distill_weight,
         }
         optimizer = make_optimizer(settings, losses.parameters())
         scaler = torch.amp.GradScaler("cuda", enabled=self.dtype is torch.float16)
@@ -273,7 +273,7 @@ def main(
             dist.destroy_process_group()
         return code
 
-    return exit_code(train)
+    return run_command(train)
 
 
 if __name__ == "__main__":

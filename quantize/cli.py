@@ -14,7 +14,7 @@ from typing import Protocol
 
 from crnn_edge.backends import open_backend
 from crnn_edge.charset import Charset
-from crnn_edge.cli.run import exit_code
+from crnn_edge.cli.run import run_command
 from crnn_edge.errors import CrnnError
 from crnn_edge.files import model_files, model_size
 from crnn_edge.manifest import Manifest
@@ -53,7 +53,7 @@ class Format:
         name: What commands call it, such as `onnx`.
         suffix: What its files end in, such as `.onnx`.
         quantize: Writes the INT8 version of an FP32 file, unverified.
-        restamp: Gives a file another manifest.
+        replace_manifest: Gives a file another manifest.
         integer: For a width in pixels, what writes files for whole numbers alone; None if nothing.
         ending: What the names of INT8 files end in, before the suffix.
     """
@@ -61,7 +61,7 @@ class Format:
     name: str
     suffix: str
     quantize: Quantizer
-    restamp: Callable[[Path, Manifest], None]
+    replace_manifest: Callable[[Path, Manifest], None]
     integer: Callable[[int], Quantizer] | None = None
     ending: str = "-int8"
 
@@ -178,7 +178,13 @@ def shrink(
     reference = Contender.open(source)
     write_int8(form, source, target, calibrating, judging, args)
     remark(f"comparing on {judging}")
-    return accept(target, reference, judging, margin_points=args.margin, restamp=form.restamp)
+    return accept(
+        target,
+        reference,
+        judging,
+        margin_points=args.margin,
+        replace_manifest=form.replace_manifest,
+    )
 
 
 def write_int8(
@@ -278,4 +284,4 @@ def main(form: Format, argv: Sequence[str] | None = None) -> int:
             deliver(target, args.out)
         report(args.out, [comparison], args.json)
 
-    return exit_code(work)
+    return run_command(work)

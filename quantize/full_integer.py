@@ -54,7 +54,7 @@ def check_width(width_px: int | None, preprocess: Preprocess) -> None:
     Raises:
         ModelFileError: If it is off the grid or beyond the longest bucket.
     """
-    grid, most = preprocess.grid, preprocess.max_width
+    grid, most = preprocess.width_multiple, preprocess.max_width
     if width_px is not None and (width_px % grid or not 0 < width_px <= most):
         raise ModelFileError(
             f"--width {width_px} px: the network reads no such pictures: expected a multiple of "

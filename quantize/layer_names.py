@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 from crnn_edge.errors import CrnnError, ModelFileError
 from crnn_edge.manifest import Manifest
 
 KINDS = ("conv", "lstm", "linear")
 """The layers with weights; what follows one, up to the next, belongs to it."""
-
-INT8 = "int8_layers"
-"""Where a quantized file's provenance lists the layers that are INT8."""
 
 
 def check_float(source: Path, manifest: Manifest) -> None:
@@ -26,10 +24,16 @@ def check_float(source: Path, manifest: Manifest) -> None:
         raise ModelFileError(f"{source} is {manifest.precision} already: start from the FP32 file")
 
 
-def shrunken(manifest: Manifest, layers: Sequence[str], **made_with: object) -> Manifest:
+def int8_manifest(
+    manifest: Manifest, layers: Sequence[str], calibration: dict[str, Any] | None = None
+) -> Manifest:
     """The manifest of a file of which some layers have become INT8, and what made them so."""
-    provenance = {**manifest.provenance, **made_with, INT8: layers}
-    return manifest.replace(precision="int8", provenance=provenance)
+    quantization = {
+        "int8_layers": list(layers),
+        "method": "post-training",
+        "calibration": calibration,
+    }
+    return manifest.replace(precision="int8", quantization=quantization)
 
 
 class LayerNameError(CrnnError, LookupError):

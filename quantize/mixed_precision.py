@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from crnn_edge.backends import open_backend
 from quantize.calibration import Crops
 from quantize.comparison import Comparison, VerificationError
-from quantize.layer_names import INT8
 from quantize.verify import Contender, compare, compare_all
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def int8_layers(path: Path) -> list[str]:
     Raises:
         VerificationError: If it does not tell.
     """
-    layers = open_backend(path, threads=1).manifest.provenance.get(INT8)
+    layers = (open_backend(path, threads=1).manifest.quantization or {}).get("int8_layers")
     if not layers:
         raise VerificationError(f"{path.name} does not tell which layers are INT8: quantize anew")
     return list(layers)

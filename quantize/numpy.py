@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn_edge.backends.numpy import LAYERS, read_arrays, read_manifest
-from crnn_edge.files import replacing
+from crnn_edge.files import atomic_path
 from crnn_edge.layer_ir import KINDS, FloatArray, Layer
 from crnn_edge.manifest import KEY, Manifest
 from quantize import cli
 from quantize.calibration import Crops
-from quantize.layer_names import check_float, chosen, named, shrunken
+from quantize.layer_names import check_float, chosen, int8_manifest, named
 
 _LEAST = np.float32(1e-30)  # weights that are all zero have a scale, too
 
@@ -88,7 +88,7 @@ def quantize(source: Path, target: Path, crops: Crops, keep_float: Collection[st
             small[name], small[f"{name}.scale"] = round_weights(array, 2 if array.ndim == 3 else 1)
         else:
             small[name] = array
-    write(small, shrunken(manifest, shrunk), target)
+    write(small, int8_manifest(manifest, shrunk), target)
 
 
 def _layers(arrays: Arrays) -> dict[str, str]:
@@ -105,11 +105,11 @@ def write(arrays: Arrays, manifest: Manifest, path: Path) -> None:
         manifest: What the file shall say about itself.
         path: The file, which is whole at any time: the old one or the new one.
     """
-    with replacing(path) as partial, partial.open("wb") as file:
+    with atomic_path(path) as partial, partial.open("wb") as file:
         np.savez(file, **{**arrays, KEY: _bytes(manifest.to_json())})  # type: ignore[arg-type]
 
 
-def restamp(path: Path, manifest: Manifest) -> None:
+def replace_manifest(path: Path, manifest: Manifest) -> None:
     """Give a model file another manifest."""
     write(read_arrays(path), manifest, path)
 
@@ -118,7 +118,7 @@ def _bytes(text: str) -> npt.NDArray[np.uint8]:
     return np.frombuffer(text.encode(), dtype=np.uint8)
 
 
-FORMAT = cli.Format("numpy", ".npz", quantize, restamp)
+FORMAT = cli.Format("numpy", ".npz", quantize, replace_manifest)
 
 
 if __name__ == "__main__":

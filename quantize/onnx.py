@@ -36,11 +36,11 @@ import numpy.typing as npt
 
 from crnn_edge.backends import open_backend
 from crnn_edge.errors import MissingEngineError
-from crnn_edge.files import write_whole
+from crnn_edge.files import atomic_write
 from crnn_edge.manifest import KEY, Manifest
 from quantize import cli
 from quantize.calibration import Crops
-from quantize.layer_names import check_float, chosen, named, shrunken
+from quantize.layer_names import check_float, chosen, int8_manifest, named
 
 STATIC = ["Conv", "Relu", "MaxPool"]
 DYNAMIC = ["LSTM", "MatMul"]
@@ -107,7 +107,7 @@ def quantize(source: Path, target: Path, crops: Crops, keep_float: Collection[st
             weight_type=tools.QuantType.QUInt8,
         )
         model = onnx.load(done)
-    write(model, shrunken(manifest, shrunk, calibration=crops.provenance()), target)
+    write(model, int8_manifest(manifest, shrunk, calibration=crops.provenance()), target)
 
 
 def _layers(graph: Any) -> dict[str, list[str]]:
@@ -141,10 +141,10 @@ def write(model: Any, manifest: Manifest, path: Path) -> None:
     for node in model.graph.node:
         node.doc_string = ""
     onnx.helper.set_model_props(model, {KEY: manifest.to_json()})
-    write_whole(path, model.SerializeToString(deterministic=True))
+    atomic_write(path, model.SerializeToString(deterministic=True))
 
 
-def restamp(path: Path, manifest: Manifest) -> None:
+def replace_manifest(path: Path, manifest: Manifest) -> None:
     """Give a model file another manifest."""
     onnx, _ = load_tools()
     write(onnx.load(path), manifest, path)
@@ -173,7 +173,7 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-FORMAT = cli.Format("onnx", ".onnx", quantize, restamp)
+FORMAT = cli.Format("onnx", ".onnx", quantize, replace_manifest)
 
 
 if __name__ == "__main__":

@@ -24,11 +24,11 @@ import numpy as np
 
 from crnn_edge.backends.openvino import read_manifest, read_model, seal, shared_core
 from crnn_edge.errors import MissingEngineError
-from crnn_edge.files import replacing
+from crnn_edge.files import atomic_path
 from crnn_edge.manifest import KEY, Manifest
 from quantize import cli
 from quantize.calibration import Crops
-from quantize.layer_names import check_float, chosen, named, shrunken
+from quantize.layer_names import check_float, chosen, int8_manifest, named
 from quantize.numpy import round_weights
 
 CONV_LEVELS = 63
@@ -92,7 +92,7 @@ def quantize(source: Path, target: Path, crops: Crops, keep_float: Collection[st
             case "MatMul":
                 _shrink(openvino, node.input(1), axes=0)
     model.validate_nodes_and_infer_types()
-    write(model, shrunken(manifest, shrunk, calibration=crops.provenance()), target)
+    write(model, int8_manifest(manifest, shrunk, calibration=crops.provenance()), target)
 
 
 def write(model: Any, manifest: Manifest, path: Path) -> None:
@@ -109,13 +109,13 @@ def write(model: Any, manifest: Manifest, path: Path) -> None:
         # Else nodes without a name of their own are numbered anew in every process.
         node.set_friendly_name(f"{node.get_type_name()}_{index}")
     model.set_rt_info(manifest.to_json(), [KEY])
-    with replacing(path) as partial, replacing(path.with_suffix(".bin")) as weights:
+    with atomic_path(path) as partial, atomic_path(path.with_suffix(".bin")) as weights:
         openvino.save_model(model, partial, compress_to_fp16=False)  # and `weights` beside it
         xml = re.sub(rb"\s*\n\s*", b"\n", partial.read_bytes())  # indented, it weighs a third more
         partial.write_bytes(xml + seal(xml, weights.read_bytes()))
 
 
-def restamp(path: Path, manifest: Manifest) -> None:
+def replace_manifest(path: Path, manifest: Manifest) -> None:
     """Give a model file another manifest."""
     write(read_model(path).clone(), manifest, path)
 
@@ -183,7 +183,7 @@ def _shrink(openvino: Any, port: Any, *, axes: int, levels: int = 127) -> None:
     port.replace_source_output(product.output(0))
 
 
-FORMAT = cli.Format("openvino", ".xml", quantize, restamp)
+FORMAT = cli.Format("openvino", ".xml", quantize, replace_manifest)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from crnn_edge.backends import CHECKPOINT, SUFFIXES, open_backend
-from crnn_edge.cli.run import exit_code
+from crnn_edge.cli.run import run_command
 from crnn_edge.errors import ModelFileError
 from quantize import cli
 from quantize import mixed_precision as auto
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = auto.costs(form, args.model, calibrating, judging, CALLS)
         print(json.dumps(to_dict(found)) if args.json else table(found))
 
-    return exit_code(work)
+    return run_command(work)
 
 
 def to_dict(found: Mapping[str, Comparison]) -> dict[str, Any]:

@@ -18,13 +18,13 @@ from pathlib import Path
 
 from crnn_edge.backends.tflite import read_parts, seal
 from crnn_edge.errors import ModelFileError
-from crnn_edge.files import write_whole
+from crnn_edge.files import atomic_write
 from crnn_edge.layer_ir import KINDS, Layer
 from crnn_edge.manifest import Manifest
 from quantize import cli
 from quantize.calibration import Crops
 from quantize.full_integer import check_width
-from quantize.layer_names import check_float, chosen, named, shrunken
+from quantize.layer_names import check_float, chosen, int8_manifest, named
 from quantize.tflite_graph import LoweringError
 from quantize.tflite_lift import lift
 from quantize.tflite_lower import Int8, lower
@@ -66,8 +66,8 @@ def quantize(
     layers = equalized(layers, crops.tensors(manifest.preprocess))
     ranges = ranges_of(layers, crops.tensors(manifest.preprocess))
     int8 = Int8(ranges, {places[name] for name in shrunk}, integer_width is not None)
-    small = lower(layers, height, integer_width or manifest.preprocess.grid, int8)
-    write(small, shrunken(manifest, shrunk, calibration=crops.provenance()), target)
+    small = lower(layers, height, integer_width or manifest.preprocess.width_multiple, int8)
+    write(small, int8_manifest(manifest, shrunk, calibration=crops.provenance()), target)
 
 
 def _places(layers: Sequence[Layer], *, first: bool) -> dict[str, int]:
@@ -87,10 +87,10 @@ def write(flatbuffer: bytes, manifest: Manifest, path: Path) -> None:
         manifest: What the file shall say about itself.
         path: The file, which is whole at any time: the old one or the new one.
     """
-    write_whole(path, flatbuffer + seal(flatbuffer, manifest))
+    atomic_write(path, flatbuffer + seal(flatbuffer, manifest))
 
 
-def restamp(path: Path, manifest: Manifest) -> None:
+def replace_manifest(path: Path, manifest: Manifest) -> None:
     """Give a model file another manifest."""
     write(read_parts(path)[0], manifest, path)
 
@@ -100,7 +100,7 @@ def integer(width: int) -> cli.Quantizer:
     return functools.partial(quantize, integer_width=width)
 
 
-FORMAT = cli.Format("tflite", ".tflite", quantize, restamp, integer)
+FORMAT = cli.Format("tflite", ".tflite", quantize, replace_manifest, integer)
 
 
 if __name__ == "__main__":

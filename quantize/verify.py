@@ -216,7 +216,7 @@ def accept(
     *,
     margin_points: float,
     tolerance: float | None = None,
-    restamp: Callable[[Path, Manifest], None],
+    replace_manifest: Callable[[Path, Manifest], None],
 ) -> Comparison:
     """Verify a fresh model file; if it passes, write what was measured into its manifest.
 
@@ -226,25 +226,25 @@ def accept(
         crops: Labelled crops that the file was not calibrated with.
         margin_points: See `Comparison.demand`.
         tolerance: See `Comparison.demand`.
-        restamp: Gives a file of this format another manifest.
+        replace_manifest: Gives a file of this format another manifest.
 
     Raises:
         VerificationError: If it does not pass, or `seal` refuses it.
     """
     comparison = compare(reference, Contender.open(path), crops)
     comparison.demand(margin_points, tolerance)
-    return seal(path, comparison, restamp)
+    return seal(path, comparison, replace_manifest)
 
 
 def seal(
-    path: Path, comparison: Comparison, restamp: Callable[[Path, Manifest], None]
+    path: Path, comparison: Comparison, replace_manifest: Callable[[Path, Manifest], None]
 ) -> Comparison:
     """Write what was measured of a model file, and its self-test, into its manifest.
 
     Args:
         path: The file, a candidate that passed.
         comparison: What was measured of it.
-        restamp: Gives a file of this format another manifest.
+        replace_manifest: Gives a file of this format another manifest.
 
     Returns:
         The comparison, knowing the file's final size.
@@ -261,7 +261,7 @@ def seal(
             "the same: train it longer"
         )
     metrics = {**manifest.metrics, manifest.precision: comparison.metrics()}
-    restamp(path, manifest.replace(metrics=metrics, selftest=classes))
+    replace_manifest(path, manifest.replace(metrics=metrics, selftest=classes))
     finished = check(open_backend(path, threads=1))
     if not finished.ok:
         told = finished.describe(manifest.charset)

@@ -16,7 +16,7 @@ from crnn_edge.selftest import selftest_image
 from crnn_edge.view import Look
 
 FOLDER = Path(__file__).parent / "golden"
-PREPROCESS = Preprocess(height=32, grid=32, min_width=64, min_std=4.0)
+PREPROCESS = Preprocess(height=32, width_multiple=32, min_width=64, min_std=4.0)
 SLOPING = "word", Look(stretch=0.75, slope=-0.2)
 """A picture, and how it is looked at another time."""
 

@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from crnn_edge.archive import read_stored
+from crnn_edge.archive import read_uncompressed_zip
 
 
 def archive(method: int = zipfile.ZIP_STORED, before: bytes = b"", **entries: bytes) -> io.BytesIO:
@@ -17,15 +17,15 @@ def archive(method: int = zipfile.ZIP_STORED, before: bytes = b"", **entries: by
 
 
 def test_entries_are_what_was_stored_and_what_is_before_them_is_told() -> None:
-    entries, start = read_stored(archive(before=b"a graph", one=b"1", two=b""))
+    entries, start = read_uncompressed_zip(archive(before=b"a graph", one=b"1", two=b""))
     assert entries == {"one": b"1", "two": b""}
     assert start == len(b"a graph")
-    assert read_stored(archive()) == ({}, 0)
+    assert read_uncompressed_zip(archive()) == ({}, 0)
 
 
 def test_what_is_compressed_is_refused() -> None:
     with pytest.raises(ValueError, match="one is compressed"):
-        read_stored(archive(zipfile.ZIP_DEFLATED, one=b"1"))
+        read_uncompressed_zip(archive(zipfile.ZIP_DEFLATED, one=b"1"))
 
 
 def test_entries_that_overlap_are_refused_before_they_are_read() -> None:
@@ -37,4 +37,4 @@ def test_entries_that_overlap_are_refused_before_they_are_read() -> None:
             again.file_size = again.compress_size = 4000
             again.CRC, again.header_offset = made.filelist[0].CRC, 0
     with pytest.raises(ValueError, match="longer than the file"):
-        read_stored(stream)
+        read_uncompressed_zip(stream)

@@ -108,12 +108,12 @@ def test_an_average_may_advise_second_looks(tmp_path, capsys) -> None:
     files = [str(tmp_path / "a.safetensors"), str(tmp_path / "b.safetensors")]
     for seed, path in enumerate(files):
         save(Path(path), seed)
-    for more, advised in (([], 0.0), (["--look-again", "0.7"], 0.7)):
+    for more, advised in (([], 0.0), (["--tta-threshold", "0.7"], 0.7)):
         assert main([*files, *more, "--out", str(tmp_path / "mean.safetensors")]) == 0
-        assert load_checkpoint(tmp_path / "mean.safetensors").manifest.look_again == advised
+        assert load_checkpoint(tmp_path / "mean.safetensors").manifest.tta.threshold == advised
     with pytest.raises(SystemExit):
-        main([*files, "--look-again", "2", "--out", str(tmp_path / "mean.safetensors")])
-    assert "--look-again is a probability from 0 to 1, got 2" in capsys.readouterr().err
+        main([*files, "--tta-threshold", "2", "--out", str(tmp_path / "mean.safetensors")])
+    assert "--tta-threshold is a probability from 0 to 1, got 2" in capsys.readouterr().err
 
 
 def test_a_run_s_state_is_no_checkpoint_but_named_as_what_it_is(tmp_path) -> None:

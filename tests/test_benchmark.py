@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from crnn_edge import plugins as names
+from crnn_edge import plugins
 from examples import benchmark
 
 
 def test_every_file_with_a_run_is_a_benchmark_that_explains_itself(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    found = names.available(benchmark.PACKAGE, "run")
+    found = plugins.available(benchmark.PACKAGE, "run")
     assert {"backends", "readme", "rivals", "roofline", "synth"} <= set(found)
     for arguments in ([], *([name] for name in found)):
         with pytest.raises(SystemExit) as end:

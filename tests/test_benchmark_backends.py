@@ -12,6 +12,7 @@ from benchmarking import PICTURES, rows, run
 from PIL import Image
 from tiny import build_tiny, tiny_manifest
 
+from crnn_edge.manifest import TtaSettings
 from crnn_edge.recognizer import Recognizer
 from examples.benchmarks import backends, report, results
 from examples.benchmarks.child import Child
@@ -185,7 +186,7 @@ def test_what_an_engine_does_once_a_width_is_no_part_of_a_read(
 def test_a_width_is_timed_at_one_look_whatever_the_model_advises(
     tmp_path: Path, program: Callable[[str, str], str]
 ) -> None:
-    model = build_tiny(tmp_path / "tiny.onnx", tiny_manifest(look_again=1.0))
+    model = build_tiny(tmp_path / "tiny.onnx", tiny_manifest(tta=TtaSettings(1.0)))
     slow = program("mine.slow", SLOW_AT_FIRST)
     with Child("reader", [str(model), slow, "1"]) as child:
         assert max(child.ask("at_width", 300, 1)) < 300  # other widths, it has not met
@@ -194,7 +195,7 @@ def test_a_width_is_timed_at_one_look_whatever_the_model_advises(
 def test_a_line_too_long_for_a_wider_look_is_read_as_the_recognizer_reads_it(
     tmp_path: Path,
 ) -> None:
-    model = build_tiny(tmp_path / "tiny.onnx", tiny_manifest(look_again=1.0))
+    model = build_tiny(tmp_path / "tiny.onnx", tiny_manifest(tta=TtaSettings(1.0)))
     noise = np.random.default_rng(0).integers(0, 256, (32, 1700), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "long.png")
     answer = reader.start(str(model), "", "1")["read"]([str(tmp_path / "long.png")])

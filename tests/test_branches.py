@@ -83,7 +83,7 @@ def test_folding_merges_branches_into_what_the_plain_network_folds_to() -> None:
     assert shapes(model.folded()) == shapes(CRNN(PLAIN).folded())
     assert shapes(without_branches(model)) == shapes(CRNN(PLAIN))
     assert model.folded().config == without_branches(model).config == PLAIN
-    assert model.num_weights() == CRNN(PLAIN).num_weights()
+    assert model.num_parameters() == CRNN(PLAIN).num_parameters()
     torch.testing.assert_close(model(tensor), expected, rtol=0, atol=0)  # it stays as it is
 
 

@@ -198,7 +198,7 @@ def test_no_example_overwrites_what_it_reads(
 def test_the_decoder_is_the_callers_choice(clip, capsys) -> None:
     path, text = clip
     pattern = "".join("[A-Z]" if c.isalpha() else r"\d" if c.isdigit() else c for c in text)
-    chosen = ["--decoder", "beam", "--set", f"pattern={pattern}", "--look-again", "0.9"]
+    chosen = ["--decoder", "beam", "--set", f"pattern={pattern}", "--tta-threshold", "0.9"]
     assert camera.main([str(path), *BOX, "--no-window", "--once", *chosen]) == 0
     assert capsys.readouterr().out.split("\t")[1] == text
 

@@ -14,11 +14,11 @@ import pytest
 from crnn_edge.backends import open_backend
 from crnn_edge.charset import Charset
 from crnn_edge.labels import LabelledFolder
-from crnn_edge.manifest import Manifest
+from crnn_edge.manifest import DecoderChoice, Manifest, TtaSettings
 from crnn_edge.metrics import score
 from crnn_edge.recognizer import Recognizer
 from quantize.calibration import MIN_CROPS, Crops
-from quantize.onnx import restamp
+from quantize.onnx import replace_manifest
 from quantize.verify import Contender, VerificationError, compare, compare_all, seal
 from tests.quantizing import broken, relabelled
 from tests.tiny import CHARSET, Fake, build_tiny, tiny_manifest
@@ -35,11 +35,11 @@ def test_a_file_compared_with_itself_is_no_different(model: Path, crops_folder: 
 def test_files_are_judged_with_the_second_looks_that_their_users_get(
     model: Path, crops_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    restamp(model, tiny_manifest().replace(look_again=0.9))
+    replace_manifest(model, tiny_manifest().replace(tta=TtaSettings(0.9)))
     batch, looks = Recognizer.batch, []
 
     def watched(self: Recognizer, images: list) -> list:
-        looks.append(self.look_again)
+        looks.append(self.tta_threshold)
         return batch(self, images)
 
     monkeypatch.setattr(Recognizer, "batch", watched)
@@ -51,7 +51,7 @@ def test_files_are_judged_with_the_second_looks_that_their_users_get(
 def test_files_are_judged_greedily_because_a_language_model_would_hide_what_they_lost(
     model: Path, crops_folder: Path
 ) -> None:
-    restamp(model, tiny_manifest().replace(decoder="nothing"))
+    replace_manifest(model, tiny_manifest().replace(decoder=DecoderChoice("nothing")))
     contender = Contender.open(model)
     assert compare(contender, contender, Crops.load(crops_folder)).same_text == 1
 
@@ -173,7 +173,7 @@ def test_what_was_measured_before_stays_in_the_manifest(tmp_path: Path, crops_fo
     before = {"int8": {"n": 7}, "fp32": {"n": 8}}
     path = build_tiny(tmp_path / "tiny.onnx", tiny_manifest(metrics=before))
     comparison = compare(Contender.open(path), Contender.open(path), Crops.load(crops_folder))
-    assert seal(path, comparison, restamp).candidate.selftest.ok
+    assert seal(path, comparison, replace_manifest).candidate.selftest.ok
     after = open_backend(path).manifest.metrics
     assert after == {"int8": {"n": 7}, "fp32": comparison.metrics()}
     assert after["fp32"]["n"] == 4 * MIN_CROPS
@@ -226,7 +226,7 @@ def test_a_file_that_its_manifest_spoils_is_refused(tmp_path: Path, crops_folder
 
     def spoil(path: Path, manifest: Manifest) -> None:
         classes = [k if k < 0 else (k + 1) % CHARSET.num_classes for k in manifest.selftest]
-        restamp(path, manifest.replace(selftest=classes))
+        replace_manifest(path, manifest.replace(selftest=classes))
 
     with pytest.raises(VerificationError, match="reads otherwise once its manifest is written"):
         seal(path, comparison, spoil)

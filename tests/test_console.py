@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from crnn_edge.cli.run import exit_code
+from crnn_edge.cli.run import run_command
 from crnn_edge.errors import ImageError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.mark.parametrize(("returned", "code"), [(None, 0), (0, 0), (1, 1), (3, 3)])
 def test_a_command_ends_with_what_its_work_returns(returned: int | None, code: int) -> None:
-    assert exit_code(lambda: returned) == code
+    assert run_command(lambda: returned) == code
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_what_is_refused_becomes_one_line(
     def refuse() -> None:
         raise error
 
-    assert exit_code(refuse) == code
+    assert run_command(refuse) == code
     assert capsys.readouterr() == ("", told)
 
 
@@ -50,7 +50,7 @@ def test_to_be_ended_is_to_be_interrupted(name: str, capsys: pytest.CaptureFixtu
             left.append("tidied up")
 
     before = signal.getsignal(number)
-    assert exit_code(work) == 130
+    assert run_command(work) == 130
     assert capsys.readouterr() == ("", "interrupted\n")
     assert left
     assert signal.getsignal(number) == before
@@ -59,22 +59,22 @@ def test_to_be_ended_is_to_be_interrupted(name: str, capsys: pytest.CaptureFixtu
 def test_nohup_is_obeyed() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        assert exit_code(lambda: signal.raise_signal(signal.SIGHUP)) == 0
+        assert run_command(lambda: signal.raise_signal(signal.SIGHUP)) == 0
     finally:
         signal.signal(signal.SIGHUP, before)
 
 
 def test_a_command_may_be_run_by_a_thread() -> None:
     codes: list[int] = []
-    thread = threading.Thread(target=lambda: codes.append(exit_code(lambda: 3)))
+    thread = threading.Thread(target=lambda: codes.append(run_command(lambda: 3)))
     thread.start()
     thread.join()
     assert codes == [3]
 
 
 def test_any_character_can_be_told_wherever_the_output_goes() -> None:
-    program = "import sys; from crnn_edge.cli.run import exit_code\n"
-    program += "exit_code(lambda: print('Δ', file=sys.stderr) or print('Δ'))"
+    program = "import sys; from crnn_edge.cli.run import run_command\n"
+    program += "run_command(lambda: print('Δ', file=sys.stderr) or print('Δ'))"
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=ROOT,
@@ -86,12 +86,12 @@ def test_any_character_can_be_told_wherever_the_output_goes() -> None:
 
 def test_a_mistake_of_ours_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
-        exit_code(lambda: 1 // 0)
+        run_command(lambda: 1 // 0)
 
 
 def test_closed_output_is_told_before_any_work() -> None:
-    program = "import sys; from crnn_edge.cli.run import exit_code\n"
-    program += "sys.exit(exit_code(lambda: print(1, file=sys.stderr)))"
+    program = "import sys; from crnn_edge.cli.run import run_command\n"
+    program += "sys.exit(run_command(lambda: print(1, file=sys.stderr)))"
     command = ["bash", "-c", '"$0" -c "$1" >&-', sys.executable, program]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
@@ -100,8 +100,8 @@ def test_closed_output_is_told_before_any_work() -> None:
 
 
 def test_a_reader_who_has_gone_is_no_error() -> None:
-    program = "import sys; from crnn_edge.cli.run import exit_code\n"
-    program += "sys.exit(exit_code(lambda: print('a line\\n' * 100_000)))"
+    program = "import sys; from crnn_edge.cli.run import run_command\n"
+    program += "sys.exit(run_command(lambda: print('a line\\n' * 100_000)))"
     with subprocess.Popen(
         [sys.executable, "-c", program],
         cwd=ROOT,
@@ -118,8 +118,8 @@ def test_a_reader_who_has_gone_is_no_error() -> None:
 
 
 def test_errors_do_not_land_among_the_results() -> None:
-    program = "import sys; from crnn_edge.cli.run import exit_code\n"
-    program += "sys.exit(exit_code(lambda: print('result') or open('/none/at/all')))"
+    program = "import sys; from crnn_edge.cli.run import run_command\n"
+    program += "sys.exit(run_command(lambda: print('result') or open('/none/at/all')))"
     command = ["bash", "-c", '"$0" -c "$1" 2>&-', sys.executable, program]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "result\n")

@@ -16,7 +16,15 @@ from crnn_edge.errors import CharsetError, CrnnError, ImageError
 from crnn_edge.labels import LabelledFolder
 from crnn_edge.preprocess import Preprocess
 from model.data.batching import Chunks
-from model.data.datasets import DatasetError, Lmdb, Mixture, Part, Sample, Spellable, open_dataset
+from model.data.datasets import (
+    DatasetError,
+    EncodableSubset,
+    Lmdb,
+    Mixture,
+    Part,
+    Sample,
+    open_dataset,
+)
 from model.data.loading import load_batches
 from model.data.text.text_source import TextSource
 from model.training.initialization import parse_charset
@@ -176,7 +184,7 @@ def test_an_lmdb_is_read_on_both_sides_of_a_fork(numbers, tmp_path) -> None:
 def test_an_lmdb_with_a_damaged_label_is_refused(numbers, tmp_path) -> None:
     write_lmdb(tmp_path, LabelledFolder(numbers), b"\xff\xfe")
     with pytest.raises(DatasetError, match="label-000000001 is no UTF-8"):
-        Spellable(open_dataset(tmp_path), DIGITS)
+        EncodableSubset(open_dataset(tmp_path), DIGITS)
 
 
 def test_empty_labels_are_told_as_such(numbers, tmp_path) -> None:
@@ -185,8 +193,8 @@ def test_empty_labels_are_told_as_such(numbers, tmp_path) -> None:
     first, *others = labels.read_text().splitlines()
     labels.write_text("\n".join([first.split("\t")[0] + "\t", *others]))
     with pytest.raises(CharsetError, match="1 of 12 labels are empty"):
-        Spellable(LabelledFolder(folder), DIGITS)
-    assert Spellable(LabelledFolder(folder), DIGITS, skip=True).skipped == 1
+        EncodableSubset(LabelledFolder(folder), DIGITS)
+    assert EncodableSubset(LabelledFolder(folder), DIGITS, skip=True).skipped == 1
 
 
 def test_lmdb_of_the_benchmarks_is_read(numbers, tmp_path) -> None:
@@ -209,8 +217,8 @@ def test_folder_that_is_no_lmdb_is_refused(tmp_path) -> None:
 def test_unknown_label_characters_are_named_or_skipped(numbers) -> None:
     some = Charset(tuple("01234567"))
     with pytest.raises(CharsetError, match="'8', '9'"):
-        Spellable(LabelledFolder(numbers), some)
-    left = Spellable(LabelledFolder(numbers), some, skip=True)
+        EncodableSubset(LabelledFolder(numbers), some)
+    left = EncodableSubset(LabelledFolder(numbers), some, skip=True)
     assert 0 < len(left) < 12
     assert all(left[i][1] in some for i in range(len(left)))
     assert left.skipped == 12 - len(left)
@@ -222,7 +230,7 @@ def test_labels_that_a_charset_of_symbols_splits_elsewhere_are_explained(
 ) -> None:
     symbols = Charset((*"0123456789", "ten"), separator=separator)
     with pytest.raises(CharsetError, match="has tokens longer than one character") as raised:
-        Spellable(LabelledFolder(numbers), symbols)
+        EncodableSubset(LabelledFolder(numbers), symbols)
     assert f"such as ['ten'], so labels are split at {between}. Give" in str(raised.value)
 
 

@@ -12,6 +12,7 @@ from test_looks import Upright
 from tiny import crops
 
 from crnn_edge.labels import LabelledFolder
+from crnn_edge.manifest import DecoderChoice, TtaSettings
 from crnn_edge.recognizer import Recognizer
 from crnn_edge.view import Look
 from model import evaluate
@@ -107,7 +108,7 @@ def test_a_sheet_without_misreadings_is_told_to_be_empty(tiny_model, tmp_path, c
 
 def test_a_network_is_measured_by_its_first_look() -> None:
     image = crops(1, seed=5)[0]
-    backend = Upright(image, Look(0.75), look_again=0.6)
+    backend = Upright(image, Look(0.75), tta=TtaSettings(0.6))
     assert Recognizer(backend)(image).text == "ab"  # at the second look that it recommends
     backend.calls = 0
     assert measure(backend, [(image, "ab")] * 3).exact == 0
@@ -116,7 +117,7 @@ def test_a_network_is_measured_by_its_first_look() -> None:
 
 def test_a_network_is_measured_greedily_whatever_decoder_it_recommends() -> None:
     image = crops(1, seed=5)[0]
-    assert measure(Upright(image, decoder="nothing"), [(image, "ab")]).exact == 1
+    assert measure(Upright(image, decoder=DecoderChoice("nothing")), [(image, "ab")]).exact == 1
 
 
 def test_labels_with_spaces_around_them_are_told(tiny_model, tmp_path, capsys) -> None:

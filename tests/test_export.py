@@ -211,7 +211,7 @@ def test_int8_beyond_the_margin_leaves_an_older_file_alone(
 
     out = tmp_path / "tiny.onnx"
     out.write_bytes(b"an older file")
-    form = Format("onnx", ".onnx", without_logits, FORMAT.restamp)
+    form = Format("onnx", ".onnx", without_logits, FORMAT.replace_manifest)
     argv = [home / "tiny.safetensors", "--int8", "--calibration", home / "crops", "--out", out]
     assert cli.main(form, convert, [str(value) for value in argv]) == 1
     assert "exact falls by" in capsys.readouterr().err

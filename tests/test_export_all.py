@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from crnn_edge import plugins as names
-from crnn_edge import selftest
+from crnn_edge import plugins, selftest
 from crnn_edge.backends import open_backend
 from crnn_edge.backends.numpy import NumpyBackend
 from crnn_edge.errors import EngineError, MissingEngineError
@@ -63,11 +62,11 @@ def found_files(folder: Path) -> set[str]:
 
 def only(monkeypatch: pytest.MonkeyPatch, *chosen: str) -> None:
     """Pretend that there are no other formats."""
-    monkeypatch.setattr(names, "available", lambda package, attribute: list(chosen))
+    monkeypatch.setattr(plugins, "available", lambda package, attribute: list(chosen))
 
 
 def test_a_format_is_a_module_that_converts() -> None:
-    assert names.available("export", "convert") == NAMES
+    assert plugins.available("export", "convert") == NAMES
 
 
 def test_everything_is_made_and_proves_itself(made: Path) -> None:
@@ -312,7 +311,7 @@ def test_verify_names_the_one_file_that_fails(
     manifest = open_backend(good).manifest
     classes = tuple((k + 1) % 11 if k >= 0 else k for k in manifest.selftest)
     bad.write_bytes(good.read_bytes())
-    FORMATS["numpy"].restamp(bad, manifest.replace(selftest=classes))
+    FORMATS["numpy"].replace_manifest(bad, manifest.replace(selftest=classes))
     assert verify_files(home, good, bad) == 1
     said = capsys.readouterr().err
     assert "bad.npz fails its self-test" in said

@@ -31,7 +31,7 @@ def trained() -> CRNN:
 def test_a_wider_network_starts_with_the_logits_of_the_small_one(trained) -> None:
     tensor = torch.randn(3, 1, 32, 96)
     large = grow(trained, LARGE).eval()
-    assert large.num_weights() > 2 * trained.num_weights()
+    assert large.num_parameters() > 2 * trained.num_parameters()
     torch.testing.assert_close(large(tensor), trained(tensor), atol=1e-5, rtol=1e-5)
 
 

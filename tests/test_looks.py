@@ -11,15 +11,16 @@ from tiny import STRIDE, Fake, crops, tiny_manifest
 from crnn_edge.decoders import beam, greedy
 from crnn_edge.decoders.recognition import Recognition
 from crnn_edge.errors import DecodeError, UnknownNameError
+from crnn_edge.manifest import DecoderChoice, TtaSettings
 from crnn_edge.recognizer import Recognizer
-from crnn_edge.tta import LOOKS
-from crnn_edge.view import AS_USUAL, Look
+from crnn_edge.tta import VIEWS
+from crnn_edge.view import IDENTITY, Look
 
 
 class Upright:
     """A backend that reads `ab` in one picture alone, and is sure of nothing in any other."""
 
-    def __init__(self, picture: np.ndarray, look: Look = AS_USUAL, **fields: object) -> None:
+    def __init__(self, picture: np.ndarray, look: Look = IDENTITY, **fields: object) -> None:
         self.manifest = tiny_manifest(**fields)
         self.expected = self.manifest.preprocess(picture, look)
         self.calls = 0
@@ -127,12 +128,12 @@ def test_a_word_is_not_outweighed_by_a_letter_because_it_has_more_of_them(
 
 
 @pytest.mark.parametrize(
-    ("look", "looks"), [(AS_USUAL, 1), *zip(LOOKS, (2, 3, 4, 5), strict=True), (Look(2), 5)]
+    ("look", "looks"), [(IDENTITY, 1), *zip(VIEWS, (2, 3, 4, 5), strict=True), (Look(2), 5)]
 )
 def test_an_unsure_reading_gets_more_looks(look: Look, looks: int) -> None:
     image, other = crops(2, seed=5)
     backend = Upright(image, look)
-    reading = Recognizer(backend, look_again=0.7)(image)
+    reading = Recognizer(backend, tta_threshold=0.7)(image)
     assert backend.calls == looks
     assert (reading.text == "ab") == (look.stretch != 2)
     if look.stretch != 2:
@@ -143,15 +144,15 @@ def test_an_unsure_reading_gets_more_looks(look: Look, looks: int) -> None:
         step_px = STRIDE * height / rows / look.stretch
         assert reading.characters[1].start == pytest.approx(5 * step_px)
         assert reading.characters[1].end == pytest.approx(6 * step_px)
-    assert Recognizer(backend, look_again=0.7).batch([other, image])[1] == reading
+    assert Recognizer(backend, tta_threshold=0.7).batch([other, image])[1] == reading
 
 
 @pytest.mark.parametrize(
-    ("probability", "look_again", "looks"),
+    ("probability", "tta_threshold", "looks"),
     [(0.75, 0.7, 1), (0.65, 0.7, 3), (0.25, 0.7, 3), (0.15, 0.7, 5), (0.15, 0.1, 1)],
 )
 def test_only_what_is_lost_is_read_along_slopes(
-    probability: float, look_again: float, looks: int
+    probability: float, tta_threshold: float, looks: int
 ) -> None:
     widths = []
 
@@ -167,9 +168,9 @@ def test_only_what_is_lost_is_read_along_slopes(
             return np.log(probs)
 
     image = crops(1, seed=5)[0]
-    reading = Recognizer(Unsure(np.empty(0)), look_again=look_again)(image)
+    reading = Recognizer(Unsure(np.empty(0)), tta_threshold=tta_threshold)(image)
     assert reading.confidence == pytest.approx(probability, abs=1e-4)
-    looked = [AS_USUAL, *LOOKS][:looks]
+    looked = [IDENTITY, *VIEWS][:looks]
     preprocess = tiny_manifest().preprocess
     assert widths == [preprocess.bucket(*image.shape[:2], look) for look in looked]
 
@@ -182,7 +183,7 @@ def test_a_turned_picture_is_looked_at_again_as_it_was_turned() -> None:
     def network(tensor: np.ndarray) -> np.ndarray:
         return np.maximum(sure(tensor), half_sure(tensor) * 0.3)
 
-    recognizer = Recognizer(sure, look_again=0.7)
+    recognizer = Recognizer(sure, tta_threshold=0.7)
     recognizer.backend = network
     found = recognizer(tall)
     assert (found.text, found.turned) == ("ab", 90)
@@ -194,7 +195,7 @@ def test_a_turned_picture_is_looked_at_again_as_it_was_turned() -> None:
 def test_a_turned_line_is_not_made_longer_than_the_model_takes() -> None:
     line = np.random.default_rng(0).integers(0, 256, (32, 2000), dtype=np.uint8)
     upright = Upright(line)
-    recognizer = Recognizer(upright, look_again=0.7)
+    recognizer = Recognizer(upright, tta_threshold=0.7)
     recognizer.backend = lambda tensor: upright(tensor) * 0.3  # not sure enough
     reading = recognizer(np.rot90(line, 3))
     assert (reading.text, reading.turned) == ("ab", 90)
@@ -213,11 +214,11 @@ def test_a_reading_as_it_must_be_outweighs_a_surer_one_that_is_not() -> None:
             found = super().__call__(log_probs)
             return [replace(each, constrained=each.text == "c") for each in found]
 
-    recognizer = Recognizer(backend, Told(backend.manifest.charset), look_again=0.7)
+    recognizer = Recognizer(backend, Told(backend.manifest.charset), tta_threshold=0.7)
     assert (recognizer(image).text, recognizer(image).constrained) == ("c", True)
     # And if none is, a sure one is no reason to stop looking.
     sure = Upright(image)
-    found = Recognizer(sure, Told(sure.manifest.charset), look_again=0.7)(image)
+    found = Recognizer(sure, Told(sure.manifest.charset), tta_threshold=0.7)(image)
     assert (found.text, found.constrained) == ("c", True)
 
 
@@ -225,18 +226,18 @@ def test_a_word_that_need_not_be_read_outweighs_nothing() -> None:
     image = crops(1, seed=5)[0]
     words = ["jihg"]
     backend = Upright(image)
-    sure = Recognizer(backend, "lexicon", look_again=0.7, words=words, prior=0.9)(image)
+    sure = Recognizer(backend, "lexicon", tta_threshold=0.7, words=words, prior=0.9)(image)
     assert (sure.text, sure.constrained, backend.calls) == ("ab", False, 1)
     backend = Upright(image)
-    strict = Recognizer(backend, "lexicon", look_again=0.7, words=words)(image)
-    assert (strict.text, strict.constrained, backend.calls) == ("jihg", True, 1 + len(LOOKS))
+    strict = Recognizer(backend, "lexicon", tta_threshold=0.7, words=words)(image)
+    assert (strict.text, strict.constrained, backend.calls) == ("jihg", True, 1 + len(VIEWS))
 
 
 def test_a_line_that_would_leave_the_picture_is_not_looked_for() -> None:
     wide = np.random.default_rng(0).integers(0, 256, (32, 161), dtype=np.uint8)
     for image, looks in ((wide, 3), (wide[:, :160], 5)):
         backend = Upright(crops(1)[0])
-        Recognizer(backend, look_again=0.7)(image)
+        Recognizer(backend, tta_threshold=0.7)(image)
         assert backend.calls == looks
 
 
@@ -251,17 +252,17 @@ def test_what_a_language_model_said_of_a_reading_counts_among_looks() -> None:
             found = super().__call__(log_probs)
             return [replace(each, prior=-1000.0 * (each.text == "ab")) for each in found]
 
-    reading = Recognizer(backend, Told(backend.manifest.charset), look_again=0.7)(image)
+    reading = Recognizer(backend, Told(backend.manifest.charset), tta_threshold=0.7)(image)
     assert (reading.text, reading.prior) == ("c", 0)
-    assert backend.calls == 1 + len(LOOKS)
+    assert backend.calls == 1 + len(VIEWS)
 
 
 def test_the_model_file_recommends_a_decoder_and_the_caller_has_the_last_word() -> None:
-    backend = Upright(crops(1, seed=5)[0], decoder="beam")
+    backend = Upright(crops(1, seed=5)[0], decoder=DecoderChoice("beam"))
     assert isinstance(Recognizer(backend).decoder, beam.Decoder)
     assert Recognizer(backend, width=3).decoder.width == 3
     assert isinstance(Recognizer(backend, "greedy").decoder, greedy.Decoder)
-    unknown = Upright(crops(1, seed=5)[0], decoder="nothing")
+    unknown = Upright(crops(1, seed=5)[0], decoder=DecoderChoice("nothing"))
     with pytest.raises(UnknownNameError, match="no decoder 'nothing'"):
         Recognizer(unknown)
 
@@ -271,19 +272,19 @@ def test_second_looks_are_had_where_the_model_file_or_the_caller_wants_them() ->
     backend = Upright(image, Look(0.75))
     assert Recognizer(backend)(image).text != "ab"
     assert backend.calls == 1
-    recommended = Upright(image, Look(0.75), look_again=0.6)
+    recommended = Upright(image, Look(0.75), tta=TtaSettings(0.6))
     assert Recognizer(recommended)(image).text == "ab"
-    assert Recognizer(recommended, look_again=0)(image).text != "ab"
+    assert Recognizer(recommended, tta_threshold=0)(image).text != "ab"
     # Made wider, this would be a longer line than the model takes; made narrower, not.
     endless = np.zeros((32, recommended.manifest.preprocess.max_width), np.uint8)
     recommended.calls = 0
     Recognizer(recommended)(endless)
     assert recommended.calls == 2
-    assert Recognizer(backend, look_again=np.float32(0.5)).look_again == 0.5
-    assert Recognizer(backend, look_again=np.int64(1)).look_again == 1.0
+    assert Recognizer(backend, tta_threshold=np.float32(0.5)).tta_threshold == 0.5
+    assert Recognizer(backend, tta_threshold=np.int64(1)).tta_threshold == 1.0
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), "0.5"])
 def test_a_look_again_that_is_no_probability_is_refused(value: object) -> None:
-    with pytest.raises(DecodeError, match="look_again must be a probability from 0 to 1, got"):
-        Recognizer(Fake(np.zeros((1, 9, 11), np.float32)), look_again=value)
+    with pytest.raises(DecodeError, match="tta_threshold must be a probability from 0 to 1, got"):
+        Recognizer(Fake(np.zeros((1, 9, 11), np.float32)), tta_threshold=value)

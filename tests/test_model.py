@@ -29,12 +29,12 @@ def trained_looking(config: ModelConfig) -> CRNN:
 
 def test_paper_network_has_the_papers_weights() -> None:
     model = CRNN(dataclasses.replace(CONFIGS["crnn"], num_classes=37))
-    assert round(model.num_weights() / 1e6, 1) == 8.3  # section 3.2 of the paper
+    assert round(model.num_parameters() / 1e6, 1) == 8.3  # section 3.2 of the paper
 
 
 @pytest.mark.parametrize(("name", "most"), [("crnn-lite", 600_000), ("crnn-medium", 1_100_000)])
 def test_light_networks_are_light(name: str, most: int) -> None:
-    assert CRNN(CONFIGS[name]).num_weights() <= most
+    assert CRNN(CONFIGS[name]).num_parameters() <= most
 
 
 @pytest.mark.parametrize("name", sorted(CONFIGS))
@@ -173,4 +173,4 @@ def test_a_width_is_counted_in_eights() -> None:
     assert half.name == "crnn-lite-x0.5"
     assert (half.channels, half.hidden) == ((8, 24, 32, 40, 56, 72, 80), 48)
     assert config.times(0.05).channels == (8,) * 7
-    assert CRNN(half).num_weights() < 0.4 * CRNN(config).num_weights()
+    assert CRNN(half).num_parameters() < 0.4 * CRNN(config).num_parameters()

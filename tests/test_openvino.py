@@ -20,7 +20,7 @@ from crnn_edge.manifest import KEY
 from export.openvino import convert
 from quantize.calibration import Crops
 from quantize.cli import deliver
-from quantize.openvino import _limit, _ranges, load_engine, quantize, restamp, write
+from quantize.openvino import _limit, _ranges, load_engine, quantize, replace_manifest, write
 from quantize.verify import Contender
 from tests.test_export import furnish, tiny_checkpoint
 
@@ -134,7 +134,7 @@ def test_a_manifest_survives_with_all_its_characters(file: Path) -> None:
     manifest = open_backend(file).manifest
     tokens = (*"<>&\"'\\é", "Ω🎵", "]]>", "a  b")
     strange = manifest.replace(charset=Charset(tokens, ";"), provenance={"note": "line\ntab\t -->"})
-    restamp(file, strange)
+    replace_manifest(file, strange)
     assert open_backend(file).manifest == strange
 
 
@@ -216,7 +216,7 @@ def test_a_sealed_file_is_still_checked(file: Path, spoil, message: str) -> None
 
 
 def test_another_charset_is_refused_with_both_values(file: Path) -> None:
-    restamp(file, open_backend(file).manifest.replace(charset=Charset(tuple("abc"))))
+    replace_manifest(file, open_backend(file).manifest.replace(charset=Charset(tuple("abc"))))
     with pytest.raises(ModelFileError, match=r"gives logits.* 11\).* 4 classes: 3 tokens"):
         open_backend(file)
 
@@ -245,7 +245,7 @@ def test_a_missing_engine_names_what_to_install(
     with pytest.raises(EngineError, match=r"pip install openvino.*`openvino` extra"):
         open_backend(home / "tiny.xml")
     with pytest.raises(EngineError, match=r"pip install openvino.*`openvino` extra"):
-        restamp(home / "tiny.xml", None)
+        replace_manifest(home / "tiny.xml", None)
 
 
 REPLACED = """

@@ -15,7 +15,7 @@ from crnn_edge.errors import ModelFileError
 from crnn_edge.labels import LabelledFolder
 from quantize import calibration, cli
 from quantize.calibration import MIN_CROPS, Crops
-from quantize.onnx import FORMAT, quantize, restamp
+from quantize.onnx import FORMAT, quantize, replace_manifest
 from tests.quantizing import broken, relabelled
 from tests.tiny import build_tiny, tiny_manifest
 
@@ -122,7 +122,9 @@ def test_calibration_tensors_are_what_the_manifest_makes_of_the_pictures(
 def test_beyond_the_margin_no_file_is_written(
     model: Path, crops_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    form = cli.Format("onnx", ".onnx", lambda source, target, _: broken(source, target), restamp)
+    form = cli.Format(
+        "onnx", ".onnx", lambda source, target, _: broken(source, target), replace_manifest
+    )
     before = sorted(model.parent.iterdir())
     assert cli.main(form, [str(model), "--calibration", str(crops_folder)]) == 1
     printed = capsys.readouterr()

@@ -69,7 +69,7 @@ def test_bad_settings_are_refused_in_one_line(numbers, tmp_path, capsys, change,
         ("--synth", "inf", "--synth cannot be negative"),
         ("--synth", "-0.1", "--synth cannot be negative"),
         ("--pieces", "nan", "--pieces cannot be negative"),
-        ("--teacher-weight", "inf", "--teacher-weight cannot be negative"),
+        ("--distill-weight", "inf", "--distill-weight cannot be negative"),
         ("--guide-weight", "nan", "--guide-weight cannot be negative"),
         ("--workers", "-1", "--workers cannot be negative"),
         ("--clip", "-5", "--clip is a gradient's norm of at least 1e-6, got -5"),
@@ -78,7 +78,7 @@ def test_bad_settings_are_refused_in_one_line(numbers, tmp_path, capsys, change,
         ("--ema", "3", "--ema is a decay from 0 to 1, got 3"),
         ("--ema", "nan", "--ema is a decay from 0 to 1, got nan"),
         ("--augment", "nan", "--augment is a strength from 0 to 2, got nan"),
-        ("--look-again", "1.5", "--look-again is a probability from 0 to 1, got 1.5"),
+        ("--tta-threshold", "1.5", "--tta-threshold is a probability from 0 to 1, got 1.5"),
         ("--width", "nan", "--width is a factor from 0.05 to 4, got nan"),
         ("--threads", "-1", "--threads must be at least 1, got -1"),
         ("--threads", "0", "--threads must be at least 1, got 0"),
@@ -144,9 +144,9 @@ def test_a_file_is_no_place_for_a_run(more, tmp_path, capsys) -> None:
 
 def test_bounds_themselves_are_taken(tmp_path) -> None:
     least = (
-        "--seed 0 --lr 0 --clip 1e-6 --ema 0 --augment 0 --look-again 0 --width 0.05 --workers 0"
+        "--seed 0 --lr 0 --clip 1e-6 --ema 0 --augment 0 --tta-threshold 0 --width 0.05 --workers 0"
     )
-    most = "--seed 2147483647 --ema 1 --augment 2 --look-again 1 --width 4"
+    most = "--seed 2147483647 --ema 1 --augment 2 --tta-threshold 1 --width 4"
     assert parse(["--out", str(tmp_path), *least.split(), "--data", "a=0"]).data == ["a=0"]
     assert parse(["--out", str(tmp_path), *most.split(), "--data", "a"]).data == ["a"]
 
@@ -212,8 +212,8 @@ def test_a_line_to_go_on_with_can_be_pasted(numbers, tmp_path) -> None:
 
 def test_what_would_be_ignored_is_refused(numbers, tmp_path, capsys, monkeypatch) -> None:
     with pytest.raises(SystemExit):
-        main(options(numbers, tmp_path / "run", "--teacher-weight", "2"))
-    assert "--teacher-weight is of a --teacher" in capsys.readouterr().err
+        main(options(numbers, tmp_path / "run", "--distill-weight", "2"))
+    assert "--distill-weight is of a --teacher" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["--out", str(tmp_path / "run"), "--augment", "2"])
     assert "--augment is of --data crops" in capsys.readouterr().err

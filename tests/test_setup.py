@@ -88,7 +88,7 @@ def test_the_optimizer_gets_its_settings(numbers, tmp_path) -> None:
 @pytest.mark.parametrize("weight", ["0", "2.5"])
 def test_a_teacher_counts_as_much_as_asked(numbers, tmp_path, weight) -> None:
     teacher = small_checkpoint(tmp_path / "teacher.safetensors")
-    asked = ["--steps", "1", "--teacher", str(teacher), "--teacher-weight", weight, "--clip", "1e9"]
+    asked = ["--steps", "1", "--teacher", str(teacher), "--distill-weight", weight, "--clip", "1e9"]
     trainer = Trainer(parse(options(numbers, tmp_path, *asked)))
     batch = next(trainer.batches())
     bias = trainer.state.model.linears[-1].bias

@@ -95,7 +95,7 @@ def test_accurate_models_advise_second_looks_and_the_fast_one_does_not(
     backend: Backend,
 ) -> None:
     advised = {"crnn": 0.7, "crnn-medium": 0.7, "crnn-lite": 0}
-    assert Recognizer(backend).look_again == advised[backend.manifest.name]
+    assert Recognizer(backend).tta_threshold == advised[backend.manifest.name]
 
 
 def test_a_shipped_model_advises_the_language_model(backend: Backend) -> None:
@@ -106,7 +106,7 @@ def test_a_shipped_model_advises_the_language_model(backend: Backend) -> None:
 def test_a_shipped_model_is_no_larger_than_its_weights(
     model_file: Path, checkpoint: Checkpoint
 ) -> None:
-    assert model_file.stat().st_size <= 1.02 * checkpoint.model.num_weights() + 60_000
+    assert model_file.stat().st_size <= 1.02 * checkpoint.model.num_parameters() + 60_000
 
 
 def test_a_shipped_model_is_as_good_as_its_checkpoint(

@@ -61,7 +61,7 @@ def test_units_that_do_nothing_are_those_that_go(trained) -> None:
     model = idle(trained, SMALL)
     small = shrink(model, SMALL).eval()
     assert small.config == SMALL
-    assert small.num_weights() < 0.7 * model.num_weights()
+    assert small.num_parameters() < 0.7 * model.num_parameters()
     tensor = torch.randn(3, 1, 32, 96)
     expected = model(tensor)
     assert expected.std() > 0.01

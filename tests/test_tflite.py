@@ -23,7 +23,7 @@ from export.lowering import lower as layers_of
 from export.tflite import convert
 from model.network.checkpoint import load_checkpoint
 from quantize.calibration import Crops
-from quantize.tflite import quantize, restamp, write
+from quantize.tflite import quantize, replace_manifest, write
 from quantize.tflite_graph import LoweringError
 from quantize.tflite_lift import lift
 from quantize.tflite_lower import lower, relu_first
@@ -229,7 +229,7 @@ def test_a_sealed_graph_that_is_none_is_refused(file: Path, content: bytes) -> N
 
 
 def test_another_charset_is_refused_with_both_values(file: Path) -> None:
-    restamp(file, open_backend(file).manifest.replace(charset=Charset(tuple("abc"))))
+    replace_manifest(file, open_backend(file).manifest.replace(charset=Charset(tuple("abc"))))
     with pytest.raises(ModelFileError, match=r"gives logits.* 11\).* 4 classes: 3 tokens"):
         open_backend(file)
 

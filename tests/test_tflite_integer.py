@@ -20,7 +20,7 @@ from model.network.config import CONFIGS
 from model.network.crnn import CRNN
 from quantize import cli as quantize_cli
 from quantize.calibration import Crops
-from quantize.layer_names import INT8, LayerNameError
+from quantize.layer_names import LayerNameError
 from quantize.tflite import FORMAT, quantize, write
 from quantize.tflite_graph import Range, levels
 from quantize.tflite_lower import Int8, lower, relu_first
@@ -147,13 +147,13 @@ def test_a_layer_that_is_to_stay_float_stays_float(
     found = open_backend(path)(tensor)
     assert np.abs(found - expected).mean() < np.abs(expected).mean() / 10
     kept = {"conv3", "lstm1", "linear2"}
-    assert not kept & set(read_parts(path)[1].provenance[INT8])
+    assert not kept & set(read_parts(path)[1].quantization["int8_layers"])
 
 
 def test_what_is_int8_is_in_the_manifest(home: Path) -> None:
     layers = [f"conv{k}" for k in range(1, 8)] + ["lstm1", "linear1", "lstm2", "linear2"]
-    assert read_parts(home / "whole.tflite")[1].provenance[INT8] == layers
-    assert read_parts(home / "int8.tflite")[1].provenance[INT8] == layers[1:]
+    assert read_parts(home / "whole.tflite")[1].quantization["int8_layers"] == layers
+    assert read_parts(home / "int8.tflite")[1].quantization["int8_layers"] == layers[1:]
 
 
 def test_an_unknown_layer_is_refused(home: Path) -> None:
@@ -239,7 +239,7 @@ def test_int8_takes_a_byte_a_weight_and_little_else(name: str, integer: bool) ->
     heavy = [i for i, layer in enumerate(layers) if isinstance(layer, Conv | LSTM | Linear)]
     int8 = Int8([(-1, 1)] * (len(layers) + 1), heavy if integer else heavy[1:], integer)
     size = len(lower(layers, model.config.height, 32, int8))
-    assert size < 1.02 * model.num_weights() + 40_000  # and a manifest
+    assert size < 1.02 * model.num_parameters() + 40_000  # and a manifest
 
 
 # Command lines

@@ -62,25 +62,19 @@ def test_a_run_learns_and_leaves_its_files(numbers, tmp_path) -> None:
     assert {p.name for p in out.iterdir()} == names
     best = load_checkpoint(out / "best.safetensors")
     assert best.manifest.charset == DIGITS
-    assert best.manifest.provenance["images_seen"] == 900
-    assert best.manifest.provenance["trained_on"] == f"{numbers.name} x 1"  # no private path
+    assert best.manifest.images_seen == 900
+    assert best.manifest.trained_on == f"{numbers.name} x 1"  # no private path
 
 
 def test_finetuning_keeps_the_tokens_that_both_charsets_have(numbers, tmp_path) -> None:
-    assert (
-        main(
-            options(
-                numbers, tmp_path / "a", "--steps", "1", "--look-again", "0.5", "--decoder", "beam"
-            )
-        )
-        == 0
-    )
+    recommended = ("--tta-threshold", "0.5", "--decoder", "beam")
+    assert main(options(numbers, tmp_path / "a", "--steps", "1", *recommended)) == 0
     start = tmp_path / "a" / "best.safetensors"
     new = options(numbers, tmp_path / "b", "--steps", "1", "--lr", "0", "--finetune", str(start))
     new[new.index("0123456789")] = "x9876543210"
     assert main(new) == 0
     checkpoints = [load_checkpoint(tmp_path / r / "best.safetensors") for r in "ab"]
-    assert [c.manifest.look_again for c in checkpoints] == [0.5, 0.5]
+    assert [c.manifest.tta.threshold for c in checkpoints] == [0.5, 0.5]
     assert [c.manifest.decoder for c in checkpoints] == [
         "beam",
         "greedy",
@@ -181,7 +175,7 @@ def test_two_processes_train_one_model(numbers, tmp_path, capsys) -> None:
     state = read_safetensors(tmp_path / "two" / LAST)[1]
     assert json.loads(state["step"]) == 4
     best = load_checkpoint(tmp_path / "two" / "best.safetensors")
-    assert best.manifest.provenance["images_seen"] == 4 * 2 * 2
+    assert best.manifest.images_seen == 4 * 2 * 2
     with pytest.raises(SystemExit):
         main(["--out", str(tmp_path / "two"), "--resume"])
     assert "has 2 processes, not 1" in capsys.readouterr().err
@@ -195,7 +189,7 @@ def test_the_best_step_is_the_most_exact_one_not_what_the_protocol_makes_of_it(
     run = tmp_path / "run"
     assert main(options(numbers, run, "--steps", "4", "--eval-every", "1")) == 0
     best = load_checkpoint(run / "best.safetensors")
-    assert best.manifest.provenance["images_seen"] == 3 * 2  # as exact as the second, fewer edits
+    assert best.manifest.images_seen == 3 * 2  # as exact as the second, fewer edits
 
 
 @pytest.mark.parametrize("workers", ["0", "1"])

@@ -32,7 +32,7 @@ import numpy as np
 
 from crnn_edge.backends import physical_cores
 from crnn_edge.charset import Charset
-from crnn_edge.files import model_size, write_whole
+from crnn_edge.files import atomic_write, model_size
 from crnn_edge.labels import LabelledFolder
 from examples.benchmarks import options as shared
 from examples.benchmarks import pictures as checked
@@ -135,7 +135,7 @@ def run(options: argparse.Namespace) -> int:
     measured["conditions"] = before.told(conditions())
     measured["data"] = {"folder": str(options.data), "pictures": len(pictures)}
     if options.json:  # first, so that nothing that goes wrong from here on loses it
-        write_whole(options.json, json.dumps(measured, indent=1).encode())
+        atomic_write(options.json, json.dumps(measured, indent=1).encode())
     print(report.table(measured, brief=options.brief))
     if options.widths:
         print("\n" + report.widths_table(measured))

@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
-from crnn_edge.files import write_whole
+from crnn_edge.files import atomic_write
 
 _STEPS = 3  # heights of the numbers, so that neighbors do not cover each other
 
@@ -70,4 +70,4 @@ def chart(bubbles: Sequence[Bubble], title: str, time: str, path: Path) -> None:
     drawn = BytesIO()
     figure.savefig(drawn, dpi=150, format="png")
     pyplot.close(figure)
-    write_whole(path, drawn.getvalue())
+    atomic_write(path, drawn.getvalue())

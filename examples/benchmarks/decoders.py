@@ -32,7 +32,7 @@ from crnn_edge.charset import Charset
 from crnn_edge.decoders import lm
 from crnn_edge.decoders.ctc import FloatArray, log_softmax
 from crnn_edge.errors import CharsetError, DecodeError, EngineError
-from crnn_edge.files import write_whole
+from crnn_edge.files import atomic_write
 from crnn_edge.images import read_image
 from crnn_edge.labels import LabelledFolder
 from crnn_edge.recognizer import DEFAULT_MODEL, Recognizer
@@ -140,7 +140,7 @@ def run(options: argparse.Namespace) -> int:
     }
     print(report(found))
     if options.json:
-        write_whole(options.json, json.dumps(found, indent=1).encode())
+        atomic_write(options.json, json.dumps(found, indent=1).encode())
     return 0
 
 

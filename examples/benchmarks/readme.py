@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 
 from crnn_edge.errors import CrnnError
-from crnn_edge.files import write_whole
+from crnn_edge.files import atomic_write
 from examples.benchmarks.child import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "examples" / "benchmarks" / "README.md"]
@@ -65,7 +65,7 @@ def _refresh(page: Path, only: Sequence[str] | None) -> None:
 
     now()
     # Read again: in these minutes somebody may have edited it.
-    write_whole(page, now().encode())
+    atomic_write(page, now().encode())
 
 
 def _text(page: Path) -> str:

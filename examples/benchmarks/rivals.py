@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from crnn_edge.errors import EngineError
-from crnn_edge.files import model_size, write_whole
+from crnn_edge.files import atomic_write, model_size
 from crnn_edge.labels import LabelledFolder
 from crnn_edge.metrics import Estimate
 from crnn_edge.recognizer import DEFAULT_MODEL
@@ -109,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"\nleft out: {name}: {why}")
     if options.json:
         content = {"conditions": met, "rows": rows, "failures": absent}
-        write_whole(options.json, json.dumps(content, indent=1).encode())
+        atomic_write(options.json, json.dumps(content, indent=1).encode())
     if options.png and rows:
         bubbles = [
             Bubble(
@@ -218,7 +218,7 @@ def _tesseract() -> dict[str, Callable[[], Child]]:
             shutil.unpack_archive(archive, scratch, filter="data")
             packed = Path(scratch, "package", "4.0.0_best_int", "eng.traineddata.gz")
             folder.mkdir(exist_ok=True)
-            write_whole(model, gzip.decompress(packed.read_bytes()))
+            atomic_write(model, gzip.decompress(packed.read_bytes()))
     return {"Tesseract 5, --psm 8": partial(Child, "tesseract", [str(folder)], python=python)}
 
 

@@ -18,7 +18,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from crnn_edge.files import write_whole
+from crnn_edge.files import atomic_write
 from crnn_edge.recognizer import DEFAULT_MODEL
 from examples.benchmarks import options as shared
 from examples.benchmarks.layers import Layer, measure
@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
             print(f"\nand {len(rest)} more, {figure(sum(row['lost_us'] for row in rest))} µs lost")
     if options.json:
         content = {"conditions": met, "limits_gops": limits, "models": results}
-        write_whole(options.json, json.dumps(content, indent=1).encode())
+        atomic_write(options.json, json.dumps(content, indent=1).encode())
     return 0
 
 

@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from crnn_edge.errors import EngineError
-from crnn_edge.files import write_whole
+from crnn_edge.files import atomic_write
 from crnn_edge.metrics import Estimate
 from examples.benchmarks import options as shared
 from examples.benchmarks.child import Child
@@ -115,7 +115,7 @@ def run(options: argparse.Namespace) -> int:
     print(markdown([*heads, "× trdg, by CPU time"], rows))
     if options.json:
         found = {"conditions": met, "seconds_a_word_wall_and_cpu": rounds}
-        write_whole(options.json, json.dumps(found, indent=1).encode())
+        atomic_write(options.json, json.dumps(found, indent=1).encode())
     return 0
 
 

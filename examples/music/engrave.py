@@ -21,7 +21,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # works in a clone, not installed
 
-from crnn_edge.cli.run import documented_parser, exit_code
+from crnn_edge.cli.run import documented_parser, run_command
 from examples.music import engravers
 from examples.music.compose import compose
 from examples.music.score import ScoreError, parse
@@ -140,7 +140,7 @@ def main(argv: list[str] | None = None) -> int:
         pictures = len(texts) or count
         write_folder(source, pictures, args.out, args.workers, name="score", beside=signs)
 
-    return exit_code(work)
+    return run_command(work)
 
 
 if __name__ == "__main__":

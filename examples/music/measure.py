@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # works in a clone
 
 from tqdm import tqdm
 
-from crnn_edge.cli.run import documented_parser, exit_code
+from crnn_edge.cli.run import documented_parser, run_command
 from crnn_edge.labels import LabelledFolder
 from crnn_edge.metrics import score
 from examples.music.read import MODEL, load, most_musical
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 found = score(samples.texts, texts, CHARSET)
                 print(f"{folder}\t{name}\tn={found.n}\texact {found.exact}\tSER {found.cer}")
 
-    return exit_code(work)
+    return run_command(work)
 
 
 if __name__ == "__main__":

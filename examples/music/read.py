@@ -20,9 +20,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # works in a clone, not installed
 
 from crnn_edge import Recognition, Recognizer, read_image
-from crnn_edge.cli.run import documented_parser, exit_code
+from crnn_edge.cli.run import documented_parser, run_command
 from crnn_edge.errors import ImageError
-from crnn_edge.files import write_whole
+from crnn_edge.files import atomic_write
 from examples.music.score import Score, ScoreError, parse
 from examples.music.signs import CHARSET
 from examples.music.sound import to_wav
@@ -97,7 +97,7 @@ def tell(path: Path, recognizer: Recognizer, args: argparse.Namespace, number: i
         apart = "\n" if number > 1 else ""  # ABC's tunes end with an empty line
         print(apart + score.abc(path.stem, number=number), end="")
     if args.wav:
-        write_whole(args.wav, to_wav(score, args.tempo))
+        atomic_write(args.wav, to_wav(score, args.tempo))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -130,7 +130,7 @@ def main(argv: list[str] | None = None) -> int:
                 failed = 1
         return failed
 
-    return exit_code(work)
+    return run_command(work)
 
 
 if __name__ == "__main__":

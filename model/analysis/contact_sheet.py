@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from crnn_edge.errors import CrnnError
-from crnn_edge.files import replacing
+from crnn_edge.files import atomic_path
 
 _SHEET = 1440  # px across
 _WIDE, _HIGH, _GAP = 180, 52, 8  # px: a cell, at least; its picture; between two cells
@@ -62,7 +62,7 @@ def contact_sheet(
         sheet.paste(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR), (x, y))
         shown = "\n".join(_fitting(line, wide - _GAP, font) for line in caption.split("\n"))
         draw.multiline_text((x, y + _HIGH + 2), shown, "black", font, spacing=2)
-    with replacing(target) as partial:
+    with atomic_path(target) as partial:
         sheet.save(partial, format="PNG")
 
 

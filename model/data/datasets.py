@@ -119,7 +119,7 @@ def open_dataset(path: Path) -> LabelledFolder | Lmdb:
     return Lmdb(path) if (path / "data.mdb").exists() else LabelledFolder(path)
 
 
-class Spellable(Sequence[Sample]):
+class EncodableSubset(Sequence[Sample]):
     """The samples of a finite dataset that a charset can spell."""
 
     def __init__(

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from crnn_edge.cli.run import exit_code
+from crnn_edge.cli.run import run_command
 from crnn_edge.errors import CrnnError
 from model.data import fontsource
 from model.data.render.geometry import Pixels
@@ -187,7 +187,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--fetch takes its one folder and no others")
     if args.fetch and args.fetch.exists() and not args.fetch.is_dir():
         parser.error(f"--fetch {args.fetch} is a file: name a folder, there already or new")
-    return exit_code(lambda: _fetch_or_list(args))
+    return run_command(lambda: _fetch_or_list(args))
 
 
 def _fetch_or_list(args: argparse.Namespace) -> None:

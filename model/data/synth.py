@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn_edge.charset import Charset
-from crnn_edge.cli.run import exit_code
+from crnn_edge.cli.run import run_command
 from crnn_edge.errors import CrnnError
 from model.analysis.contact_sheet import check_sheet, contact_sheet
 from model.data import fontsource
@@ -166,7 +166,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--characters is empty: give the characters to write, or leave it out")
     if not 0 <= args.strength <= 2:
         parser.error("--strength must be between 0 and 2")
-    return exit_code(lambda: _render(args))
+    return run_command(lambda: _render(args))
 
 
 def _render(args: argparse.Namespace) -> None:

@@ -18,7 +18,7 @@ from safetensors.torch import save
 from crnn_edge.backends import SUFFIXES
 from crnn_edge.charset import Charset
 from crnn_edge.errors import ModelFileError
-from crnn_edge.files import write_whole
+from crnn_edge.files import atomic_write
 from crnn_edge.manifest import Manifest
 from model.network.config import ModelConfig
 from model.network.crnn import CRNN
@@ -78,7 +78,7 @@ def write_safetensors(
 ) -> None:
     """Write tensors and texts so that `path` always holds a whole file, old or new."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, save(tensors, metadata))
+    atomic_write(path, save(tensors, metadata))
 
 
 def save_checkpoint(path: Path, model: CRNN, manifest: Manifest, *, half: bool = True) -> None:

@@ -42,7 +42,7 @@ class CRNN(nn.Module):
             x = linear(lstm(x)[0])
         return x
 
-    def num_weights(self) -> int:
+    def num_parameters(self) -> int:
         """Weights of the network that is exported: branches and batch-norm folded away."""
         return sum(p.numel() for p in self.folded().parameters())
 

@@ -72,7 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
         "line (default: printable ASCII, or that of the checkpoint)",
     )
     add(
-        "--look-again",
+        "--tta-threshold",
         type=float,
         metavar="P",
         help="advise devices to read again, narrower and wider, what they read as less probable "
@@ -202,7 +202,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         help="draw the readings, step by step, to those of this larger network",
     )
     add(
-        "--teacher-weight",
+        "--distill-weight",
         type=float,
         metavar="WEIGHT",
         help="how much that counts beside the text itself (default: 1)",

@@ -26,10 +26,10 @@ NUMBERS = (
         "cannot be negative, infinite or no number",
         0,
         FINITE,
-        "synth pieces lr weight_decay teacher_weight guide_weight workers",
+        "synth pieces lr weight_decay distill_weight guide_weight workers",
     ),
     ("is a strength from 0 to 2", 0, 2, "augment"),
-    ("is a probability from 0 to 1", 0, 1, "look_again"),
+    ("is a probability from 0 to 1", 0, 1, "tta_threshold"),
     ("is a decay from 0 to 1", 0, 1, "ema"),
     ("is a factor from 0.05 to 4", 0.05, 4, "width"),
     ("is a gradient's norm of at least 1e-6", 1e-6, FINITE, "clip"),
@@ -68,10 +68,10 @@ def settle(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
         parser.error("--augment is of --data crops: name some. Rendered words are degraded anyway")
     if settings.augment is None:
         settings.augment = 1.0
-    if settings.teacher_weight is not None and not settings.teacher:
-        parser.error("--teacher-weight is of a --teacher: name one")
-    if settings.teacher_weight is None:
-        settings.teacher_weight = 1.0
+    if settings.distill_weight is not None and not settings.teacher:
+        parser.error("--distill-weight is of a --teacher: name one")
+    if settings.distill_weight is None:
+        settings.distill_weight = 1.0
     if settings.lr is None:  # ADADELTA finds its steps itself
         settings.lr = 2e-3 if settings.optimizer == "adamw" else 1.0
     if settings.weight_decay is None:  # the paper's ADADELTA has none

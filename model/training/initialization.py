@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from crnn_edge.charset import Charset
 from crnn_edge.errors import CharsetError
-from crnn_edge.manifest import Manifest
+from crnn_edge.manifest import DecoderChoice, Manifest, Parent
 from crnn_edge.preprocess import Preprocess
 from model.network.checkpoint import load_checkpoint
 from model.network.config import CONFIGS
@@ -51,27 +52,29 @@ def first_network(settings: argparse.Namespace) -> tuple[CRNN, Manifest, CRNN]:
     wanted = parse_charset(settings.charset) if settings.charset is not None else None
     made = {"rendered words": settings.synth, "pieces of these": settings.pieces}
     rendered, pieces = (f"{name} x {weight:g}" if weight else "" for name, weight in made.items())
-    provenance = {
+    facts: dict[str, Any] = {
         "trained_on": ", ".join(filter(None, [rendered, *map(_told, settings.data), pieces])),
-        "seed": settings.seed,
+        "provenance": {"seed": settings.seed},
+        "images_seen": None,
+        "parents": (),
     }
     if settings.finetune:
         start, network = _start(settings, settings.finetune, wanted)
         if settings.branches is not None:
             network = with_branches(network) if settings.branches else without_branches(network)
-        provenance["finetuned_from"] = start.provenance["checkpoint_sha256"]
-        return network, start.replace(provenance=provenance, metrics={}), network
+        facts["parents"] = (Parent(start.provenance["checkpoint_sha256"], "finetuned"),)
+        return network, start.replace(**facts, metrics={}), network
     config = CONFIGS[settings.model or MODEL].times(settings.width or 1.0)
     if settings.grow or settings.shrink:
         start, network = _start(settings, settings.grow or settings.shrink, wanted)
-        origin = "grown_from" if settings.grow else "shrunk_from"
-        provenance[origin] = start.provenance["checkpoint_sha256"]
+        how = "grown" if settings.grow else "pruned"
+        facts["parents"] = (Parent(start.provenance["checkpoint_sha256"], how),)
         branches = bool(settings.branches) or (bool(settings.grow) and network.config.branches)
         config = dataclasses.replace(
             config, num_classes=start.charset.num_classes, branches=branches
         )
         reshaped = grow(network, config) if settings.grow else shrink(network, config)
-        manifest = start.replace(name=config.name, provenance=provenance, metrics={})
+        manifest = start.replace(name=config.name, **facts, metrics={})
         return reshaped, manifest, network
     charset = wanted or Charset.ascii()
     config = dataclasses.replace(
@@ -82,7 +85,7 @@ def first_network(settings: argparse.Namespace) -> tuple[CRNN, Manifest, CRNN]:
         charset=charset,
         preprocess=Preprocess(height=config.height),
         stride=config.stride,
-        provenance=provenance,
+        **facts,
     )
     fresh = CRNN(config)
     return fresh, manifest, fresh
@@ -101,7 +104,7 @@ def _start(
     charset = wanted or old.charset
     other = charset != old.charset or not settings.synth
     name = settings.out.resolve().name if other else old.name
-    decoder = Manifest.decoder if other else old.decoder  # that was advised for other texts
+    decoder = DecoderChoice() if other else old.decoder  # that was advised for other texts
     manifest = old.replace(name=name, version=Manifest.version, charset=charset, decoder=decoder)
     return manifest, _respell(start.model, old.charset, charset)
 

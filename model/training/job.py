@@ -15,14 +15,14 @@ from tqdm import tqdm
 from crnn_edge.charset import Charset
 from crnn_edge.decoders import make_decoder
 from crnn_edge.errors import EngineError, ImageError
-from crnn_edge.manifest import Manifest
+from crnn_edge.manifest import DecoderChoice, Manifest, TtaSettings
 from crnn_edge.preprocess import Preprocess
 from crnn_edge.recognizer import Recognizer
 from model.data.augment.corruptions import Augment
 from model.data.augment.padding import Margins
 from model.data.augment.splice import Pieces
 from model.data.batching import Chunks
-from model.data.datasets import Mixture, Part, Sample, Spellable, open_dataset
+from model.data.datasets import EncodableSubset, Mixture, Part, Sample, open_dataset
 from model.data.fonts import find_faces
 from model.data.synth import Synth
 from model.data.text.text_source import TextSource, read_words
@@ -84,11 +84,11 @@ def make_job(settings: argparse.Namespace) -> Job:
         CrnnError: If a file is missing or damaged, a label cannot be spelt, or nothing is left.
     """
     model, manifest, reader = first_network(settings)
-    if settings.look_again is not None:
-        manifest = manifest.replace(look_again=settings.look_again)
+    if settings.tta_threshold is not None:
+        manifest = manifest.replace(tta=TtaSettings(settings.tta_threshold))
     if settings.decoder is not None:
         make_decoder(settings.decoder, manifest.charset)
-        manifest = manifest.replace(decoder=settings.decoder)
+        manifest = manifest.replace(decoder=DecoderChoice(settings.decoder))
     charset = manifest.charset
     chunks = Chunks(
         _mixture(settings, reader, manifest),
@@ -141,7 +141,7 @@ def _synth(settings: argparse.Namespace, charset: Charset, seed: int, strength: 
 def _eval_set(settings: argparse.Namespace, manifest: Manifest) -> list[Sample]:
     """The crops of `--eval`: all fit, or a run would end when it first measures."""
     skip = settings.unknown == "skip"
-    dataset = Spellable(open_dataset(settings.eval), manifest.charset, skip=skip)
+    dataset = EncodableSubset(open_dataset(settings.eval), manifest.charset, skip=skip)
     samples = [dataset[i] for i in range(len(dataset))]
     for index, (image, text) in zip(dataset.indices, samples, strict=True):
         try:
@@ -154,7 +154,7 @@ def _eval_set(settings: argparse.Namespace, manifest: Manifest) -> list[Sample]:
 
 
 def _tell_what_is_left_out(
-    path: Path, dataset: Spellable, preprocess: Preprocess, max_width: int
+    path: Path, dataset: EncodableSubset, preprocess: Preprocess, max_width: int
 ) -> None:
     """Remark on crops that are never trained on.
 
@@ -189,7 +189,7 @@ def _mixture(settings: argparse.Namespace, reader: CRNN, manifest: Manifest) -> 
     datasets = []
     for item in settings.data:
         path, weight = split_weight(item)
-        datasets.append(Spellable(open_dataset(path), charset, skip=skip))
+        datasets.append(EncodableSubset(open_dataset(path), charset, skip=skip))
         _tell_what_is_left_out(path, datasets[-1], manifest.preprocess, settings.max_width)
         parts.append(Part(datasets[-1], weight, augment, strength))
     if settings.pieces:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crnn_edge.files import replacing
+from crnn_edge.files import atomic_path
 
 
 def plot_history(history: list[dict[str, float]], path: Path, title: str) -> None:
@@ -28,6 +28,6 @@ def plot_history(history: list[dict[str, float]], path: Path, title: str) -> Non
         right.plot(steps, [100 * e for e in exact], "o--", color="tab:orange", ms=3, label="exact")
         right.legend(loc="lower right")
     right.set(ylabel="accuracy of the averaged weights (%)", ylim=(0, 100))
-    with replacing(path) as partial:
+    with atomic_path(path) as partial:
         figure.savefig(partial, dpi=110)
     plt.close(figure)

@@ -65,6 +65,5 @@ class Records:
 
     def _checkpoint(self, name: str) -> None:
         images = self.state.step * self.settings.batch * self.settings.processes
-        provenance = {**self.job.manifest.provenance, "images_seen": images}
-        manifest = self.job.manifest.replace(provenance=provenance)
+        manifest = self.job.manifest.replace(images_seen=images)
         save_checkpoint(self.folder / f"{name}.safetensors", self.state.ema.model, manifest)

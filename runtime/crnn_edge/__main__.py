@@ -11,7 +11,7 @@ from pathlib import Path
 
 from crnn_edge.backends import find_model
 from crnn_edge.cli import commands
-from crnn_edge.cli.run import exit_code
+from crnn_edge.cli.run import run_command
 from crnn_edge.recognizer import DEFAULT_MODEL
 
 
@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit code, as of `exit_code`.
+        The exit code, as of `run_command`.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         out, words = map(os.path.realpath, (options.out, options.words))
         if out == words:
             parser.error(f"--out {options.out} is the word list itself, which would be lost")
-    return exit_code(lambda: options.run(options))
+    return run_command(lambda: options.run(options))
 
 
 def _positive(text: str) -> int:
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         "with a list of those that there are",
     )
     words.add_argument(
-        "--look-again",
+        "--tta-threshold",
         type=float,
         metavar="P",
         help="read what is less probable than P again: narrower, wider, and if need be along a "

@@ -7,7 +7,7 @@ import zipfile
 from typing import BinaryIO
 
 
-def read_stored(file: BinaryIO) -> tuple[dict[str, bytes], int]:
+def read_uncompressed_zip(file: BinaryIO) -> tuple[dict[str, bytes], int]:
     """The entries of an archive, by name, and where in it the first begins.
 
     Together they are no larger than the archive, whatever it claims.

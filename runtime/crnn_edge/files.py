@@ -12,7 +12,7 @@ from crnn_edge.errors import CrnnError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """A passing name beside `path`, with its suffix: what is written there becomes `path`.
 
     That happens when the block is over. If it fails, `path` is as it was and nothing is left.
@@ -34,13 +34,13 @@ def replacing(path: Path) -> Iterator[Path]:
         raise CrnnError(f"cannot write {path}: {error.strerror or error}") from None
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def atomic_write(path: Path, data: bytes) -> None:
     """Write a file, or leave the old one as it was.
 
     Raises:
         CrnnError: If it cannot be written.
     """
-    with replacing(path) as partial:
+    with atomic_path(path) as partial:
         partial.write_bytes(data)
 
 

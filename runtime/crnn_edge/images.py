@@ -88,22 +88,22 @@ def _decode_pillow(data: bytes) -> Image:
     picture.load()  # before the transposition, so that a truncated file is told as such
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I"):
-        return to_8_bit(np.asarray(picture))
+        return to_uint8(np.asarray(picture))
     if picture.mode == "F":
         raise ImageError(FLOATS)
     if "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
-        return on_white(np.asarray(picture.convert("RGBA")))
+        return composite_on_white(np.asarray(picture.convert("RGBA")))
     return np.array(picture.convert("L" if picture.mode in ("1", "L") else "RGB"))
 
 
-def to_8_bit(levels: npt.NDArray[Any]) -> Image:
+def to_uint8(levels: npt.NDArray[Any]) -> Image:
     """Levels `uint8`, or of 16 bits, as `uint8`."""
     if levels.dtype == np.uint8:
         return levels
     return ((levels.clip(0, 65535).astype(np.int64) + 128) // 257).astype(np.uint8)
 
 
-def on_white(rgba: Image) -> Image:
+def composite_on_white(rgba: Image) -> Image:
     """A picture `(H, W, 4)` with its transparency, blended on white: `(H, W, 3)`."""
     alpha = rgba[..., 3:].astype(np.uint16)
     blended = (rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from crnn_edge.errors import ImageError
-from crnn_edge.images import FLOATS, Image, on_white, to_8_bit
+from crnn_edge.images import FLOATS, Image, composite_on_white, to_uint8
 
 
 def decode(data: bytes) -> Image:
@@ -29,8 +29,8 @@ def decode(data: bytes) -> Image:
     if picture.dtype.kind == "f":
         raise ImageError(FLOATS)
     if picture.ndim == 3 and picture.shape[2] == 4:
-        return on_white(to_8_bit(picture)[..., [2, 1, 0, 3]])
+        return composite_on_white(to_uint8(picture)[..., [2, 1, 0, 3]])
     # Only without IMREAD_UNCHANGED does OpenCV obey the orientation note.
     picture = cv2.imdecode(buffer, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
-    picture = to_8_bit(picture)
+    picture = to_uint8(picture)
     return np.ascontiguousarray(picture[..., ::-1] if picture.ndim == 3 else picture)

@@ -12,7 +12,7 @@ from typing import Any
 from crnn_edge.errors import UnknownNameError
 
 
-def find(package: str, name: str, attribute: str) -> Any:
+def load(package: str, name: str, attribute: str) -> Any:
     """The `attribute` of the module that a name stands for.
 
     Args:

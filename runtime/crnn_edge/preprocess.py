@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn_edge.errors import ImageError
-from crnn_edge.view import AS_USUAL, FloatArray, Look, level
+from crnn_edge.view import IDENTITY, FloatArray, Look, level
 
 _REC601 = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _BLOCKS = ((2.0, 64), (8.0, 32), (32.0, 16))
@@ -162,7 +162,7 @@ class Preprocess:
 
     Attributes:
         height: Rows of the tensor, in pixels.
-        grid: Widths are rounded up to a multiple of this many pixels.
+        width_multiple: Widths are rounded up to a multiple of this many pixels.
         min_width: The least columns that content fills, in pixels; narrower is stretched.
         max_width: The widest tensor, in pixels. A longer line is refused, never squeezed.
         min_std: The least standard deviation, in gray levels, that a picture is divided by, so
@@ -170,45 +170,47 @@ class Preprocess:
     """
 
     height: int = 32
-    grid: int = 16
+    width_multiple: int = 16
     min_width: int = 64
     max_width: int = 2048
     min_std: float = 4.0
 
     def __post_init__(self) -> None:
         """Validate."""
-        pixels = (self.height, self.grid, self.min_width, self.max_width)
+        pixels = (self.height, self.width_multiple, self.min_width, self.max_width)
         if any(type(value) is not int for value in pixels):
-            raise ValueError(f"height, grid and widths must be whole numbers: {self}")
-        if not (8 <= self.height <= 512 and 1 <= self.grid <= self.max_width <= 16384):
+            raise ValueError(f"height, width_multiple and widths must be whole numbers: {self}")
+        if not (8 <= self.height <= 512 and 1 <= self.width_multiple <= self.max_width <= 16384):
             raise ValueError(f"impossible preprocessing: {self}")
-        if self.max_width % self.grid or not 1 <= self.min_width <= self.max_width:
-            raise ValueError(f"max_width must be a multiple of grid, min_width within it: {self}")
+        if self.max_width % self.width_multiple or not 1 <= self.min_width <= self.max_width:
+            raise ValueError(
+                f"max_width must be a multiple of width_multiple, min_width within it: {self}"
+            )
         if not 0 < self.min_std < 256:
             raise ValueError(f"min_std must be a positive number of gray levels: {self}")
 
-    def rows(self, image_height: int, image_width: int, look: Look = AS_USUAL) -> int:
+    def rows(self, image_height: int, image_width: int, look: Look = IDENTITY) -> int:
         """Rows that a whole image is resized to, of which a sloping line fills `height`."""
         if not look.slope:
             return self.height
         band = max(_LEAST_BAND, 1 - _BAND * abs(look.slope) * image_width / image_height)
         return self.height * math.ceil(4 / band) // 4  # in quarters: few kinds of filters
 
-    def width(self, image_height: int, image_width: int, look: Look = AS_USUAL) -> int:
+    def width(self, image_height: int, image_width: int, look: Look = IDENTITY) -> int:
         """Columns that an image's content fills in the tensor, in pixels, before padding."""
         rows = self.rows(image_height, image_width, look)
         return max(1, int(look.stretch * max(self.min_width, image_width * rows // image_height)))
 
-    def scale(self, image_height: int, image_width: int, look: Look = AS_USUAL) -> float:
+    def scale(self, image_height: int, image_width: int, look: Look = IDENTITY) -> float:
         """Pixels of an image from one column of its tensor to the next."""
         rows = self.rows(image_height, image_width, look)
         return min(image_height / rows, image_width / self.min_width) / look.stretch
 
-    def fits(self, image_height: int, image_width: int, look: Look = AS_USUAL) -> bool:
+    def fits(self, image_height: int, image_width: int, look: Look = IDENTITY) -> bool:
         """Whether an image of this size is no longer a line than `max_width` allows."""
         return self.width(image_height, image_width, look) <= self.max_width
 
-    def bucket(self, image_height: int, image_width: int, look: Look = AS_USUAL) -> int:
+    def bucket(self, image_height: int, image_width: int, look: Look = IDENTITY) -> int:
         """The tensor width that an image of this size gets.
 
         Raises:
@@ -221,9 +223,9 @@ class Preprocess:
                 f"{self.height}, and this model reads at most {self.max_width}: cut it into lines "
                 "or shorter pieces"
             )
-        return -(-width // self.grid) * self.grid
+        return -(-width // self.width_multiple) * self.width_multiple
 
-    def __call__(self, image: npt.NDArray[np.uint8], look: Look = AS_USUAL) -> FloatArray:
+    def __call__(self, image: npt.NDArray[np.uint8], look: Look = IDENTITY) -> FloatArray:
         """One image as `(1, height, bucket) float32`, standardized and right-padded with zeros.
 
         Args:

@@ -14,8 +14,8 @@ from crnn_edge.decoders.recognition import Recognition
 from crnn_edge.errors import DecodeError, ImageError, ModelFileError
 from crnn_edge.images import Image
 from crnn_edge.manifest import Manifest, check_probability
-from crnn_edge.tta import SecondLooks
-from crnn_edge.view import AS_USUAL, FloatArray, Look
+from crnn_edge.tta import TestTimeAugmentation
+from crnn_edge.view import IDENTITY, FloatArray, Look
 
 DEFAULT_MODEL = MODELS / "crnn-lite.onnx"
 """What is read with unless a model is named."""
@@ -35,7 +35,7 @@ class Recognizer:
         backend: The network; see `crnn_edge.backends.open_backend`.
         decoder: A decoder, or the name of one; see `crnn_edge.decoders.make_decoder`. None for what
             the model file recommends.
-        look_again: The probability from which on one look is enough, 0…1. 0 is the fastest; none
+        tta_threshold: The probability from which on one look is enough, 0…1. 0 is the fastest; none
             for what the model file recommends.
         **settings: Of the decoder, if it is named: `width=20`.
 
@@ -44,7 +44,7 @@ class Recognizer:
         preprocess: What makes a tensor of an image, as the manifest says.
         backend: The network.
         decoder: What reads its log-probabilities.
-        look_again: The probability from which on one look is enough.
+        tta_threshold: The probability from which on one look is enough.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Recognizer:
         backend: Backend,
         decoder: str | Decoder | None = None,
         *,
-        look_again: float | None = None,
+        tta_threshold: float | None = None,
         **settings: Any,
     ) -> None:
         """Join the parts.
@@ -61,7 +61,7 @@ class Recognizer:
             TypeError: If the backend is a path: `load` opens one.
             UnknownNameError: If there is no such decoder.
             DecodeError: If it has no such setting, or is made already and takes none; or if
-                `look_again` is no probability.
+                `tta_threshold` is no probability.
         """
         if isinstance(backend, str | os.PathLike):
             raise TypeError("expected a backend, got a path: `Recognizer.load(path)` opens one")
@@ -71,21 +71,23 @@ class Recognizer:
                 "it with them, or name it"
             )
         self.manifest: Manifest = backend.manifest
-        self.look_again = self.manifest.look_again if look_again is None else look_again
+        self.tta_threshold = self.manifest.tta.threshold if tta_threshold is None else tta_threshold
         try:
-            if isinstance(self.look_again, np.number):
-                self.look_again = float(self.look_again)
-            check_probability("look_again", self.look_again)
+            if isinstance(self.tta_threshold, np.number):
+                self.tta_threshold = float(self.tta_threshold)
+            check_probability("tta_threshold", self.tta_threshold)
         except ValueError as error:
             raise DecodeError(str(error)) from None
         self.preprocess: Callable[..., FloatArray] = self.manifest.preprocess
         self.backend: Callable[[FloatArray], FloatArray] = backend
-        name = self.manifest.decoder if decoder is None else decoder
+        if decoder is None:
+            settings = self.manifest.decoder.settings | settings
+        name = self.manifest.decoder.name if decoder is None else decoder
         self.decoder: Decoder = (
             make_decoder(name, self.manifest.charset, **settings) if isinstance(name, str) else name
         )
         strict = getattr(self.decoder, "strict", True)
-        self._second_looks = SecondLooks(self.manifest.preprocess, strict)
+        self._tta = TestTimeAugmentation(self.manifest.preprocess, strict)
         # Its own class's: a subclass that decodes otherwise has not promised to read the same.
         self._of_logits = "of_logits" in vars(type(self.decoder))
 
@@ -96,7 +98,7 @@ class Recognizer:
         *,
         backend: str | None = None,
         decoder: str | Decoder | None = None,
-        look_again: float | None = None,
+        tta_threshold: float | None = None,
         threads: int | None = None,
         device: str = "cpu",
         **settings: Any,
@@ -108,7 +110,7 @@ class Recognizer:
                 `crnn-medium`; none for `crnn-lite`.
             backend: Name of the backend; none to go by the file's suffix.
             decoder: A decoder, or the name of one; None for what the file recommends.
-            look_again: The probability from which on one look is enough; none for what the file
+            tta_threshold: The probability from which on one look is enough; none for what the file
                 recommends.
             threads: Processor cores to use; None for all.
             device: `cpu`, or what the backend knows, such as `cuda:0`.
@@ -119,11 +121,11 @@ class Recognizer:
             EngineError: If the engine or the device is not installed here.
             UnknownNameError: If there is no such backend or decoder.
             DecodeError: If the decoder has no such setting, or refuses its value, or if
-                `look_again` is no probability.
+                `tta_threshold` is no probability.
         """
         path = DEFAULT_MODEL if path is None else path
         opened = open_backend(path, backend, threads=threads, device=device)
-        return cls(opened, decoder, look_again=look_again, **settings)
+        return cls(opened, decoder, tta_threshold=tta_threshold, **settings)
 
     def __call__(self, image: Image) -> Recognition:
         """Read one image, `uint8 (H, W)` gray or `(H, W, 3)` RGB.
@@ -133,7 +135,7 @@ class Recognizer:
         """
         logits = self.backend(self.preprocess(image)[None])
         reading = self._place(self.decode(logits)[0], image)
-        return self._second_looks([image], [reading], self.look_again, self._look)[0]
+        return self._tta([image], [reading], self.tta_threshold, self._look)[0]
 
     def batch(self, images: Sequence[Image]) -> list[Recognition]:
         """Read several images. Each reading is what reading that image alone gives.
@@ -150,7 +152,7 @@ class Recognizer:
             ImageError: If one is no image or too long a line, in which case the message has its
                 number; or if `images` is a single image.
         """
-        return self._second_looks(images, self._look(images), self.look_again, self._look)
+        return self._tta(images, self._look(images), self.tta_threshold, self._look)
 
     def log_probs(self, images: Sequence[Image]) -> list[FloatArray]:
         """The `(T, C) float32` log-probabilities of each image as it stands, T by its width.
@@ -183,7 +185,7 @@ class Recognizer:
         return found
 
     def _look(
-        self, images: Sequence[Image], how: Look = AS_USUAL, turned: Sequence[int] = ()
+        self, images: Sequence[Image], how: Look = IDENTITY, turned: Sequence[int] = ()
     ) -> list[Recognition]:
         """One reading of each image, looked at in one way."""
         readings: list[Any] = [None] * len(images)
@@ -194,7 +196,7 @@ class Recognizer:
         return readings
 
     def _groups(
-        self, images: Sequence[Image], how: Look = AS_USUAL
+        self, images: Sequence[Image], how: Look = IDENTITY
     ) -> Iterator[tuple[list[int], FloatArray]]:
         """Indices and logits of images that share a tensor width."""
         # Rows of a single image would pass for images.
@@ -222,7 +224,7 @@ class Recognizer:
             )
 
     def _place(
-        self, reading: Recognition, image: Image, how: Look = AS_USUAL, turned: int = 0
+        self, reading: Recognition, image: Image, how: Look = IDENTITY, turned: int = 0
     ) -> Recognition:
         """A decoder's reading with spans in pixels of the image."""
         height, width = image.shape[:2]

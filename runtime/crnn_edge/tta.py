@@ -8,8 +8,9 @@
 - What is less probable than 0.2 even then is read along a line that falls, and one that climbs:
   such a line is squeezed by the height that it needs.
 
-This takes time for unsure pictures alone; `model/RUNS.md`, "Second looks", tells what it gives.
-The best of several probabilities is somewhat more than the text deserves.
+This takes time for unsure pictures alone; `model/RUNS.md`, "Test-time
+augmentation", tells what it gives. The best of several probabilities is somewhat more than the
+text deserves.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ import numpy as np
 from crnn_edge.decoders.recognition import Recognition
 from crnn_edge.images import Image
 from crnn_edge.preprocess import Preprocess
-from crnn_edge.view import AS_USUAL, Look
+from crnn_edge.view import IDENTITY, Look
 
-LOOKS = (Look(stretch=0.75), Look(stretch=1.4), Look(slope=0.2), Look(slope=-0.2))
+VIEWS = (Look(stretch=0.75), Look(stretch=1.4), Look(slope=0.2), Look(slope=-0.2))
 """The looks that an unsure reading gets, one after the other, until it is sure."""
 
 TALL = 1.5
@@ -37,7 +38,7 @@ _LOST = 0.2  # a line that is read as more probable than this hardly slopes
 
 
 @dataclass(frozen=True)
-class SecondLooks:
+class TestTimeAugmentation:
     """Which further looks images need, and which of their readings count.
 
     Attributes:
@@ -53,7 +54,7 @@ class SecondLooks:
         self,
         images: Sequence[Image],
         readings: list[Recognition],
-        look_again: float,
+        tta_threshold: float,
         read: Callable[[Sequence[Image], Look, Sequence[int]], list[Recognition]],
     ) -> list[Recognition]:
         """The best readings of images that have had one look, after all that they need.
@@ -61,11 +62,11 @@ class SecondLooks:
         Args:
             images: As a recognizer takes them.
             readings: What the first look read; changed in place.
-            look_again: The probability from which on one look is enough.
+            tta_threshold: The probability from which on one look is enough.
             read: Reads images in one way, each turned by so many degrees already.
         """
 
-        def look(views: list[tuple[int, int]], how: Look = AS_USUAL) -> None:
+        def look(views: list[tuple[int, int]], how: Look = IDENTITY) -> None:
             turned = [np.rot90(images[i], quarters) for i, quarters in views]
             found = read(turned, how, [90 * quarters for _, quarters in views])
             for (i, _), reading in zip(views, found, strict=True):
@@ -74,8 +75,8 @@ class SecondLooks:
         tall = [i for i, image in enumerate(images) if self._tall(image, readings[i])]
         for quarters in _TURNS if tall else ():
             look([(i, quarters) for i in tall])
-        for how in LOOKS if look_again else ():
-            enough = min(look_again, _LOST) if how.slope else look_again
+        for how in VIEWS if tta_threshold else ():
+            enough = min(tta_threshold, _LOST) if how.slope else tta_threshold
             pairs = enumerate(zip(images, readings, strict=True))
             unsure = [i for i, pair in pairs if self._unsure(*pair, how, enough)]
             look([(i, readings[i].turned // 90) for i in unsure], how)

@@ -22,7 +22,7 @@ class Look(NamedTuple):
     slope: float = 0.0
 
 
-AS_USUAL = Look()
+IDENTITY = Look()
 
 
 def level(gray: FloatArray, rows: int, slope: float) -> FloatArray:

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from crnn_edge.cli.run import exit_code
+from crnn_edge.cli.run import run_command
 from crnn_edge.labels import LabelledFolder
 from examples.benchmarks.arm import COUNTED, table
 from tests.arm import instructions, models
@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 1 if a test failed, a promise is broken, or an entry grew or vanished.
     """
     options = parse(arguments)
-    return exit_code(lambda: _emulate(options))
+    return run_command(lambda: _emulate(options))
 
 
 def _emulate(options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from crnn_edge.errors import CrnnError
-from crnn_edge.files import write_whole
+from crnn_edge.files import atomic_write
 from examples.benchmarks.arm import FORMAT, load
 from tests.arm.device import STAGES
 
@@ -142,7 +142,7 @@ def rows(entries: Entries) -> list[dict[str, Any]]:
 def write(path: Path, entries: Entries) -> None:
     """Make figures the committed ones."""
     lines = ",\n".join(f"    {json.dumps(row)}" for row in rows(entries))  # for the diff
-    write_whole(path, f'{{\n  "format": {FORMAT},\n  "rows": [\n{lines}\n  ]\n}}\n'.encode())
+    atomic_write(path, f'{{\n  "format": {FORMAT},\n  "rows": [\n{lines}\n  ]\n}}\n'.encode())
 
 
 def read(path: Path) -> Entries:

@@ -97,7 +97,7 @@ def write_expected(model: Path) -> list[str]:
         The texts.
     """
     images = [image for image, _ in LabelledFolder(EXAMPLES)]
-    recognizer = Recognizer.load(model, threads=1, look_again=0)
+    recognizer = Recognizer.load(model, threads=1, tta_threshold=0)
     tensors = [recognizer.manifest.preprocess(image)[None] for image in images]
     logits = {str(k): recognizer.backend(tensor)[0] for k, tensor in enumerate(tensors)}
     texts = [recognizer.decode(logits[str(k)][None])[0].text for k in range(len(images))]

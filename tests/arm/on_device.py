@@ -32,7 +32,7 @@ def model(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(scope="module")
 def recognizer(model: Path) -> Recognizer:
-    return Recognizer.load(model, threads=1, look_again=0)  # as `write_expected` does
+    return Recognizer.load(model, threads=1, tta_threshold=0)  # as `write_expected` does
 
 
 @pytest.fixture(scope="module")

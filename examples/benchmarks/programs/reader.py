@@ -38,12 +38,12 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
     from crnn_edge.cli.bench import StagedReader, confidence_ms
     from crnn_edge.errors import ImageError
     from crnn_edge.images import read_image
-    from crnn_edge.tta import LOOKS
-    from crnn_edge.view import AS_USUAL
+    from crnn_edge.tta import VIEWS
+    from crnn_edge.view import IDENTITY
 
     read_in_stages = StagedReader(recognizer)
     one_look = copy.copy(recognizer)
-    one_look.look_again = 0.0
+    one_look.tta_threshold = 0.0
     look_in_stages = StagedReader(one_look)
     seen_px: set[int] = set()
 
@@ -56,7 +56,7 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
 
     def read(paths: Sequence[str]) -> dict[str, Any]:
         images = [read_image(path) for path in paths]  # not in between: that leaves cold caches
-        looks = AS_USUAL, *(LOOKS if recognizer.look_again else ())
+        looks = IDENTITY, *(VIEWS if recognizer.tta_threshold else ())
         for image in images:
             for look in looks:
                 height, width = image.shape[:2]
@@ -78,7 +78,7 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
 
     def at_width(width_px: int, reads: int) -> list[float]:
         shape = manifest.preprocess.height, width_px
-        # It shows nothing, which a model that advises second looks would look at again and again.
+        # It shows nothing, which a model that recommends test-time augmentation would read often.
         image = np.resize(selftest_image()[..., 0], shape)
         warm_up(manifest.preprocess.bucket(*shape))
         return [sum(look_in_stages(image)[1]) for _ in range(reads)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from crnn_edge import plugins as names
+from crnn_edge import plugins
 from model.network.reparam import add_branches
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def build_backbone(config: ModelConfig) -> nn.Module:
         UnknownNameError: If there is no such backbone.
         CrnnError: If it is to have branches, and has nothing to put them beside.
     """
-    backbone: nn.Module = names.find(__name__, config.backbone, "build")(config)
+    backbone: nn.Module = plugins.load(__name__, config.backbone, "build")(config)
     if config.branches:
         add_branches(backbone)
     return backbone

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from crnn_edge import plugins as names
+from crnn_edge import plugins
 from crnn_edge.errors import EngineError, ModelFileError
 from crnn_edge.manifest import Manifest
 
@@ -92,7 +92,7 @@ def open_backend(
                 f"{', '.join(SUFFIXES)}): name one, such as onnx, or a model that comes along: "
                 f"{', '.join(sorted(model.stem for model in MODELS.glob('*.onnx')))}"
             )
-    load = names.find(__name__, name, "load")
+    load = plugins.load(__name__, name, "load")
     if reason := _unusable(path):
         raise ModelFileError(f"cannot open the model file {path}: {reason}")
     if threads is not None and not (isinstance(threads, int | np.integer) and 1 <= threads <= 4096):
@@ -101,7 +101,7 @@ def open_backend(
     return backend
 
 
-def one_line(error: Exception) -> str:
+def short_message(error: Exception) -> str:
     """What an engine says is wrong, in short: some tell pages."""
     return " ".join(str(error).split())[:300]
 

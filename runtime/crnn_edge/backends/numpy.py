@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crnn_edge.archive import read_stored
+from crnn_edge.archive import read_uncompressed_zip
 from crnn_edge.backends import FloatArray, check_shapes, physical_cores
 from crnn_edge.errors import EngineError, ModelFileError
 from crnn_edge.layer_ir import KINDS, Layer, columns, output_shape, split
@@ -83,7 +83,7 @@ class NumpyBackend:
         self._eyes, self._reader = split(layers)
         preprocess = manifest.preprocess
         try:
-            shape = output_shape(layers, preprocess.height, preprocess.grid)
+            shape = output_shape(layers, preprocess.height, preprocess.width_multiple)
         except ValueError as error:
             raise ModelFileError(
                 f"{path} holds no network for pictures {preprocess.height} high: {error}"
@@ -133,7 +133,7 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     """
     try:
         with path.open("rb") as file:
-            entries, _ = read_stored(file)
+            entries, _ = read_uncompressed_zip(file)
         return {name.removesuffix(".npy"): _array(entries[name], name) for name in entries}
     except Exception as error:
         raise ModelFileError(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from crnn_edge.backends import FloatArray, check_shapes, one_line, physical_cores
+from crnn_edge.backends import FloatArray, check_shapes, physical_cores, short_message
 from crnn_edge.errors import EngineError, MissingEngineError, ModelFileError
 from crnn_edge.manifest import KEY, Manifest
 
@@ -89,7 +89,9 @@ class OnnxBackend:
         check_shapes(path, manifest, tuple(inputs[0].shape), tuple(outputs[0].shape))
         if not isinstance(outputs[0].shape[2], int):  # only a run can tell
             preprocess = manifest.preprocess
-            smallest = np.zeros((1, 1, preprocess.height, preprocess.grid), dtype=np.float32)
+            smallest = np.zeros(
+                (1, 1, preprocess.height, preprocess.width_multiple), dtype=np.float32
+            )
             check_shapes(path, manifest, smallest.shape, self._run(smallest).shape)
 
     def __call__(self, tensor: FloatArray) -> FloatArray:
@@ -112,7 +114,7 @@ class OnnxBackend:
         except Exception as error:  # its exceptions share no base of their own
             raise EngineError(
                 f"ONNX Runtime cannot run {self._path} on a tensor {tensor.dtype} "
-                f"{tensor.shape}: {one_line(error)}"
+                f"{tensor.shape}: {short_message(error)}"
             ) from None
         return logits
 
@@ -148,6 +150,6 @@ def _session(ort: Any, path: Path, providers: Any, threads: int) -> Any:
         return ort.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # its exceptions share no base of their own
         raise ModelFileError(
-            f"cannot open the model file {path}: {one_line(error)} (it is {path.stat().st_size:,} "
-            "bytes; damaged, cut short, or no ONNX file?)"
+            f"cannot open the model file {path}: {short_message(error)} (it is "
+            f"{path.stat().st_size:,} bytes; damaged, cut short, or no ONNX file?)"
         ) from None

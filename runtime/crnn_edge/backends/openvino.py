@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from crnn_edge.backends import FloatArray, check_shapes, one_line, physical_cores
+from crnn_edge.backends import FloatArray, check_shapes, physical_cores, short_message
 from crnn_edge.errors import EngineError, MissingEngineError, ModelFileError
 from crnn_edge.manifest import KEY, Manifest
 
@@ -52,7 +52,7 @@ def load(path: Path, *, threads: int | None, device: str) -> OpenvinoBackend:
     try:
         compiled = core.compile_model(model, device.upper(), settings)
     except RuntimeError as error:
-        raise EngineError(f"OpenVINO cannot compile {path}: {one_line(error)}") from None
+        raise EngineError(f"OpenVINO cannot compile {path}: {short_message(error)}") from None
     return OpenvinoBackend(path, compiled.create_infer_request(), manifest)
 
 
@@ -92,7 +92,7 @@ class OpenvinoBackend:
         except (RuntimeError, ValueError, TypeError) as error:
             raise EngineError(
                 f"OpenVINO cannot run {self._path} on a tensor {tensor.dtype} {tensor.shape}: "
-                f"{one_line(error)}"
+                f"{short_message(error)}"
             ) from None
         return logits
 
@@ -152,7 +152,7 @@ def read_model(path: Path) -> Any:
             f"cannot read {path} and {weights.name} beside it: {error.strerror}"
         ) from None
     except RuntimeError as error:
-        raise ModelFileError(f"cannot open the model file {path}: {one_line(error)}") from None
+        raise ModelFileError(f"cannot open the model file {path}: {short_message(error)}") from None
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ModelFileError(
             f"{path} has {len(model.inputs)} inputs and {len(model.outputs)} outputs: expected "

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crnn_edge.archive import read_stored
-from crnn_edge.backends import FloatArray, check_shapes, one_line, physical_cores
+from crnn_edge.archive import read_uncompressed_zip
+from crnn_edge.backends import FloatArray, check_shapes, physical_cores, short_message
 from crnn_edge.errors import EngineError, MissingEngineError, ModelFileError
 from crnn_edge.manifest import KEY, Manifest
 
@@ -90,9 +90,11 @@ class TfliteBackend:
         self._lock = Lock()  # an interpreter runs one picture at a time, in its own memory
         preprocess = manifest.preprocess
         try:
-            interpreter = self._interpreter(preprocess.grid)
+            interpreter = self._interpreter(preprocess.width_multiple)
         except (RuntimeError, ValueError) as error:
-            raise ModelFileError(f"cannot open the model file {path}: {one_line(error)}") from None
+            raise ModelFileError(
+                f"cannot open the model file {path}: {short_message(error)}"
+            ) from None
         (given,), (made,) = interpreter.get_input_details(), interpreter.get_output_details()
         n, height, _, channels = given["shape"].tolist()
         logits = made["shape"].tolist()
@@ -104,7 +106,7 @@ class TfliteBackend:
         Raises:
             EngineError: If it is no such tensor.
         """
-        height, narrowest = self.manifest.preprocess.height, self.manifest.preprocess.grid
+        height, narrowest = self.manifest.preprocess.height, self.manifest.preprocess.width_multiple
         if (
             tensor.dtype != np.float32
             or tensor.ndim != 4
@@ -123,7 +125,7 @@ class TfliteBackend:
         except (RuntimeError, ValueError) as error:
             raise EngineError(
                 f"TFLite cannot run {self._path} on a tensor {tensor.dtype} {tensor.shape}: "
-                f"{one_line(error)}"
+                f"{short_message(error)}"
             ) from None
 
     def _interpreter(self, width: int) -> Any:
@@ -183,7 +185,7 @@ def read_parts(path: Path) -> tuple[bytes, Manifest]:
     """
     data = path.read_bytes()
     try:
-        entries, start = read_stored(io.BytesIO(data))
+        entries, start = read_uncompressed_zip(io.BytesIO(data))
         texts = {name: entry.decode() for name, entry in entries.items()}
     except Exception as error:
         raise ModelFileError(

@@ -32,8 +32,8 @@ from crnn_edge.recognizer import Recognizer
 
 STAGES = ("preprocess", "model", "decode", "confidence")
 """A read consists of the first three; decoding is all that is neither of the two before it, such as
-what Python itself takes, and the scores that decide on second looks. Else, confidence and spans are
-computed only when asked for."""
+what Python itself takes, and the scores that decide on test-time augmentation. Else, confidence
+and spans are computed only when asked for."""
 
 _Made = TypeVar("_Made")
 _WARM_UP = 5  # reads; engines plan memory for each new width

@@ -47,7 +47,7 @@ def read(options: argparse.Namespace) -> int:
       python -m crnn_edge read plate.png --decoder beam --set 'pattern=[A-Z]{2}\d{4}'
       python -m crnn_edge read crops/ --decoder lexicon --set words=names.txt --set prior=0.99
       python -m crnn_edge read word.png --decoder beam --set alternatives=4 --json
-      python -m crnn_edge read hard/ --look-again 0.7
+      python -m crnn_edge read hard/ --tta-threshold 0.7
     """
     reader = Recognizer.load(options.model, **_wanted(options))
     pictures = _pictures(options.images, reader.manifest.preprocess)
@@ -70,7 +70,7 @@ def read(options: argparse.Namespace) -> int:
 
 def _wanted(options: argparse.Namespace) -> dict[str, Any]:
     """What the options say to `Recognizer.load`."""
-    names = "backend", "decoder", "look_again", "threads", "device"
+    names = "backend", "decoder", "tta_threshold", "threads", "device"
     named = {name: getattr(options, name) for name in names}
     return named | parse_settings(options.decoder, options.settings)
 
@@ -122,8 +122,10 @@ def info(options: argparse.Namespace) -> int:
         "charset": f"{len(charset.tokens)} tokens: {charset.join(charset.tokens)}",
         "preprocess": ", ".join(f"{key} {value}" for key, value in preprocess.items()),
         "time step": f"{manifest.stride} px of the tensor",
-        "decoder": manifest.decoder,
-        "second looks": f"below p = {manifest.look_again:g}" if manifest.look_again else "none",
+        "decoder": manifest.decoder.name,
+        "test-time augmentation": f"below p = {manifest.tta.threshold:g}"
+        if manifest.tta.threshold
+        else "none",
         "self-test": f"{sum(k >= 0 for k in manifest.selftest)} time steps pinned",
     }
     for part in ("provenance", "metrics"):

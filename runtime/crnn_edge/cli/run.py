@@ -45,7 +45,7 @@ def commands_need(extra: str, *modules: str) -> None:
             )
 
 
-def exit_code(work: Callable[[], int | None]) -> int:
+def run_command(work: Callable[[], int | None]) -> int:
     """Do a command's work; what is refused becomes a message, not a traceback.
 
     SIGTERM ends it as Ctrl-C does, and so does a terminal that closes: nothing half-made is left.

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from crnn_edge import plugins as names
+from crnn_edge import plugins
 from crnn_edge.charset import Charset
 from crnn_edge.decoders import ctc
 from crnn_edge.decoders.recognition import Recognition
@@ -75,12 +75,12 @@ def settings_of(name: str, given: Iterable[str] = ()) -> tuple[Any, dict[str, in
         UnknownNameError: If there is no such decoder.
         DecodeError: If it has no such setting.
     """
-    kind = names.find(__name__, name, "Decoder")
+    kind = plugins.load(__name__, name, "Decoder")
     known = dict(inspect.signature(kind).parameters)
     known.pop("charset", None)
     anything = any(p.kind is p.VAR_KEYWORD for p in known.values())
     if unknown := [] if anything else sorted(set(given) - set(known)):
-        others = names.available(__name__, "Decoder")
+        others = plugins.available(__name__, "Decoder")
         able = " and ".join(d for d in others if {*settings_of(d)[1]}.issuperset(unknown))
         told = f"{unknown} ({able} would)" if able else str(unknown)
         raise DecodeError(f"decoder {name!r} has no setting {told}: it has {_shown(known)}")

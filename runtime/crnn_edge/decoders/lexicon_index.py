@@ -21,7 +21,7 @@ from crnn_edge.decoders.automaton import Automaton
 from crnn_edge.decoders.ctc import FloatArray, IntArray
 from crnn_edge.decoders.settings import check_kind
 from crnn_edge.errors import DecodeError
-from crnn_edge.files import replacing
+from crnn_edge.files import atomic_path
 
 _FORMAT = "crnn-edge lexicon 2"
 _MAGIC = json.dumps({"format": _FORMAT})[:-1].encode()
@@ -165,7 +165,7 @@ class Index:
             "crc32": zlib.crc32(body),
         }
         head = json.dumps(told).encode()
-        with replacing(Path(path)) as partial, partial.open("wb") as file:
+        with atomic_path(Path(path)) as partial, partial.open("wb") as file:
             file.write(head + b" " * (-(len(head) + 1) % _ALIGN) + b"\n")
             file.write(body)
 

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn_edge.errors import DecodeError
-from crnn_edge.files import write_whole
+from crnn_edge.files import atomic_write
 
 MOST_TOKENS = 253
 """Tokens of a model: a byte tells how many n-grams continue one, and with the beginning and the end
@@ -190,4 +190,4 @@ class NGrams:
             "tokens": self.tokens,
         }
         packed = zlib.compress(b"".join(part.tobytes() for part in self.tree), 9)
-        write_whole(path, json.dumps(told).encode() + b"\n" + packed)
+        atomic_write(path, json.dumps(told).encode() + b"\n" + packed)
