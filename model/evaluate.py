@@ -247,7 +247,7 @@ def _print(
     rows = {
         "accuracy (STR)": result.accuracy,
         "exact": result.exact,
-        "1-NED": result.ned,
+        "1-NED": result.one_minus_ned,
         "CER": result.cer,
     }
     for name, value in rows.items():

@@ -20,6 +20,7 @@ from torch import nn
 from torch.func import functional_call
 
 from crnn_edge.metrics import Score
+from crnn_edge.tables import markdown, percent
 from model.evaluate import evaluate
 from model.network.backend import TorchBackend
 from model.network.checkpoint import DEFAULT, load_checkpoint
@@ -29,7 +30,6 @@ from model.train import Trainer
 from model.train import main as train
 from model.training.arguments import add_training
 from model.training.config import settle
-from quantize.tables import markdown, percent
 
 WEIGHT_LEVELS = 64
 """The largest value of a convolution's weight: seven bits, as in `quantize.onnx`."""

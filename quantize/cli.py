@@ -23,6 +23,7 @@ from quantize import full_integer as integer
 from quantize import mixed_precision as auto
 from quantize.calibration import MIN_CROPS, CalibrationError, Crops
 from quantize.comparison import Comparison
+from quantize.tables import pair
 from quantize.verify import MARGIN_POINTS, Contender, accept
 
 _FEW = 100  # crops: of fewer, one is more than a point
@@ -235,7 +236,7 @@ def report(out: Path, comparisons: Sequence[Comparison], as_json: bool) -> None:
         verified = [comparison.to_dict() for comparison in comparisons]
         print(json.dumps({"file": str(out), "bytes": model_size(out), "verified": verified}))
         return
-    print("\n\n".join(comparison.table() for comparison in comparisons))
+    print("\n\n".join(pair(comparison) for comparison in comparisons))
     print(f"\nwrote {out} ({model_size(out) / 1e3:.0f} kB)")
 
 

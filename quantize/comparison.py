@@ -8,7 +8,6 @@ from typing import Any
 from crnn_edge.errors import CrnnError
 from crnn_edge.metrics import Estimate, Score
 from crnn_edge.selftest import Check
-from quantize import tables
 
 _ROUNDING = 1e-9  # points: 14 % less 13 % is a little more than one point
 
@@ -70,10 +69,6 @@ class Comparison:
     ratio: Estimate
     reference: Side
     candidate: Side
-
-    def table(self) -> str:
-        """The comparison for people: a Markdown table that is aligned as plain text, too."""
-        return tables.pair(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison for programs."""

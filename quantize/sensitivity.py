@@ -18,10 +18,10 @@ from typing import Any
 from crnn_edge.backends import CHECKPOINT, SUFFIXES, open_backend
 from crnn_edge.cli.run import run_command
 from crnn_edge.errors import ModelFileError
+from crnn_edge.tables import markdown
 from quantize import cli
 from quantize import mixed_precision as auto
 from quantize.comparison import Comparison
-from quantize.tables import markdown
 
 CALLS = 3
 """How often each file runs on a crop, so that the microseconds of one layer can be told."""

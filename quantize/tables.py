@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from crnn_edge.backends import SUFFIXES
-from crnn_edge.metrics import Estimate, Score
-
-if TYPE_CHECKING:
-    from quantize.comparison import Comparison, Side
-
-
-def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of texts, every column as wide as its widest cell."""
-    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
-    lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in (heads, *rows)]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(lines)
+from crnn_edge.metrics import Score
+from crnn_edge.tables import markdown, percent
+from quantize.comparison import Comparison, Side
 
 
 def pair(comparison: Comparison) -> str:
@@ -73,11 +63,6 @@ def overview(comparisons: Sequence[Comparison], weights: int) -> str:
         "self-test: pinned time steps."
     )
     return f"{caption}\n\n{markdown(heads, rows)}"
-
-
-def percent(share: Estimate) -> str:
-    """A share and the larger half of its interval: `76.2 ± 2.4`."""
-    return f"{100 * share:.1f} ± {100 * max(share.high - share, share - share.low):.1f}"
 
 
 def _row(side: Side, weights: int) -> tuple[str, ...]:

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn_edge.metrics import Estimate, proportion
+from crnn_edge.tables import figure, markdown, percent, times
 from examples.benchmarks import machine
 from examples.benchmarks.machine import Conditions
 from examples.benchmarks.programs.timing import timed
 from examples.benchmarks.stats import as_list, from_list, median, ratio
-from examples.benchmarks.table import figure, markdown, percent, times
 from examples.benchmarks.turns import against
 
 

@@ -19,6 +19,7 @@ from crnn_edge.metrics import score
 from crnn_edge.recognizer import Recognizer
 from quantize.calibration import MIN_CROPS, Crops
 from quantize.onnx import replace_manifest
+from quantize.tables import pair
 from quantize.verify import Contender, VerificationError, compare, compare_all, seal
 from tests.quantizing import broken, relabelled
 from tests.tiny import CHARSET, Fake, build_tiny, tiny_manifest
@@ -214,10 +215,10 @@ def test_files_of_two_models_are_not_compared(model: Path, crops_folder: Path) -
 
 def test_the_table_has_its_columns_in_line(model: Path, crops_folder: Path) -> None:
     contender = Contender.open(model)
-    table = compare(contender, contender, Crops.load(crops_folder)).table()
+    table = pair(compare(contender, contender, Crops.load(crops_folder)))
     lines = table.splitlines()
     assert len({len(line) for line in lines}) == 1
-    assert all(line.count(" | ") == 3 for line in lines if not line.startswith("|-"))
+    assert all(line.count(" | ") == 3 for line in lines if not line.startswith("| -"))
 
 
 def test_a_file_that_its_manifest_spoils_is_refused(tmp_path: Path, crops_folder: Path) -> None:

@@ -36,8 +36,6 @@ ENGINES = {
     "tflite.py": {"ai_edge_litert", "tflite_runtime"},
     "tflite_graph.py": {"ai_edge_litert", "flatbuffers"},
 }
-# The one command of a package without torch that trains, and so belongs to the torch side.
-TRAINS = {"model/qat.py": {"quantize"}}
 READERS = {"runtime/crnn_edge/images.py": {"PIL"}, "runtime/crnn_edge/images_cv2.py": {"cv2"}}
 
 FOLDERS = {package: ROOT / package for package in ARROWS} | {
@@ -67,7 +65,6 @@ def test_imports_follow_the_arrows(path: Path) -> None:
     package = next(name for name, folder in FOLDERS.items() if path.is_relative_to(folder))
     found = roots(imports(ast.parse(path.read_text())))
     assert "" not in found, "imports are absolute"
-    found -= TRAINS.get(relative(path), set())
     ours = found & set(ARROWS)
     assert ours <= ARROWS[package]
     if package in LIBRARIES:

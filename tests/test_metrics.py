@@ -23,7 +23,7 @@ def test_the_protocol_ignores_case_and_punctuation() -> None:
 
 def test_what_the_protocol_leaves_nothing_of_is_compared_as_written() -> None:
     wrong = score(["абв", "..."], ["где", "word"])
-    assert (wrong.accuracy, wrong.ned) == (0, 0)
+    assert (wrong.accuracy, wrong.one_minus_ned) == (0, 0)
     assert score(["абв", "..."], ["абв", "..."]).accuracy == 1
 
 
@@ -32,7 +32,7 @@ def test_known_scores() -> None:
     assert found.n == 3
     assert found.accuracy == pytest.approx(2 / 3)
     assert found.exact == pytest.approx(1 / 3)
-    assert found.ned == pytest.approx((1 + 1 + 0.75) / 3)
+    assert found.one_minus_ned == pytest.approx((1 + 1 + 0.75) / 3)
     assert found.cer == pytest.approx((2 + 0 + 1) / 15)
 
 
@@ -62,15 +62,15 @@ def test_known_edit_distances(a: str, b: str, edits: int) -> None:
 @given(st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=30))
 def test_intervals_hold_their_value_and_stay_in_range(pairs: list[tuple[str, str]]) -> None:
     found = score(*zip(*pairs, strict=True))
-    for estimate in (found.accuracy, found.exact, found.ned, found.cer):
+    for estimate in (found.accuracy, found.exact, found.one_minus_ned, found.cer):
         assert 0 <= estimate.low <= estimate <= estimate.high
-    assert max(found.accuracy.high, found.exact.high, found.ned.high) <= 1
+    assert max(found.accuracy.high, found.exact.high, found.one_minus_ned.high) <= 1
 
 
 @given(st.lists(WORDS, min_size=1))
 def test_perfect_readings_score_perfectly(texts: list[str]) -> None:
     found = score(texts, texts)
-    assert (found.accuracy, found.exact, found.ned, found.cer) == (1, 1, 1, 0)
+    assert (found.accuracy, found.exact, found.one_minus_ned, found.cer) == (1, 1, 1, 0)
 
 
 def test_wilson_agrees_with_published_figures() -> None:
@@ -84,12 +84,12 @@ def test_wilson_agrees_with_published_figures() -> None:
 def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
     rng = np.random.default_rng(1)
     truths = ["abcd"] * 150
-    covered = {"accuracy": 0, "ned": 0, "cer": 0}
+    covered = {"accuracy": 0, "one_minus_ned": 0, "cer": 0}
     trials = 200
     for _ in range(trials):
         wrong = rng.random(150) < 0.2
         found = score(truths, ["abcx" if w else "abcd" for w in wrong])
-        for name, truth in (("accuracy", 0.8), ("ned", 0.95), ("cer", 0.05)):
+        for name, truth in (("accuracy", 0.8), ("one_minus_ned", 0.95), ("cer", 0.05)):
             estimate = getattr(found, name)
             covered[name] += estimate.low <= truth <= estimate.high
     assert all(0.90 <= count / trials <= 0.99 for count in covered.values()), covered
@@ -122,9 +122,9 @@ def test_a_score_is_json() -> None:
 
 
 def test_nothing_to_score_is_an_error() -> None:
-    with pytest.raises(ValueError, match="cannot score 0 readings of 0 truths"):
+    with pytest.raises(ValueError, match="cannot score 0 predictions for 0 labels"):
         score([], [])
-    with pytest.raises(ValueError, match="cannot score 1 readings of 2 truths"):
+    with pytest.raises(ValueError, match="cannot score 1 predictions for 2 labels"):
         score(["a", "b"], ["a"])
 
 
@@ -134,7 +134,7 @@ def test_symbols_are_counted_whole() -> None:
     found = score([truth, "dot"], [reading, "dot"], charset)
     assert found.cer == pytest.approx(1 / 4)
     assert found.exact == found.accuracy == 0.5
-    assert found.ned == pytest.approx((2 / 3 + 1) / 2)
+    assert found.one_minus_ned == pytest.approx((2 / 3 + 1) / 2)
 
 
 def test_case_and_punctuation_of_symbols_count() -> None:
@@ -147,12 +147,14 @@ def test_no_sample_is_certain() -> None:
     perfect = score(["abc"] * 20, ["abc"] * 20)
     assert (perfect.cer.low, float(perfect.cer)) == (0, 0)
     assert perfect.cer.high == pytest.approx(1 - perfect.exact.low)
-    assert perfect.ned.low == pytest.approx(perfect.exact.low)
+    assert perfect.one_minus_ned.low == pytest.approx(perfect.exact.low)
     single = score(["abcd"], ["abce"]).cer
     assert single.low < 0.25 < single.high < 1
     assert score(["a"], ["abc"]).cer.high >= 2
 
 
 def test_rounding_is_no_spread() -> None:
-    alike = score(["abc"] * 3, ["abd"] * 3).ned  # two thirds each, whose mean is another float
+    alike = score(
+        ["abc"] * 3, ["abd"] * 3
+    ).one_minus_ned  # two thirds each, whose mean is another float
     assert (alike.low, alike.high) == pytest.approx((0.2076, 0.9385), abs=1e-4)  # Wilson's, by hand

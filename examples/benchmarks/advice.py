@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from crnn_edge.tables import figure
 from examples.benchmarks.stats import verdict
-from examples.benchmarks.table import figure
 
 _SCALES = 0.8  # of the threads; two must give 1.6 times the words a second of one
 

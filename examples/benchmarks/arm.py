@@ -18,8 +18,8 @@ from statistics import median
 from typing import Any
 
 from crnn_edge.errors import CrnnError
+from crnn_edge.tables import figure, markdown
 from examples.benchmarks.child import ROOT
-from examples.benchmarks.table import figure, markdown
 
 FORMAT = 1
 """Of the file; another number, another meaning."""

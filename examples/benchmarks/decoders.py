@@ -36,6 +36,7 @@ from crnn_edge.files import atomic_write
 from crnn_edge.images import read_image
 from crnn_edge.labels import LabelledFolder
 from crnn_edge.recognizer import DEFAULT_MODEL, Recognizer
+from crnn_edge.tables import figure, markdown, times
 from examples.benchmarks import options as shared
 from examples.benchmarks.child import Child
 from examples.benchmarks.environment import environment
@@ -44,7 +45,6 @@ from examples.benchmarks.models import file_and_backend
 from examples.benchmarks.programs.decoders import RESCORED, UNPROVEN
 from examples.benchmarks.progress import progress
 from examples.benchmarks.stats import as_list, from_list, ratio
-from examples.benchmarks.table import figure, markdown, times
 
 RIVALS = ("fast-ctc-decode==0.3.7", "pyctcdecode==0.5.0")
 BATCHES = (1, 64)

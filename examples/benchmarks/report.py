@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from crnn_edge.metrics import Estimate
+from crnn_edge.tables import figure, markdown, percent, times
 from examples.benchmarks.advice import recommended, unscaled
 from examples.benchmarks.chart import Bubble, chart
 from examples.benchmarks.results import READ
 from examples.benchmarks.stats import from_list, verdict
-from examples.benchmarks.table import figure, markdown, percent, times
 
 
 def table(found: dict[str, Any], *, brief: bool = False) -> str:

@@ -34,6 +34,7 @@ from crnn_edge.files import atomic_write, model_size
 from crnn_edge.labels import LabelledFolder
 from crnn_edge.metrics import Estimate
 from crnn_edge.recognizer import DEFAULT_MODEL
+from crnn_edge.tables import figure, markdown, percent, times
 from examples.benchmarks import options as shared
 from examples.benchmarks import pictures as checked
 from examples.benchmarks.chart import Bubble, chart
@@ -42,7 +43,6 @@ from examples.benchmarks.environment import FOLDER, environment
 from examples.benchmarks.machine import conditions
 from examples.benchmarks.models import models, titles
 from examples.benchmarks.stats import as_list, from_list
-from examples.benchmarks.table import figure, markdown, percent, times
 from examples.benchmarks.turns import Reader, against, attempt, chunks, take_turns
 
 _CHUNK = 16  # pictures a turn
@@ -173,12 +173,13 @@ def _figures(reader: Reader, first: Reader, truths: Sequence[str]) -> dict[str, 
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-    accuracy, exact, ned = (Estimate(*row["score"][key]) for key in ("accuracy", "exact", "ned"))
+    keys = ("accuracy", "exact", "one_minus_ned")
+    accuracy, exact, one_minus_ned = (Estimate(*row["score"][key]) for key in keys)
     return [
         row["label"],
         percent(accuracy),
         percent(exact),
-        f"{100 * ned:.1f}",
+        f"{100 * one_minus_ned:.1f}",
         figure(row["cpu_ms"]),
         figure(row["clock_ms"]),
         times(from_list(row["times_first"])),

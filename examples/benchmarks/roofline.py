@@ -20,11 +20,11 @@ from typing import Any
 
 from crnn_edge.files import atomic_write
 from crnn_edge.recognizer import DEFAULT_MODEL
+from crnn_edge.tables import figure, markdown
 from examples.benchmarks import options as shared
 from examples.benchmarks.layers import Layer, measure
 from examples.benchmarks.machine import conditions
 from examples.benchmarks.models import titles
-from examples.benchmarks.table import figure, markdown
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

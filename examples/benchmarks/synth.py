@@ -23,13 +23,13 @@ from pathlib import Path
 from crnn_edge.errors import EngineError
 from crnn_edge.files import atomic_write
 from crnn_edge.metrics import Estimate
+from crnn_edge.tables import figure, interval, markdown, times
 from examples.benchmarks import options as shared
 from examples.benchmarks.child import Child
 from examples.benchmarks.environment import environment
 from examples.benchmarks.machine import conditions
 from examples.benchmarks.progress import progress
 from examples.benchmarks.stats import median, ratio
-from examples.benchmarks.table import figure, interval, markdown, times
 
 TRDG = ("trdg==1.8.0", "pillow<10")
 _TRDG = "trdg 1.8.0"  # in the table

@@ -42,7 +42,7 @@ class Records:
 
     def measured(self, score: Score) -> None:
         """Log a score of the averaged weights, and keep these if none before were better."""
-        told = ("accuracy", "exact", "ned", "cer", "n")
+        told = ("accuracy", "exact", "one_minus_ned", "cer", "n")
         self.log({name: getattr(score, name) for name in told})
         # As written: what the scene-text protocol drops, a meter's decimal point is among.
         *before, now = ((e["exact"], -e["cer"]) for e in self.state.history if "exact" in e)

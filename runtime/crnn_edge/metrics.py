@@ -1,4 +1,4 @@
-"""How well readings match the truth, with intervals that say how much the sample can tell."""
+"""Accuracy of predictions against labels, each figure with its 95 % confidence interval."""
 
 from __future__ import annotations
 
@@ -45,21 +45,23 @@ class Estimate(float):
 
 @dataclass(frozen=True)
 class Score:
-    """The agreement of readings with the truth.
+    """The accuracy of predictions against labels.
 
     Attributes:
         n: Sample size.
-        accuracy: Fraction of words right under the scene-text protocol, `normalize`; as written
-            where that leaves nothing of the truth, or every reading without a-z and 0-9 would do.
+        accuracy: Fraction of words right under the scene-text protocol (`normalize`). A label of
+            which `normalize` leaves nothing is compared as written.
         exact: Fraction right as written, case and punctuation included.
-        ned: Mean of 1 - edit distance / longer length, likewise. More is better.
-        cer: Edits per true character, or symbol, as written. Less is better, may exceed 1.
+        one_minus_ned: Mean of 1 - edit distance / longer length, compared as for `accuracy`. More
+            is better.
+        cer: Character error rate: edits per character (or symbol) of the labels, as written. Less
+            is better; may exceed 1.
     """
 
     n: int
     accuracy: Estimate
     exact: Estimate
-    ned: Estimate
+    one_minus_ned: Estimate
     cer: Estimate
 
     def to_dict(self) -> dict[str, Any]:
@@ -75,37 +77,63 @@ def normalize(text: str) -> str:
     return re.sub("[^a-z0-9]", "", text.lower())
 
 
-def score(truths: Sequence[str], readings: Sequence[str], charset: Charset | None = None) -> Score:
-    """Compare readings with the truth, pair by pair.
+Pair = tuple[Sequence[str], Sequence[str]]
+
+
+def score(
+    labels: Sequence[str], predictions: Sequence[str], charset: Charset | None = None
+) -> Score:
+    """Compare predictions with labels, pair by pair.
 
     Args:
-        truths: What they should be.
-        readings: What they are.
-        charset: What they are spelt in. If its tokens are whole symbols, such as notes, these are
-            what is counted, and nothing is left out of `accuracy`; by default they are characters.
+        labels: The expected texts.
+        predictions: The texts that were read.
+        charset: If its tokens are whole symbols, such as notes, symbols are counted instead of
+            characters, and `accuracy` ignores none of them.
 
     Raises:
-        ValueError: If there are no pairs, or not as many readings as truths.
+        ValueError: If there are no pairs, or the two differ in length.
     """
-    if len(truths) != len(readings) or not truths:
-        raise ValueError(f"cannot score {len(readings)} readings of {len(truths)} truths")
-    n = len(truths)
-    texts = list(zip(truths, readings, strict=True))
-    pairs: list[tuple[Sequence[str], Sequence[str]]] = list(texts)
-    short: list[tuple[Sequence[str], Sequence[str]]]
-    if charset is not None and charset.separator:
-        short = pairs = [(charset.split(a), charset.split(b)) for a, b in texts]
-    else:
-        short = [(normalize(a), normalize(b)) if normalize(a) else (a, b) for a, b in texts]
-    edits = [edit_distance(a, b) for a, b in pairs]
-    likeness = [1 - edit_distance(a, b) / max(len(a), len(b), 1) for a, b in short]
+    written, normalized = _pairs(labels, predictions, charset)
+    n = len(written)
+    edits = [edit_distance(a, b) for a, b in written]
+    likeness = [1 - edit_distance(a, b) / max(len(a), len(b), 1) for a, b in normalized]
     return Score(
         n=n,
-        accuracy=proportion(sum(a == b for a, b in short), n),
+        accuracy=proportion(sum(a == b for a, b in normalized), n),
         exact=proportion(sum(e == 0 for e in edits), n),
-        ned=_ratio(likeness, [1] * n, most=1.0),
-        cer=_ratio(edits, [len(truth) for truth, _ in pairs], most=math.inf),
+        one_minus_ned=_ratio(likeness, [1] * n, most=1.0),
+        cer=_ratio(edits, [len(label) for label, _ in written], most=math.inf),
     )
+
+
+def correct(
+    labels: Sequence[str], predictions: Sequence[str], charset: Charset | None = None
+) -> dict[str, list[bool]]:
+    """Which predictions are right, as `accuracy` and as `exact` of `score` count them.
+
+    Raises:
+        ValueError: As `score` does.
+    """
+    written, normalized = _pairs(labels, predictions, charset)
+    return {
+        "accuracy": [a == b for a, b in normalized],
+        "exact": [a == b for a, b in written],
+    }
+
+
+def _pairs(
+    labels: Sequence[str], predictions: Sequence[str], charset: Charset | None
+) -> tuple[list[Pair], list[Pair]]:
+    """Labels and predictions as written, and as the scene-text protocol compares them."""
+    if len(labels) != len(predictions) or not labels:
+        raise ValueError(f"cannot score {len(predictions)} predictions for {len(labels)} labels")
+    texts = list(zip(labels, predictions, strict=True))
+    if charset is not None and charset.separator:
+        symbols: list[Pair] = [(charset.split(a), charset.split(b)) for a, b in texts]
+        return symbols, symbols
+    normalized = [(normalize(a), normalize(b)) if normalize(a) else (a, b) for a, b in texts]
+    return list(texts), list(normalized)
 
 
 def proportion(successes: float, n: int) -> Estimate:

@@ -200,7 +200,12 @@ def bench(options: argparse.Namespace) -> int:
         speed = f"{report.words_per_s:,.0f} words/s in batches"
         print(f"  {speed}; cold start {report.cold_start_ms} ms")
         if (s := report.score) is not None:
-            figures = {"accuracy": s.accuracy, "exact": s.exact, "1-NED": s.ned, "CER": s.cer}
+            figures = {
+                "accuracy": s.accuracy,
+                "exact": s.exact,
+                "1-NED": s.one_minus_ned,
+                "CER": s.cer,
+            }
             told = [
                 f"{name} {100 * share:.1f} % [{100 * share.low:.1f}, {100 * share.high:.1f}]"
                 for name, share in figures.items()

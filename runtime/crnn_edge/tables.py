@@ -1,4 +1,4 @@
-"""Tables and figures as Markdown."""
+"""Markdown tables, and figures with their intervals as text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from crnn_edge.metrics import Estimate
 
 
 def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table whose first column is text and whose others are figures, padded to be read raw."""
+    """A table with the first column left-aligned and the others right-aligned.
+
+    Cells are padded, so that the source is legible as plain text.
+    """
     cells = [[cell.replace("|", "\\|") for cell in row] for row in (heads, *rows)]
     widths = [max(3, *(len(row[k]) for row in cells)) for k in range(len(heads))]
     lines = ["| " + " | ".join(_pad(row, widths)) + " |" for row in cells]
