@@ -201,7 +201,7 @@ def test_auto_saves_what_would_be_refused(
     spoil_linear(monkeypatch)
     assert run(home, tmp_path, "--int8", "--auto", "--margin", 10) == 0
     assert "kept in float: " in capsys.readouterr().err
-    kept = open_backend(tmp_path / "tiny-int8.npz").manifest.provenance["int8_layers"]
+    kept = open_backend(tmp_path / "tiny-int8.npz").manifest.quantization["int8_layers"]
     assert "linear2" not in kept
     assert "conv1" in kept
 

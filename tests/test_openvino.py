@@ -203,7 +203,7 @@ def test_missing_weights_are_missed(file: Path) -> None:
     ("spoil", "message"),
     [
         (lambda xml: xml.replace(KEY.encode(), b"something"), "carries no manifest"),
-        (lambda xml: xml.replace(b"&quot;schema&quot;: 2", b"&quot;schema&quot;: 9"), "schema 9"),
+        (lambda xml: xml.replace(b"&quot;schema&quot;: 3", b"&quot;schema&quot;: 9"), "schema 9"),
         (lambda xml: b"<net/>\n", "cannot open the model file"),
         (lambda xml: xml[: len(xml) // 2], "cannot open the model file"),
         (lambda xml: xml.replace(b"LSTMSequence", b"LSTMSequel"), "cannot open the model file"),

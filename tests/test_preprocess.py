@@ -203,13 +203,13 @@ def test_what_is_no_image_is_refused(image: object, message: str) -> None:
     [
         {"height": 4},
         {"height": 1000},
-        {"grid": 0},
-        {"grid": 48},
+        {"width_multiple": 0},
+        {"width_multiple": 48},
         {"max_width": 0},
         {"min_std": 0.0},
         {"min_std": float("nan")},
         {"height": 32.5},
-        {"grid": True},
+        {"width_multiple": True},
     ],
 )
 def test_impossible_settings_are_refused(settings_: dict) -> None:

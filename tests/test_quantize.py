@@ -32,7 +32,7 @@ def test_the_int8_file_is_the_same_model_for_its_user(model: Path, crops_folder:
     assert after.precision == "int8"
     for fact in ("name", "version", "charset", "preprocess", "stride", "schema"):
         assert getattr(after, fact) == getattr(before, fact)
-    assert after.provenance["calibration"]["n"] == 2 * MIN_CROPS
+    assert after.quantization["calibration"]["n"] == 2 * MIN_CROPS
     assert after.metrics["int8"]["n"] == 2 * MIN_CROPS
     assert after.selftest
 
@@ -159,7 +159,7 @@ def test_crops_that_no_network_of_this_charset_could_read_judge_nothing(
     assert after.metrics["int8"]["n"] == MIN_CROPS
     assert after.metrics["int8"]["set"].endswith("that can be spelt")
     assert after.metrics["int8"]["reference"]["exact"][0] == 1
-    assert after.provenance["calibration"]["n"] == 2 * MIN_CROPS
+    assert after.quantization["calibration"]["n"] == 2 * MIN_CROPS
 
 
 @pytest.mark.parametrize("judge", ["--calibration", "--data"])

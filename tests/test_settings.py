@@ -123,7 +123,7 @@ def test_a_run_trains_on_such_a_folder(numbers, tmp_path) -> None:
     crops = shutil.copytree(numbers, tmp_path / "run=1")
     assert main(options(crops, tmp_path / "run", "--steps", "1")) == 0
     final = load_checkpoint(tmp_path / "run" / "final.safetensors")
-    assert final.manifest.provenance["trained_on"] == "run=1 x 1"
+    assert final.manifest.trained_on == "run=1 x 1"
 
 
 def test_what_is_trained_on_is_not_measured_on(numbers, tmp_path, capsys) -> None:
@@ -227,4 +227,4 @@ def test_a_folder_is_told_by_its_name_wherever_one_stands(numbers, tmp_path, mon
     monkeypatch.chdir(numbers)
     assert Crops.load(".").name == numbers.name
     _, manifest, _ = first_network(parse(["--out", str(tmp_path / "run"), "--data", "."]))
-    assert f"{numbers.name} x 1" in manifest.provenance["trained_on"]
+    assert f"{numbers.name} x 1" in manifest.trained_on

@@ -79,7 +79,7 @@ def test_a_shipped_model_is_the_int8_of_its_checkpoint(
 
 def test_a_shipped_model_was_calibrated_with_the_shipped_crops(backend: Backend) -> None:
     calibrating, _ = Crops.load(calibration.DEFAULT).halves()
-    assert backend.manifest.provenance["calibration"] == calibrating.provenance()
+    assert backend.manifest.quantization["calibration"] == calibrating.provenance()
 
 
 def test_a_shipped_models_first_stage_is_float_and_the_others_are_not(model_file: Path) -> None:

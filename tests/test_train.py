@@ -14,7 +14,7 @@ import torch
 from training import DIGITS, options, small_checkpoint
 
 from crnn_edge.charset import Charset
-from crnn_edge.manifest import Manifest
+from crnn_edge.manifest import Manifest, Parent
 from crnn_edge.metrics import score
 from crnn_edge.recognizer import Recognizer
 from model.average import main as average
@@ -75,7 +75,7 @@ def test_finetuning_keeps_the_tokens_that_both_charsets_have(numbers, tmp_path) 
     assert main(new) == 0
     checkpoints = [load_checkpoint(tmp_path / r / "best.safetensors") for r in "ab"]
     assert [c.manifest.tta.threshold for c in checkpoints] == [0.5, 0.5]
-    assert [c.manifest.decoder for c in checkpoints] == [
+    assert [c.manifest.decoder.name for c in checkpoints] == [
         "beam",
         "greedy",
     ]  # as advised for other texts
@@ -113,7 +113,8 @@ def test_a_large_network_grows_around_a_small_one(numbers, tmp_path) -> None:
     grown = load_checkpoint(tmp_path / "run" / "final.safetensors")
     assert grown.config.name == grown.manifest.name == "crnn-lite"
     old = load_checkpoint(start)
-    assert grown.manifest.provenance["grown_from"] == old.manifest.provenance["checkpoint_sha256"]
+    parent = Parent(old.manifest.provenance["checkpoint_sha256"], "grown")
+    assert grown.manifest.parents == (parent,)
     torch.testing.assert_close(
         grown.model.backbone[0].weight[:4], old.model.backbone[0].weight, rtol=0, atol=0
     )
@@ -129,7 +130,8 @@ def test_a_small_network_shrinks_out_of_a_large_one(numbers, tmp_path) -> None:
     old = load_checkpoint(start)
     assert same.config.name == same.manifest.name == "crnn-lite"
     assert same.manifest.charset == DIGITS
-    assert same.manifest.provenance["shrunk_from"] == old.manifest.provenance["checkpoint_sha256"]
+    parent = Parent(old.manifest.provenance["checkpoint_sha256"], "pruned")
+    assert same.manifest.parents == (parent,)
     torch.testing.assert_close(
         same.model.lstms[0].weight_hh_l0, old.model.lstms[0].weight_hh_l0, rtol=0, atol=0
     )
