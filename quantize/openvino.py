@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from crnn_edge.backends.openvino import read_manifest, read_model, seal, shared_core
+from crnn_edge.backends.openvino import checksum_line, read_manifest, read_model, shared_core
 from crnn_edge.errors import MissingEngineError
 from crnn_edge.files import atomic_path
 from crnn_edge.manifest import KEY, Manifest
@@ -96,12 +96,12 @@ def quantize(source: Path, target: Path, crops: Crops, keep_float: Collection[st
 
 
 def write(model: Any, manifest: Manifest, path: Path) -> None:
-    """Write an IR with its manifest, sealed.
+    """Write an IR with its manifest and checksum.
 
     Args:
         model: An `openvino.Model`.
         manifest: What the file shall say about itself.
-        path: The `.xml`. It is replaced last: until then the old one's seal refuses the new
+        path: The `.xml`. It is replaced last: until then the old one's checksum refuses the new
             `.bin`, so at no time are two files taken for one model that are not.
     """
     openvino = load_engine()
@@ -112,7 +112,7 @@ def write(model: Any, manifest: Manifest, path: Path) -> None:
     with atomic_path(path) as partial, atomic_path(path.with_suffix(".bin")) as weights:
         openvino.save_model(model, partial, compress_to_fp16=False)  # and `weights` beside it
         xml = re.sub(rb"\s*\n\s*", b"\n", partial.read_bytes())  # indented, it weighs a third more
-        partial.write_bytes(xml + seal(xml, weights.read_bytes()))
+        partial.write_bytes(xml + checksum_line(xml, weights.read_bytes()))
 
 
 def replace_manifest(path: Path, manifest: Manifest) -> None:

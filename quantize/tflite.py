@@ -12,15 +12,17 @@ is slower, since only the reference kernels of the LSTM compute that way.
 from __future__ import annotations
 
 import functools
+import io
 import sys
+import zipfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from crnn_edge.backends.tflite import read_parts, seal
+from crnn_edge.backends.tflite import CHECKSUM, graph_checksum, read_parts
 from crnn_edge.errors import ModelFileError
 from crnn_edge.files import atomic_write
 from crnn_edge.layer_ir import KINDS, Layer
-from crnn_edge.manifest import Manifest
+from crnn_edge.manifest import KEY, Manifest
 from quantize import cli
 from quantize.calibration import Crops
 from quantize.full_integer import check_width
@@ -87,7 +89,11 @@ def write(flatbuffer: bytes, manifest: Manifest, path: Path) -> None:
         manifest: What the file shall say about itself.
         path: The file, which is whole at any time: the old one or the new one.
     """
-    atomic_write(path, flatbuffer + seal(flatbuffer, manifest))
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as entries:
+        for name, text in ((KEY, manifest.to_json()), (CHECKSUM, graph_checksum(flatbuffer))):
+            entries.writestr(zipfile.ZipInfo(name), text)  # a ZipInfo of its own bears no date
+    atomic_write(path, flatbuffer + archive.getvalue())
 
 
 def replace_manifest(path: Path, manifest: Manifest) -> None:

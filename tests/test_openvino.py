@@ -12,7 +12,7 @@ import pytest
 
 from crnn_edge.backends import open_backend
 from crnn_edge.backends import openvino as engine
-from crnn_edge.backends.openvino import read_manifest, read_model, seal
+from crnn_edge.backends.openvino import checksum_line, read_manifest, read_model
 from crnn_edge.charset import Charset
 from crnn_edge.errors import CrnnError, EngineError, ModelFileError
 from crnn_edge.files import model_files, model_size
@@ -41,15 +41,15 @@ def file(home: Path, tmp_path: Path) -> Path:
     return tmp_path / "tiny.xml"
 
 
-def sealed(path: Path, xml: bytes, weights: bytes | None = None) -> None:
+def with_checksum(path: Path, xml: bytes, weights: bytes | None = None) -> None:
     """Write an `.xml` that claims to be as exported."""
     if weights is not None:
         path.with_suffix(".bin").write_bytes(weights)
-    path.write_bytes(xml + seal(xml, path.with_suffix(".bin").read_bytes()))
+    path.write_bytes(xml + checksum_line(xml, path.with_suffix(".bin").read_bytes()))
 
 
 def body(path: Path) -> bytes:
-    return path.read_bytes()[: path.read_bytes().index(b"<!-- crnn_seal")]
+    return path.read_bytes()[: path.read_bytes().index(b"<!-- crnn_checksum")]
 
 
 def test_ranges_are_those_of_all_crops(home: Path) -> None:
@@ -209,8 +209,8 @@ def test_missing_weights_are_missed(file: Path) -> None:
         (lambda xml: xml.replace(b"LSTMSequence", b"LSTMSequel"), "cannot open the model file"),
     ],
 )
-def test_a_sealed_file_is_still_checked(file: Path, spoil, message: str) -> None:
-    sealed(file, spoil(body(file)))
+def test_a_file_with_a_right_checksum_is_still_validated(file: Path, spoil, message: str) -> None:
+    with_checksum(file, spoil(body(file)))
     with pytest.raises(ModelFileError, match=message):
         open_backend(file)
 
@@ -221,9 +221,14 @@ def test_another_charset_is_refused_with_both_values(file: Path) -> None:
         open_backend(file)
 
 
+def test_the_checksum_of_files_with_a_schema_2_manifest_is_read(file: Path) -> None:
+    file.write_bytes(file.read_bytes().replace(b"<!-- crnn_checksum", b"<!-- crnn_seal"))
+    assert open_backend(file).manifest.name == "tiny"
+
+
 def test_an_ir_from_elsewhere_is_refused(file: Path) -> None:
     file.write_bytes(body(file))
-    with pytest.raises(ModelFileError, match="does not end in a seal"):
+    with pytest.raises(ModelFileError, match="does not end in a checksum"):
         open_backend(file)
 
 

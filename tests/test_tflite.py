@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import types
@@ -14,7 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from crnn_edge.backends import open_backend
-from crnn_edge.backends.tflite import read_parts
+from crnn_edge.backends.tflite import graph_checksum, read_parts
 from crnn_edge.charset import Charset
 from crnn_edge.errors import EngineError, ModelFileError
 from crnn_edge.layer_ir import LSTM, Conv, Linear, MaxPool, ReLU, split
@@ -208,6 +209,16 @@ def test_another_graph_under_the_manifest_is_refused(home: Path, file: Path) -> 
         open_backend(file)
 
 
+def test_the_checksum_of_files_with_a_schema_2_manifest_is_read(file: Path) -> None:
+    flatbuffer, manifest = read_parts(file)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as entries:
+        entries.writestr(KEY, manifest.to_json())
+        entries.writestr("crnn_seal", graph_checksum(flatbuffer))
+    file.write_bytes(flatbuffer + archive.getvalue())
+    assert open_backend(file).manifest == manifest
+
+
 def test_an_archive_from_elsewhere_is_refused(file: Path) -> None:
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("labels.txt", "a b c")
@@ -222,7 +233,7 @@ def test_an_archive_from_elsewhere_is_refused(file: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"\0" * 64, b"TFL3" * 9, b"\x1c\0\0\0TFL3" + b"\xff" * 64]
 )
-def test_a_sealed_graph_that_is_none_is_refused(file: Path, content: bytes) -> None:
+def test_a_graph_with_a_right_checksum_that_is_none_is_refused(file: Path, content: bytes) -> None:
     write(content, read_parts(file)[1], file)
     with pytest.raises(ModelFileError, match="cannot open the model file"):
         open_backend(file)

@@ -1,12 +1,11 @@
 """OpenVINO: `.xml` files with their `.bin` beside them, on Intel processors above all.
 
-The engine believes what a file says and can crash on a lie, so a seal stands before it: the last
-line of the `.xml` gives the hashes of what is above it and of the `.bin`.
+The engine trusts what a file says and can crash on a damaged one. So the last line of an `.xml` is a
+comment with the SHA-256 of the text above it and of the `.bin`, which is checked first.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from functools import cache
@@ -18,9 +17,11 @@ import numpy as np
 
 from crnn_edge.backends import FloatArray, check_shapes, physical_cores, short_message
 from crnn_edge.errors import EngineError, MissingEngineError, ModelFileError
+from crnn_edge.integrity import sha256
 from crnn_edge.manifest import KEY, Manifest
 
-_SEAL = re.compile(rb"<!-- crnn_seal (\{[^{}]{1,400}\}) -->\n\Z")
+# Files with a manifest of schema 2 call it a seal.
+_CHECKSUM = re.compile(rb"<!-- crnn_(?:checksum|seal) (\{[^{}]{1,400}\}) -->\n\Z")
 
 
 def load(path: Path, *, threads: int | None, device: str) -> OpenvinoBackend:
@@ -118,10 +119,19 @@ def shared_core() -> Any:
     return openvino.Core()
 
 
-def seal(xml: bytes, weights: bytes) -> bytes:
-    """The last line of an `.xml`."""
-    facts = {"xml": _sha256(xml), "bin": _sha256(weights), "bin_bytes": len(weights)}
-    return f"<!-- crnn_seal {json.dumps(facts)} -->\n".encode()
+def checksum_line(xml: bytes, weights: bytes) -> bytes:
+    """The last line of an `.xml`.
+
+    Args:
+        xml: The lines above it.
+        weights: The `.bin`.
+    """
+    return b"<!-- crnn_checksum %s -->\n" % _checksum(xml, weights)
+
+
+def _checksum(xml: bytes, weights: bytes) -> bytes:
+    facts = {"xml": sha256(xml), "bin": sha256(weights), "bin_bytes": len(weights)}
+    return json.dumps(facts).encode()
 
 
 def read_model(path: Path) -> Any:
@@ -135,13 +145,13 @@ def read_model(path: Path) -> Any:
     core, weights = shared_core(), path.with_suffix(".bin")
     try:
         xml = path.read_bytes()
-        found = _SEAL.search(xml)
+        found = _CHECKSUM.search(xml)
         if found is None:
             raise ModelFileError(
                 f"{path} is damaged, or was not written by this toolkit: it does not end in a "
-                "seal. Export it with `python -m export.openvino`"
+                "checksum. Export it with `python -m export.openvino`"
             )
-        if found[0] != seal(xml[: found.start()], weights.read_bytes()):
+        if found[1] != _checksum(xml[: found.start()], weights.read_bytes()):
             raise ModelFileError(
                 f"{path} and {weights.name} are not what was exported together: one of them is "
                 "damaged, or belongs to another model"
@@ -176,7 +186,3 @@ def _shape(port: Any) -> tuple[Any, ...]:
     if dimensions.rank.is_dynamic:
         return ("?",)
     return tuple(d.get_length() if d.is_static else "?" for d in dimensions)
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

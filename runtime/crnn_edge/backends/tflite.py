@@ -1,7 +1,7 @@
 """TFLite: `.tflite` files, by `ai-edge-litert` or its predecessor `tflite-runtime`.
 
-The manifest is a zip archive appended to the graph. The engine believes what a graph says and can
-crash on a lie, so the archive also has the graph's length and hash, which are checked before.
+The manifest is in a zip archive appended to the graph. The engine trusts what a graph says and can
+crash on a damaged one, so the archive also holds the graph's length and SHA-256, checked first.
 
 A file whose graph takes and gives int8, as accelerators want it, is called with floats all the
 same: the graph says what its levels are worth.
@@ -9,10 +9,8 @@ same: the graph says what its levels are worth.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
-import zipfile
 from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
@@ -24,9 +22,13 @@ import numpy.typing as npt
 from crnn_edge.archive import read_uncompressed_zip
 from crnn_edge.backends import FloatArray, check_shapes, physical_cores, short_message
 from crnn_edge.errors import EngineError, MissingEngineError, ModelFileError
+from crnn_edge.integrity import sha256
 from crnn_edge.manifest import KEY, Manifest
 
-_SEAL = "crnn_seal"
+CHECKSUM = "crnn_checksum"
+"""The entry of the archive that describes the graph."""
+
+_CHECKSUM_2 = "crnn_seal"  # the same entry in files with a manifest of schema 2
 _KEPT = 8  # interpreters, each of another width; they share the graph but pack weights anew
 
 
@@ -168,15 +170,6 @@ def _floats(levels: npt.NDArray[Any], details: dict[str, Any]) -> FloatArray:
     return (levels.astype(np.float32) - np.float32(zero)) * np.float32(scale)
 
 
-def seal(flatbuffer: bytes, manifest: Manifest) -> bytes:
-    """The archive behind a graph: the manifest, and what the graph is known by."""
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for name, text in ((KEY, manifest.to_json()), (_SEAL, _facts(flatbuffer))):
-            archive.writestr(zipfile.ZipInfo(name), text)  # which bears no date
-    return stream.getvalue()
-
-
 def read_parts(path: Path) -> tuple[bytes, Manifest]:
     """The graph and the manifest of a file.
 
@@ -193,11 +186,11 @@ def read_parts(path: Path) -> tuple[bytes, Manifest]:
             "short, or not written by `python -m export.tflite`?)"
         ) from None
     manifest = Manifest.from_json(texts.get(KEY), str(path))
-    if texts.get(_SEAL) != _facts(data[:start]):
+    if texts.get(CHECKSUM, texts.get(_CHECKSUM_2)) != graph_checksum(data[:start]):
         raise ModelFileError(f"the graph in {path} is not what was exported: it is damaged")
     return data[:start], manifest
 
 
-def _facts(flatbuffer: bytes) -> str:
-    digest = hashlib.sha256(flatbuffer).hexdigest()
-    return json.dumps({"bytes": len(flatbuffer), "sha256": digest})
+def graph_checksum(flatbuffer: bytes) -> str:
+    """Length and SHA-256 of a graph, as the archive holds them."""
+    return json.dumps({"bytes": len(flatbuffer), "sha256": sha256(flatbuffer)})
