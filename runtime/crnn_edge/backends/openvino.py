@@ -1,7 +1,7 @@
 """OpenVINO: `.xml` files with their `.bin` beside them, on Intel processors above all.
 
-The engine trusts what a file says and can crash on a damaged one. So the last line of an `.xml` is a
-comment with the SHA-256 of the text above it and of the `.bin`, which is checked first.
+The engine trusts what a file says and can crash on a damaged one. So the last line of an `.xml` is
+a comment with the SHA-256 of the text above it and of the `.bin`, which is checked first.
 """
 
 from __future__ import annotations
