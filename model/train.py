@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from statistics import fmean
 from types import FrameType
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from torch import nn
@@ -26,7 +25,6 @@ from tqdm import tqdm
 
 from crnn_edge.cli.run import endings, run_command
 from crnn_edge.errors import CrnnError
-from model.data.batch_augment import BatchAugment
 from model.data.batching import Batch
 from model.data.loading import load_batches
 from model.evaluate import evaluate
@@ -37,7 +35,6 @@ from model.training.endings import finished, go_on
 from model.training.job import (
     DTYPES,
     Job,
-    augment_place,
     make_job,
     make_losses,
     make_optimizer,
@@ -66,20 +63,17 @@ class Trainer:
         # for what CUDA and a processor draw otherwise.
         settings.precision = pick_precision(settings.precision, self.device)
         self.dtype = DTYPES[settings.precision]
-        settings.augment_on = augment_place(settings.augment_on, self.device)
         self.job: Job = make_job(settings)
-        self.augment = BatchAugment(self.job.manifest.preprocess)
         model = self.job.model.to(self.device)
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         losses = make_losses(settings, self.job, self.view(model), self.device, self.dtype)
         self.weights = {
             "loss": 1.0,
-            "guide": settings.guide_weight,
             "teacher": settings.distill_weight,
         }
         optimizer = make_optimizer(settings, losses.parameters())
         scaler = torch.amp.GradScaler("cuda", enabled=self.dtype is torch.float16)
-        self.state = TrainState(model, losses.guide, Ema(model, settings.ema), optimizer, scaler)
+        self.state = TrainState(model, Ema(model, settings.ema), optimizer, scaler)
         self.records = Records(settings, self.job, self.state)
         if settings.resume:
             self.state.load(settings.out / LAST, self.job.manifest)
@@ -103,16 +97,8 @@ class Trainer:
         )
 
     def pictures(self, batch: Batch) -> torch.Tensor:
-        """What the network sees of a batch at the current step, on its device."""
-        tensor, widths, strengths = (
-            value.to(self.device, non_blocking=True)
-            for value in (batch.tensor, batch.widths, batch.strengths)
-        )
-        if self.settings.augment_on == "device":
-            key = np.random.SeedSequence((self.settings.seed, self.rank, self.state.step))
-            generator = torch.Generator(self.device)
-            generator.manual_seed(int(key.generate_state(1, np.uint64)[0]))
-            tensor = self.augment(tensor, widths, strengths, generator)
+        """The images of a batch, on the device of the network."""
+        tensor = batch.tensor.to(self.device, non_blocking=True)
         return tensor.to(memory_format=torch.channels_last)
 
     def train_step(self, batch: Batch) -> dict[str, float]:

@@ -26,14 +26,6 @@ def test_crops_are_degraded_as_much_as_asked(numbers, tmp_path, strength) -> Non
     assert [a.strength for a in part.augment if isinstance(a, Augment)] == [strength][
         : len(part.augment)
     ]
-    assert part.strength == 0
-
-
-def test_where_a_device_degrades_workers_give_room_alone(numbers, tmp_path) -> None:
-    job = make_job(parse(options(numbers, tmp_path, "--augment", "1.3", "--augment-on", "device")))
-    (part,) = job.chunks.mixture.parts
-    assert [type(change) for change in part.augment] == [Margins]
-    assert part.strength == 1.3
 
 
 def test_pieces_are_degraded_like_crops_and_other_seeds_cut_others(

@@ -28,8 +28,6 @@ class Batch(NamedTuple):
     tensor: torch.Tensor  # (N, 1, H, W) float32
     targets: torch.Tensor  # (sum of lengths,) int64 class ids, one text after the other
     lengths: torch.Tensor  # (N,) int64 tokens of each text
-    widths: torch.Tensor  # (N,) int64 columns of each picture, beyond which it is padded
-    strengths: torch.Tensor  # (N,) float32 degradation that each is still to suffer
 
 
 class Usable(NamedTuple):
@@ -37,8 +35,6 @@ class Usable(NamedTuple):
 
     tensor: np.ndarray  # (1, H, W) float32
     classes: list[int]
-    width: int
-    strength: float
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,7 @@ class Chunks(Dataset[list[Batch]]):
     def _sample(self, index: int) -> Usable:
         """The first usable sample of those that stand in for `index`."""
         for attempt in range(100):
-            image, text, strength = self.mixture[index + attempt * 2**40]
+            image, text = self.mixture[index + attempt * 2**40]
             if image.shape[0] >= TALL * image.shape[1] and len(self.charset.split(text)) > 2:
                 continue  # the device reads it turned, and nobody says which way
             try:
@@ -87,7 +83,7 @@ class Chunks(Dataset[list[Batch]]):
             needed = len(classes) + sum(a == b for a, b in pairwise(classes))
             # One step less than W / stride: the paper's last convolution drops a column.
             if tensor is not None and classes and needed < tensor.shape[-1] // self.stride:
-                return Usable(tensor, classes, self.preprocess.width(*image.shape[:2]), strength)
+                return Usable(tensor, classes)
         raise ImageError(
             f"100 samples in a row are wider than {self.max_width} px (--max-width) at height "
             f"{self.preprocess.height}, stand upright, or have more characters than time steps"
@@ -102,6 +98,4 @@ class Chunks(Dataset[list[Batch]]):
             torch.from_numpy(tensor),
             torch.tensor([c for sample in samples for c in sample.classes]),
             torch.tensor([len(sample.classes) for sample in samples]),
-            torch.tensor([sample.width for sample in samples]),
-            torch.tensor([sample.strength for sample in samples], dtype=torch.float32),
         )

@@ -187,13 +187,11 @@ class Part:
         source: Where samples come from.
         weight: Its share, relative to the other parts.
         augment: Applied to each image in turn, with the sample's own generator.
-        strength: Of the degradation that `BatchAugment` is to add later, on the device; 0 for none.
     """
 
     source: Source
     weight: float = 1.0
     augment: Sequence[Callable[[Image, np.random.Generator], Image]] = ()
-    strength: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -217,8 +215,8 @@ class Mixture:
             )
         object.__setattr__(self, "_edges", np.cumsum(weights / weights.sum()))
 
-    def __getitem__(self, index: int) -> tuple[Image, str, float]:
-        """Sample `index` of the stream, and the `strength` of its part."""
+    def __getitem__(self, index: int) -> Sample:
+        """Sample `index` of the stream."""
         # A stream of its own: parts draw from (seed, index) themselves, and the number that chose a
         # part would be the first that it gets. It would never be large in the first part, nor ever
         # small in the last, and so be no random number there.
@@ -231,4 +229,4 @@ class Mixture:
             image, text = part.source[index]
         for change in part.augment:
             image = change(image, rng)
-        return image, text, part.strength
+        return image, text

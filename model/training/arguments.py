@@ -155,13 +155,6 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         "(default: 1)",
     )
     add(
-        "--augment-on",
-        choices=("auto", "workers", "device"),
-        default="auto",
-        help="degrade single pictures in the rendering processes, or whole batches on the device "
-        "that trains, so that those only render (default: device on CUDA, else workers)",
-    )
-    add(
         "--max-width",
         type=int,
         default=256,
@@ -206,15 +199,6 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="WEIGHT",
         help="how much that counts beside the text itself (default: 1)",
-    )
-    add(
-        "--guide-weight",
-        type=float,
-        default=0.0,
-        metavar="WEIGHT",
-        help="train a second head along, which finds each character by its neighbors in the text, "
-        "so that the columns learn of these, too; how much its loss counts beside CTC's, 0 for no "
-        "such head. Checkpoints leave it out (default: %(default)s)",
     )
     running = parser.add_argument_group("running")
     add = running.add_argument

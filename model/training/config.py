@@ -20,13 +20,16 @@ CHANGEABLE = {"resume", "out", "workers", "threads", "device", "save_every"}
 PATHS = ("out", "finetune", "grow", "shrink", "teacher", "eval", "words")
 """The options that name one file or folder."""
 
+REMOVED = {"guide_weight": 0.0, "augment_on": "workers"}
+"""Settings of earlier versions, each with the value that had no effect."""
+
 NUMBERS = (
     ("must be at least 1", 1, FINITE, "steps batch max_width save_every eval_every threads"),
     (
         "cannot be negative, infinite or no number",
         0,
         FINITE,
-        "synth pieces lr weight_decay distill_weight guide_weight workers",
+        "synth pieces lr weight_decay distill_weight workers",
     ),
     ("is a strength from 0 to 2", 0, 2, "augment"),
     ("is a probability from 0 to 1", 0, 1, "tta_threshold"),
@@ -97,8 +100,13 @@ def _resumed(
     parser: argparse.ArgumentParser, path: Path, argv: Sequence[str] | None
 ) -> argparse.Namespace:
     """The settings of the run in `path`, with what may be changed taken from `argv`."""
-    # What runs of earlier versions, which say neither, were.
-    saved = {"command": parser.prog, "augment_on": "workers"} | read_settings(path)
+    saved = {"command": parser.prog} | read_settings(path)  # runs of earlier versions name none
+    for name, unused in REMOVED.items():
+        if saved.pop(name, unused) != unused:
+            parser.error(
+                f"the run in {path.parent} was started with --{name.replace('_', '-')}, which no "
+                "longer exists: start a new run with --finetune"
+            )
     if saved["command"] != parser.prog:
         parser.error(f"{path.parent} holds a run of `{saved['command']}`: resume it with that")
     defaults: dict[str, Any] = dict(parser._defaults)

@@ -30,7 +30,6 @@ from model.network.backend import TorchBackend
 from model.network.crnn import CRNN
 from model.training.arguments import split_weight
 from model.training.distill import Teacher
-from model.training.guide import Guide
 from model.training.initialization import first_network
 from model.training.losses import Losses
 
@@ -70,13 +69,6 @@ def pick_precision(name: str, device: torch.device) -> str:
     return name
 
 
-def augment_place(name: str, device: torch.device) -> str:
-    """What `--augment-on` names: `workers` or `device`."""
-    if name == "auto":
-        return "device" if device.type == "cuda" else "workers"
-    return name
-
-
 def make_job(settings: argparse.Namespace) -> Job:
     """Network, manifest, batches and evaluation set of a run.
 
@@ -101,7 +93,7 @@ def make_job(settings: argparse.Namespace) -> Job:
     if settings.eval:
         eval_set: Sequence[Sample] = _eval_set(settings, manifest)
     else:
-        synth = _synth(settings, charset, EVAL_SEED, 1.0)
+        synth = _synth(settings, charset, EVAL_SEED)
         eval_set = [synth[i] for i in range(EVAL_COUNT)]
     return Job(model, manifest, chunks, eval_set)
 
@@ -118,9 +110,8 @@ def make_losses(
     Raises:
         CrnnError: If `--teacher` is damaged, or does not see or say the same.
     """
-    guide = Guide.of(job.model).to(device) if settings.guide_weight else None
     teacher = Teacher(settings.teacher, job.manifest, device, dtype) if settings.teacher else None
-    return Losses(job.model, view, guide, teacher, dtype)
+    return Losses(view, teacher, dtype)
 
 
 def make_optimizer(
@@ -132,10 +123,10 @@ def make_optimizer(
     return torch.optim.AdamW(parameters, settings.lr, weight_decay=settings.weight_decay)
 
 
-def _synth(settings: argparse.Namespace, charset: Charset, seed: int, strength: float) -> Synth:
+def _synth(settings: argparse.Namespace, charset: Charset, seed: int) -> Synth:
     words = read_words(settings.words) if settings.words else None
     faces = find_faces(settings.fonts, "".join(charset.tokens))
-    return Synth(faces, TextSource(words, charset), seed, strength)
+    return Synth(faces, TextSource(words, charset), seed)
 
 
 def _eval_set(settings: argparse.Namespace, manifest: Manifest) -> list[Sample]:
@@ -179,21 +170,19 @@ def _tell_what_is_left_out(
 def _mixture(settings: argparse.Namespace, reader: CRNN, manifest: Manifest) -> Mixture:
     charset, skip = manifest.charset, settings.unknown == "skip"
     parts = []
-    later = settings.augment_on == "device"
     if settings.synth:
-        synth = _synth(settings, charset, settings.seed, 0.0 if later else 1.0)
-        parts.append(Part(synth, settings.synth, strength=1.0 if later else 0.0))
-    faults = () if later else (Augment(settings.augment),)
-    augment = (Margins(settings.augment), *faults) if settings.augment else ()
-    strength = settings.augment if later else 0.0
+        synth = _synth(settings, charset, settings.seed)
+        parts.append(Part(synth, settings.synth))
+    strength = settings.augment
+    augment = (Margins(strength), Augment(strength)) if strength else ()
     datasets = []
     for item in settings.data:
         path, weight = split_weight(item)
         datasets.append(EncodableSubset(open_dataset(path), charset, skip=skip))
         _tell_what_is_left_out(path, datasets[-1], manifest.preprocess, settings.max_width)
-        parts.append(Part(datasets[-1], weight, augment, strength))
+        parts.append(Part(datasets[-1], weight, augment))
     if settings.pieces:
         recognizer = Recognizer(TorchBackend(reader, manifest), "greedy")
         pieces = Pieces(datasets, recognizer, settings.seed)
-        parts.append(Part(pieces, settings.pieces, augment, strength))
+        parts.append(Part(pieces, settings.pieces, augment))
     return Mixture(parts, settings.seed)

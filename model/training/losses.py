@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import nn
 
-from model.network.crnn import CRNN
 from model.training.distill import Teacher
-from model.training.guide import Guide
 
 
 class Losses(nn.Module):
@@ -18,31 +14,21 @@ class Losses(nn.Module):
     In one because DistributedDataParallel joins the gradients of what runs within it alone.
     """
 
-    def __init__(
-        self,
-        model: CRNN,
-        view: nn.Module,
-        guide: Guide | None,
-        teacher: Teacher | None,
-        dtype: torch.dtype | None,
-    ) -> None:
-        """Judge a network.
+    def __init__(self, view: nn.Module, teacher: Teacher | None, dtype: torch.dtype | None) -> None:
+        """Put the network and its losses together.
 
         Args:
-            model: The network that is trained.
-            view: What is run of it: itself, or a module that calls it.
-            guide: A head that is trained with it, on what its last layer is given.
+            view: The network that is trained, or a module that calls it.
             teacher: A network that it learns from.
-            dtype: In what network and head compute under autocast; None for float32.
+            dtype: What the network computes in under autocast; None for float32.
         """
         super().__init__()
-        self.view, self.guide, self.last = view, guide, model.linears[-1]
-        self.teacher, self.dtype = teacher, dtype
+        self.view, self.teacher, self.dtype = view, teacher, dtype
 
     def forward(
         self, tensor: torch.Tensor, targets: torch.Tensor, lengths: torch.Tensor
     ) -> dict[str, torch.Tensor]:
-        """The CTC loss as `loss`, those of `guide` and `teacher` if there are any: nats a text.
+        """The CTC loss as `loss`, that of the `teacher` if there is one: nats a text.
 
         Args:
             tensor: Pictures, `(N, 1, H, W) float32`.
@@ -50,22 +36,11 @@ class Losses(nn.Module):
             lengths: Tokens of each text, `(N,) int64`, on the CPU.
         """
         targets = targets.to(tensor.device)
-        features: list[torch.Tensor] = []
-
-        def keep(_last: nn.Module, inputs: tuple[Any, ...]) -> None:
-            features.append(inputs[0])
-
-        hook = self.last.register_forward_pre_hook(keep)
         losses = {}
-        try:
-            with torch.autocast(
-                tensor.device.type, self.dtype or torch.bfloat16, enabled=self.dtype is not None
-            ):
-                logits = self.view(tensor)  # (N, T, C)
-                if self.guide:
-                    losses["guide"] = self.guide(features[0], targets, lengths)
-        finally:
-            hook.remove()
+        with torch.autocast(
+            tensor.device.type, self.dtype or torch.bfloat16, enabled=self.dtype is not None
+        ):
+            logits = self.view(tensor)  # (N, T, C)
         log_probs = logits.float().log_softmax(-1)
         if self.teacher:
             losses["teacher"] = self.teacher.loss(tensor, log_probs)

@@ -13,7 +13,6 @@ from crnn_edge.errors import ModelFileError
 from crnn_edge.manifest import Manifest
 from model.network.checkpoint import difference, read_safetensors, write_safetensors
 from model.network.crnn import CRNN
-from model.training.guide import Guide
 
 
 class Ema:
@@ -40,13 +39,9 @@ class Ema:
 
 @dataclass
 class TrainState:
-    """A run in progress: weights, their average, what moves them, and where in the run it is.
-
-    The head that guides a run, if there is one, is part of its state, but of no checkpoint.
-    """
+    """A run in progress: weights, their average, what moves them, and where in the run it is."""
 
     model: CRNN
-    guide: Guide | None
     ema: Ema
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
@@ -61,8 +56,6 @@ class TrainState:
         optimizer = self.optimizer.state_dict()
         tensors = {f"model/{k}": v for k, v in self.model.state_dict().items()}
         tensors |= {f"ema/{k}": v for k, v in self.ema.model.state_dict().items()}
-        if self.guide:
-            tensors |= {f"guide/{k}": v for k, v in self.guide.state_dict().items()}
         for index, state in optimizer["state"].items():
             tensors |= {f"optimizer/{index}/{k}": torch.as_tensor(v) for k, v in state.items()}
         metadata = {
@@ -110,8 +103,6 @@ class TrainState:
         try:
             self.model.load_state_dict(groups["model"])
             self.ema.model.load_state_dict(groups["ema"])
-            if self.guide:
-                self.guide.load_state_dict(groups["guide"])
             param_groups = json.loads(metadata["param_groups"])
             self.optimizer.load_state_dict({"state": state, "param_groups": param_groups})
             self.scaler.load_state_dict(json.loads(metadata["scaler"]))

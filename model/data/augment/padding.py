@@ -49,8 +49,7 @@ def _even(image: Pixels, top: int, bottom: int, left: int, right: int) -> Pixels
 class Margins:
     """Room around some crops, filled as walls, plates and padding software would.
 
-    Unlike what `Augment` does, this changes a picture's size: wherever the rest of the degradation
-    happens, this happens before, where the sample is made.
+    Unlike what `Augment` does, this changes a picture's size.
     """
 
     def __init__(self, strength: float = 1.0) -> None:

@@ -1,18 +1,10 @@
-"""How often and how hard each fault of a picture strikes: one place for pictures and batches.
+"""How often and how severely `corruptions.Augment` applies each corruption.
 
-`augment.py` degrades one picture in a worker process, `batch_augment.py` a batch on the device that
-trains; both ask here. Every function takes numbers or tensors alike: `s` is a strength from 0 to 2,
-`u` a uniform draw from [0, 1), and heights are pixels.
+In every function `s` is a strength from 0 to 2, `u` a uniform draw from [0, 1), and heights are in
+pixels.
 """
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    import torch
-
-Number = TypeVar("Number", float, "torch.Tensor")
 
 # Chances at strength 1; they grow in proportion.
 JITTER, LIGHT, GRAIN, JPEG, INVERT = 0.35, 0.5, 0.35, 0.35, 0.04
@@ -37,49 +29,49 @@ COARSE, COARSE_SIGMA = 2.3, 0.8  # smoothing leaves 0.35 of the noise's deviatio
 DEAD = 2.7  # deviations beyond which a pixel is dead
 
 
-def log_gamma(s: Number, u: Number) -> Number:
+def log_gamma(s: float, u: float) -> float:
     """The logarithm of a tone curve's exponent."""
     return 0.45 * s * (2 * u - 1)
 
 
-def contrast(s: Number, u: Number) -> Number:
+def contrast(s: float, u: float) -> float:
     """What a tone curve multiplies differences from the middle with."""
     return 1 + 0.5 * s * (u - 0.6)
 
 
-def exposure(s: Number, u: Number) -> Number:
+def exposure(s: float, u: float) -> float:
     """What a tone curve adds, as a share of all levels."""
     return 0.3 * s * (u - 0.5)
 
 
-def blur_sigma(height: float, s: Number, u: Number) -> Number:
+def blur_sigma(height: float, s: float, u: float) -> float:
     """A gaussian blur's deviation in pixels, of a picture of `height`."""
-    few_large: Number = u**1.7
+    few_large: float = u**1.7
     return 0.3 + height * 0.045 * s * few_large
 
 
-def blur_reach(height: float, s: Number, u: Number) -> Number:
+def blur_reach(height: float, s: float, u: float) -> float:
     """How far defocus or motion carry, in pixels either way."""
     return height * 0.04 * s * u
 
 
-def shrunk_rows(s: Number, u: Number) -> Number:
+def shrunk_rows(s: float, u: float) -> float:
     """Rows that are left of a picture that was shrunk."""
-    rows: Number = (12 + 12 * u) / s**0.5
+    rows: float = (12 + 12 * u) / s**0.5
     return rows
 
 
-def halo_sigma(u: Number) -> Number:
+def halo_sigma(u: float) -> float:
     """How far the halo of sharpening reaches, in pixels."""
     return 0.8 + 1.5 * u
 
 
-def halo_amount(s: Number, u: Number) -> Number:
+def halo_amount(s: float, u: float) -> float:
     """How much of the difference to a soft picture sharpening adds."""
     return (0.5 + 1.5 * u) * s
 
 
-def grain_sigma(deviation: Number, s: Number, u: Number) -> Number:
+def grain_sigma(deviation: float, s: float, u: float) -> float:
     """The deviation of noise in gray levels.
 
     In proportion to the `deviation` of the picture's own levels, or dim words would drown.
@@ -87,7 +79,7 @@ def grain_sigma(deviation: Number, s: Number, u: Number) -> Number:
     return (6 + deviation) * s * (0.03 + 0.3 * u**2)
 
 
-def jpeg_quality(s: Number, u: Number) -> Number:
+def jpeg_quality(s: float, u: float) -> float:
     """Of a JPEG, from 18 to 90; whole qualities are rounded down."""
-    quality: Number = 18 + 72 * u ** (0.6 + 0.6 * s)
+    quality: float = 18 + 72 * u ** (0.6 + 0.6 * s)
     return quality
