@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from crnn_edge.charset import Charset
-from model.data import synth as synth_module
 from model.data.fonts import Face, find_faces
-from model.data.render.compose import render
 from model.data.render.geometry import Box, Warp, random_warp
+from model.data.render.parameters import Viewpoint
+from model.data.render.styles.scene import Style
 from model.data.synth import Synth
 from model.data.text.text_source import TextSource
 
@@ -27,7 +27,9 @@ def test_words_are_turned_either_way_some_far_and_long_ones_less() -> None:
     def turns(width: float) -> np.ndarray:
         rngs = map(np.random.default_rng, range(500))
         text = Box(0.0, 0.0, width, 1.0)
-        return np.array([turned(random_warp(rng, text, 30.0, (0.1,) * 4)) for rng in rngs])
+        return np.array(
+            [turned(random_warp(rng, Viewpoint(), text, 30.0, (0.1,) * 4)) for rng in rngs]
+        )
 
     short, long = turns(3.0), turns(16.0)
     assert 0.4 < np.mean(short > 0) < 0.6
@@ -40,7 +42,7 @@ def test_text_is_as_often_light_on_dark_as_dark_on_light() -> None:
     face = next(face for face in find_faces() if not face.numeric)
     lighter = []
     for seed in range(200):
-        picture = render("HHHH", face, np.random.default_rng(seed)).astype(float)
+        picture = Style().draw("HHHH", np.random.default_rng(seed), [face]).astype(float)
         height, width = picture.shape
         middle = picture[height // 4 : -height // 4, width // 4 : -width // 4]
         rim = np.concatenate([picture[0], picture[-1]])
@@ -57,11 +59,13 @@ def test_every_face_of_a_family_is_drawn(monkeypatch: pytest.MonkeyPatch) -> Non
     )
     assert len(family) > 1
 
-    def drawn(text: str, face: Face, *_: object) -> np.ndarray:
-        seen.append(face)
+    def drawn(
+        _style: object, _text: str, _rng: object, faces: list[Face], *_: object
+    ) -> np.ndarray:
+        seen.extend(faces)
         return np.zeros((32, 32), np.uint8)
 
-    monkeypatch.setattr(synth_module, "render", drawn)
+    monkeypatch.setattr(Style, "draw", drawn)
     synth = Synth(family, TextSource(("street",), Charset.ascii()), seed=5)
     for index in range(30 * len(family)):
         synth[index]
@@ -71,7 +75,9 @@ def test_every_face_of_a_family_is_drawn(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_is_drawn_beside_a_text_is_seen_as_far_as_its_room_goes() -> None:
     text, apart = Box(100.0, 100.0, 300.0, 140.0), []
     for seed in range(400):
-        warp = random_warp(np.random.default_rng(seed), text, 1.0, (1.0, 0.1, 1.0, 0.1))
+        warp = random_warp(
+            np.random.default_rng(seed), Viewpoint(), text, 1.0, (1.0, 0.1, 1.0, 0.1)
+        )
         if warp.bend[0] or max(abs(warp.matrix[0, 1]), abs(warp.matrix[1, 0])) > 0.04:
             continue  # what is turned, sheared or bent reaches its box with a corner
         edge = np.array([text.left - text.height, (text.top + text.bottom) / 2, 1.0])

@@ -18,7 +18,7 @@ from crnn_edge.errors import CharsetError, CrnnError
 from crnn_edge.labels import LabelledFolder
 from model.data.augment.corruptions import Augment, _grain
 from model.data.fonts import Face, find_faces
-from model.data.render.compose import render
+from model.data.render.styles.scene import Style
 from model.data.synth import Synth, main
 from model.data.text.text_source import MAX_LENGTH, TextSource, read_words
 
@@ -88,15 +88,17 @@ def test_text_stands_out_from_its_ground(synth: Synth) -> None:
 def test_a_picture_shows_its_own_text(faces: list[Face], text: str) -> None:
     """Two renderings with one source of chance differ by the text alone."""
     face = next(face for face in faces if face.spell(text + "O") == text + "O")
-    first = render(text, face, np.random.default_rng(1))
-    second = render("O", face, np.random.default_rng(1))
+    first = Style().draw(text, np.random.default_rng(1), [face])
+    second = Style().draw("O", np.random.default_rng(1), [face])
     assert ink(first) > 25
     assert first.shape != second.shape or (first != second).any()
 
 
 def test_longer_texts_are_wider(faces: list[Face]) -> None:
     def width(text: str) -> float:
-        pictures = [render(text, faces[0], np.random.default_rng(seed)) for seed in range(20)]
+        pictures = [
+            Style().draw(text, np.random.default_rng(seed), faces[:1]) for seed in range(20)
+        ]
         return float(np.median([p.shape[1] / p.shape[0] for p in pictures]))
 
     assert width("nnn") < width("nnnnnn") < width("n" * 12)

@@ -22,7 +22,7 @@ from model.analysis.contact_sheet import check_sheet, contact_sheet
 from model.data import fontsource
 from model.data.augment.corruptions import Augment
 from model.data.fonts import Face, find_faces
-from model.data.render.compose import render
+from model.data.render.styles import scene
 from model.data.text.text_source import TextSource, read_words
 from model.data.write import write_folder, write_lmdb
 
@@ -69,13 +69,14 @@ class Synth:
         self._edges = np.cumsum(shares) / np.sum(shares)
         self.text_source = text_source
         self.seed = seed
+        self.style = scene.Style()
         self.augment = Augment(strength)
 
     def __getitem__(self, index: int) -> tuple[npt.NDArray[np.uint8], str]:
         """A picture `(H, W) uint8` and its text; any index from 0 on."""
         rng = np.random.default_rng((self.seed, index))
         face, text = self._subject(rng)
-        image = render(text, face, rng, lambda: self.text_source.sample(rng))
+        image = self.style.draw(text, rng, [face], lambda: self.text_source.sample(rng))
         return self.augment(image, rng), text
 
     def _subject(self, rng: np.random.Generator) -> tuple[Face, str]:

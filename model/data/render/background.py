@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from model.data.render.geometry import Box, Pixels
+from model.data.render.parameters import Ground
 
 _ROWS, _COLUMNS = 192, 768  # of a texture, in pixels
 
@@ -106,12 +107,18 @@ def gradient(rng: np.random.Generator, height: int, width: int) -> Pixels:
 
 
 def background(
-    rng: np.random.Generator, height: int, width: int, level: float, contrast: float
+    rng: np.random.Generator,
+    ground: Ground,
+    height: int,
+    width: int,
+    level: float,
+    contrast: float,
 ) -> Pixels:
     """A surface about some gray level, `(height, width) float32`.
 
     Args:
         rng: The source of chance.
+        ground: How often it is uneven, and how far.
         height: Rows.
         width: Columns.
         level: Mean gray level.
@@ -119,30 +126,33 @@ def background(
     """
     surface = np.full((height, width), level, np.float32)
     reach = abs(contrast)
-    if rng.random() < 0.55:
-        surface += gradient(rng, height, width) * np.float32(reach * 0.4 * rng.random())
-    if (kind := rng.random()) < 0.5:
-        strength = 0.03 + (0.09 if kind < 0.3 else 0.22) * rng.random()
+    if rng.random() < ground.gradient_chance:
+        ramp = gradient(rng, height, width)
+        surface += ramp * np.float32(reach * ground.gradient * rng.random())
+    if (kind := rng.random()) < ground.textured_until:
+        spread = ground.weak_texture if kind < ground.fine_until else ground.strong_texture
+        strength = ground.texture + spread * rng.random()
         surface += texture(rng, height, width) * np.float32(strength * reach)
-    elif kind < 0.54:  # two surfaces meet behind the text
+    elif kind < ground.edge_until:  # two surfaces meet behind the text
         points = (rng.random((4, 2)) * 2 - 0.5) * (width, height)
-        other = level - contrast * (0.15 + rng.random())
+        other = level - contrast * (ground.edge + rng.random())
         cv2.fillConvexPoly(surface, cv2.convexHull(points.astype(np.int32)), other)
     return surface
 
 
-def frame(rng: np.random.Generator, surface: Pixels, text: Box) -> None:
+def draw_distractors(rng: np.random.Generator, ground: Ground, surface: Pixels, text: Box) -> None:
     """Draw edges of a sign, rules and other things beside the text, in place.
 
     Args:
         rng: The source of chance.
+        ground: How often there are such things.
         surface: `(H, W) float32`.
         text: The text in it, which stays free.
     """
     height, width = surface.shape
     rooms = (text.left, text.top, width - text.right, height - text.bottom)
     for side, room in enumerate(rooms):
-        if room < 2 or rng.random() > 0.35:
+        if room < 2 or rng.random() > ground.thing_chance:
             continue
         ends = rng.random(2) * (room - 1)
         if side >= 2:
@@ -154,8 +164,8 @@ def frame(rng: np.random.Generator, surface: Pixels, text: Box) -> None:
         points = np.array([(b, a) if side % 2 else (a, b) for a, b in edge])
         points = np.round(points * 16).astype(np.int32)
         level = 255.0 * rng.random()
-        if rng.random() < 0.6:
+        if rng.random() < ground.filled:
             cv2.fillConvexPoly(surface, points, level, cv2.LINE_8, 4)
         else:
-            thick = 1 + int(rng.random() * 0.08 * height)
+            thick = 1 + int(rng.random() * ground.line_width * height)
             cv2.line(surface, points[0].tolist(), points[1].tolist(), level, thick, cv2.LINE_8, 4)

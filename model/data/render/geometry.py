@@ -13,11 +13,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from model.data.render.parameters import Viewpoint
+
 Pixels = npt.NDArray[Any]
 """An array that goes through OpenCV, whose stubs promise no more; docstrings tell its dtype."""
 
 
-_LARGEST = 48_000  # pixels of a crop; larger ones are scaled down
 _BENT = 9  # points along a curved line that bound it
 
 
@@ -85,37 +86,47 @@ def _curve(bend: tuple[float, float, float], text: Box, x: Pixels) -> Pixels:
 
 
 def random_warp(
-    rng: np.random.Generator, text: Box, scale: float, margins: tuple[float, float, float, float]
+    rng: np.random.Generator,
+    viewpoint: Viewpoint,
+    text: Box,
+    scale: float,
+    padding: tuple[float, float, float, float],
 ) -> Warp:
     """A view of a text.
 
     Args:
         rng: The source of chance.
+        viewpoint: How far text is turned, bent and tilted.
         text: The text's box in the drawing.
         scale: Pixels of the crop per pixel of the drawing.
-        margins: Room left, above, right and below, in heights of the text; negative cuts. Beside
+        padding: Room left, above, right and below, in heights of the text; negative cuts. Beside
             the text these are squeezed as it is, and so is what was drawn there.
     """
-    stretch = math.exp(0.24 * rng.standard_normal() - 0.15)
+    deviation, less = viewpoint.stretch
+    stretch = math.exp(deviation * rng.standard_normal() - less)
     chances = rng.random(4)
-    shear = 0.0 if chances[0] < 0.7 else _normal(rng, 0.2, 0.5)
-    deviation, limit = (2, 25) if chances[1] < 0.5 else (9, 25) if chances[1] < 0.85 else (22, 50)
-    turn = math.radians(_normal(rng, deviation, limit))
+    shear = 0.0 if chances[0] < viewpoint.upright else _normal(rng, *viewpoint.shear)
+    degrees = next(normal for until, *normal in viewpoint.turns if chances[1] < until)
+    turn = math.radians(_normal(rng, *degrees))
     long = text.width / text.height
-    if long > 4:  # a long word turned far would be a thin line across a large empty crop
-        turn *= 4 / long
+    if (
+        long > viewpoint.long
+    ):  # a long word turned far would be a thin line across a large empty crop
+        turn *= viewpoint.long / long
     bend = (0.0, 0.0, 0.0)
-    if chances[2] < 0.14 and long > 1.5:
-        amplitude = text.height * min(0.35, 0.07 * long) * rng.random()
+    if chances[2] < viewpoint.bent and long > viewpoint.bent_from:
+        most, per_length = viewpoint.bend
+        amplitude = text.height * min(most, per_length * long) * rng.random()
         arc = rng.random()
-        if arc < 0.65:
-            bend = ((-2 if arc < 0.4 else 2) * amplitude, 0.5, 0.0)
+        arch, bowl = viewpoint.arches
+        if arc < bowl:
+            bend = ((-2 if arc < arch else 2) * amplitude, 0.5, 0.0)
         else:
             bend = (amplitude, 0.5 + rng.random(), 2 * math.pi * rng.random())
     tilt_x = tilt_y = 0.0
-    if chances[3] < 0.45:
-        tilt_x = _normal(rng, 0.12, 0.3) / text.width
-        tilt_y = _normal(rng, 0.10, 0.3) / text.height
+    if chances[3] < viewpoint.tilted:
+        tilt_x = _normal(rng, *viewpoint.tilt_x) / text.width
+        tilt_y = _normal(rng, *viewpoint.tilt_y) / text.height
     cos, sin = scale * math.cos(turn), scale * math.sin(turn)
     middle_x, middle_y = (text.left + text.right) / 2, (text.top + text.bottom) / 2
     matrix = np.array(
@@ -132,10 +143,10 @@ def random_warp(
     (left, top), (right, bottom) = seen.min(axis=1).tolist(), seen.max(axis=1).tolist()
     unit = scale * text.height
     beside = unit * stretch
-    room = [m * per for m, per in zip(margins, (beside, unit, beside, unit), strict=True)]
+    room = [m * per for m, per in zip(padding, (beside, unit, beside, unit), strict=True)]
     left, right = left - room[0], right + room[2]
     top, bottom = top - room[1], bottom + room[3]
-    shrink = min(1.0, math.sqrt(_LARGEST / ((right - left) * (bottom - top))))
+    shrink = min(1.0, math.sqrt(viewpoint.largest_px / ((right - left) * (bottom - top))))
     width, height = max(4, round((right - left) * shrink)), max(8, round((bottom - top) * shrink))
     matrix[0] = (matrix[0] - left * matrix[2]) * shrink
     matrix[1] = (matrix[1] - top * matrix[2]) * shrink

@@ -10,62 +10,65 @@ from PIL import Image, ImageDraw
 
 from model.data.fonts import Face, open_face
 from model.data.render.geometry import Box, Pixels
+from model.data.render.parameters import Lettering
 
-_SIZES = (13, 15, 18, 21, 25, 30, 36, 43, 50)  # px of the em; the warp scales by what is between
-_SHARES = np.cumsum([4, 6, 9, 12, 15, 17, 16, 12, 9]) / 100
 _ALL_LIT = str.maketrans("0123456789", "8" * 10)
-_BESIDE = 0.2  # how often something stands on each side
 
 
-def lettering(
+def rasterize(
     rng: np.random.Generator,
+    lettering: Lettering,
     face: Face,
     text: str,
-    neighbor: Callable[[], str],
-    margins: tuple[float, float, float, float],
+    distractor_text: Callable[[], str],
+    padding: tuple[float, float, float, float],
 ) -> tuple[Pixels, Box]:
     """Draw a line of text.
 
     Args:
         rng: The source of chance.
+        lettering: How text is set, and what stands beside it.
         face: What to write in.
         text: What to write.
-        neighbor: Gives texts for what stands beside it.
-        margins: How much will be seen left, above, right and below, in heights of the text.
+        distractor_text: Gives texts for what stands beside it.
+        padding: How much will be seen left, above, right and below, in heights of the text.
 
     Returns:
         Coverage `(H, W) uint8`, and the box of the text's own ink in it.
     """
-    size = _SIZES[int(np.searchsorted(_SHARES, rng.random()))]
-    picture, box = _written(rng, face, text, size)
+    shares = np.cumsum(lettering.size_shares)
+    size = lettering.sizes_px[int(np.searchsorted(shares / shares[-1], rng.random()))]
+    picture, box = _written(rng, lettering, face, text, size)
     beside = rng.random(4)
-    if beside.min() < _BESIDE:
-        sides = [side for side in range(4) if beside[side] < _BESIDE]
-        _surround(rng, picture, box, face, size, sides, neighbor, margins)
+    if beside.min() < lettering.beside:
+        sides = [side for side in range(4) if beside[side] < lettering.beside]
+        _surround(rng, lettering, picture, box, face, size, sides, distractor_text, padding)
     ink = np.asarray(picture)
-    look = rng.random()
-    if look < 0.015 and box.height > 16:
-        return _lamps(rng, ink, box), box
-    if look < 0.05:
+    draw = rng.random()
+    if draw < lettering.lamps_until and box.height > 16:
+        return _lamps(rng, lettering, ink, box), box
+    if draw < lettering.bold_until:
         return cv2.dilate(ink, np.ones((2, 2 + (box.height > 20)), np.uint8)), box
-    if look < 0.07 and box.height > 22:
+    if draw < lettering.thin_until and box.height > 22:
         return cv2.erode(ink, np.ones((2, 2), np.uint8)), box
     return ink, box
 
 
-def _written(rng: np.random.Generator, face: Face, text: str, size: int) -> tuple[Image.Image, Box]:
+def _written(
+    rng: np.random.Generator, lettering: Lettering, face: Face, text: str, size: int
+) -> tuple[Image.Image, Box]:
     """The text alone on a sheet with room around it, and the box of its ink."""
     pad = round(0.8 * size)
     font = open_face(face.path, size)
     kind = rng.random()
-    if kind > 0.26:
+    if kind > lettering.plain_from:
         # Measuring costs as much as drawing, so the sheet is guessed and checked: few faces are
         # wider than 0.8 em a letter.
         wide = round(0.8 * size * len(text)) + size
         for width in (wide, 4 * wide):
             picture = Image.new("L", (width + 2 * pad, round(1.6 * size) + 2 * pad))
             draw = ImageDraw.Draw(picture)
-            if face.numeric and kind > 0.6:  # segments that are off can still be seen
+            if face.numeric and kind > lettering.ghosts_from:  # unlit segments
                 draw.text((pad, pad), text.translate(_ALL_LIT), round(70 * kind) - 35, font)
             draw.text((pad, pad), text, 255, font)
             left, top, right, bottom = picture.getbbox() or (pad, pad, pad + size, pad + size)
@@ -73,12 +76,15 @@ def _written(rng: np.random.Generator, face: Face, text: str, size: int) -> tupl
                 break
         sheet = (max(0, left - pad), max(0, top - pad), right + pad, bottom + pad)
         return picture.crop(sheet), Box(*_moved((left, top, right, bottom), sheet))
-    spread = size * (-0.05 + 0.4 * rng.random() ** 2) if kind < 0.18 else 0.0
-    wave = size * 0.08 * rng.random() if 0.16 < kind < 0.21 else 0.0
+    low, more = lettering.spacing
+    spread = size * (low + more * rng.random() ** 2) if kind < lettering.spaced_until else 0.0
+    low, high = lettering.waving
+    wave = size * lettering.wave * rng.random() if low < kind < high else 0.0
     # Signs set words in small capitals with a tall first letter; nothing tells them from
     # capitals, which is how they are labelled.
-    tall = kind > 0.21 and len(text) > 2 and text.isupper()
-    first = open_face(face.path, round(size * (1.15 + 0.25 * rng.random()))) if tall else font
+    tall = kind > lettering.tall_first_from and len(text) > 2 and text.isupper()
+    low, more = lettering.tall_first
+    first = open_face(face.path, round(size * (low + more * rng.random()))) if tall else font
     rise = first.getmetrics()[0] - font.getmetrics()[0]
     advances = [(first if at == 0 else font).getlength(c) + spread for at, c in enumerate(text)]
     width = round(sum(advances)) + size
@@ -102,13 +108,14 @@ def _moved(
 
 def _surround(
     rng: np.random.Generator,
+    lettering: Lettering,
     picture: Image.Image,
     box: Box,
     face: Face,
     size: int,
     sides: list[int],
-    neighbor: Callable[[], str],
-    margins: tuple[float, float, float, float],
+    distractor_text: Callable[[], str],
+    padding: tuple[float, float, float, float],
 ) -> None:
     """Write other texts beside the box, in place, where the crop will show a piece of them.
 
@@ -118,15 +125,17 @@ def _surround(
     for side in sides:
         font = open_face(face.path, size)
         # Beside the text even a narrow letter must not be seen whole.
-        seen = 0.02 + (0.3 if side % 2 else 0.13) * rng.random()
-        gap = (margins[side] - seen) * box.height
-        if gap < (0.06 if side % 2 else 0.22) * size:
+        more = lettering.peek_above if side % 2 else lettering.peek_beside
+        seen = lettering.peek + more * rng.random()
+        gap = (padding[side] - seen) * box.height
+        if gap < (lettering.gap_above if side % 2 else lettering.gap_beside) * size:
             continue
-        other = face.spell(neighbor())
+        other = face.spell(distractor_text())
         if other is None:
             continue
         if side % 2:
-            font = open_face(face.path, round(size * (0.6 + 0.7 * rng.random())))
+            low, more = lettering.other_size
+            font = open_face(face.path, round(size * (low + more * rng.random())))
         left, top, right, bottom = font.getbbox(other)
         x = box.left + (rng.random() - 0.5) * box.width - left
         y = box.top - top
@@ -141,13 +150,16 @@ def _surround(
         draw.text((x, y), other, 255, font)
 
 
-def _lamps(rng: np.random.Generator, ink: Pixels, box: Box) -> Pixels:
+def _lamps(rng: np.random.Generator, lettering: Lettering, ink: Pixels, box: Box) -> Pixels:
     """The same lettering as a board of lamps shows it."""
-    cell = max(2, round(box.height / (8 + 6 * rng.random())))
+    low, more = lettering.lamp_rows
+    cell = max(2, round(box.height / (low + more * rng.random())))
     rows, columns = -(-ink.shape[0] // cell), -(-ink.shape[1] // cell)
     small = cv2.resize(ink, (columns, rows), interpolation=cv2.INTER_AREA)
     lamp: Pixels = np.zeros((cell * 4, cell * 4), np.uint8)
-    cv2.circle(lamp, (cell * 2, cell * 2), int(cell * (1.4 + 0.7 * rng.random())), 255, -1)
+    low, more = lettering.lamp_radius
+    radius = int(cell * (low + more * rng.random()))
+    cv2.circle(lamp, (cell * 2, cell * 2), radius, 255, -1)
     lamp = cv2.resize(lamp, (cell, cell), interpolation=cv2.INTER_AREA)
-    lit = (small > 100).astype(np.uint8)
+    lit = (small > lettering.lamp_from).astype(np.uint8)
     return np.ascontiguousarray(np.kron(lit, lamp)[: ink.shape[0], : ink.shape[1]])
