@@ -56,7 +56,7 @@ class Agreement:
         self._seen.append(reading)
         mean: dict[str, float] = defaultdict(float)
         for seen in self._seen:
-            if seen.constrained is not False:
+            if seen.matches_constraint is not False:
                 mean[seen.text] += seen.confidence / (self._seen.maxlen or 1)
         text = max(mean, key=lambda each: mean[each], default="")
         return (text if mean[text] >= self._least else ""), mean[text]

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from decoding import decode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_ctc import GOLDEN, enumerate_texts, random_log_probs
@@ -28,7 +29,7 @@ def _either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 
 def read(log_probs: np.ndarray, charset: Charset = AB, **settings: object) -> Recognition:
-    (reading,) = make_decoder("beam", charset, **settings)(log_probs)
+    (reading,) = decode(make_decoder("beam", charset, **settings), log_probs)
     return reading
 
 
@@ -45,7 +46,7 @@ def test_beam_finds_the_golden_pair() -> None:
     reading = read(GOLDEN, Charset(("a",)))
     assert reading.text == "a"
     assert reading.confidence == pytest.approx(0.64)
-    assert reading.proven
+    assert reading.optimal
 
 
 @settings(max_examples=60)
@@ -53,7 +54,7 @@ def test_beam_finds_the_golden_pair() -> None:
 def test_at_full_width_it_equals_trying_everything(steps: int, seed: int, spread: float) -> None:
     log_probs = random_log_probs(steps, 3, seed=seed, spread=spread)
     expected = ranking(log_probs)
-    reading = read(log_probs, **FULL, alternatives=4)
+    reading = read(log_probs, **FULL, nbest=5)
     found = [reading, *reading.alternatives]
     assert [r.text for r in found] == [text for _, text in expected[:5]]
     assert [r.confidence for r in found] == pytest.approx([p for p, _ in expected[:5]], rel=1e-5)
@@ -66,7 +67,7 @@ def test_it_is_never_less_probable_than_greedy(
 ) -> None:
     log_probs = random_log_probs(steps, 5, seed=seed, spread=spread)
     charset = Charset(tuple("abcd"))
-    (greedy,) = make_decoder("greedy", charset)(log_probs)
+    (greedy,) = decode(make_decoder("greedy", charset), log_probs)
     assert read(log_probs, charset, width=width).log_prob >= greedy.log_prob - 1e-9
 
 
@@ -75,32 +76,32 @@ def test_it_is_never_less_probable_than_greedy(
 def test_what_is_proven_is_the_most_probable(steps: int, seed: int, spread: float) -> None:
     log_probs = random_log_probs(steps, 3, seed=seed, spread=spread)
     reading = read(log_probs, width=2)
-    if reading.proven:
+    if reading.optimal:
         assert reading.text == ranking(log_probs)[0][1]
 
 
 @pytest.mark.parametrize("width", [2, 3])
 def test_the_reading_is_the_best_of_all_the_texts_that_the_beam_ends_with(width: int) -> None:
     log_probs = random_log_probs(40, 5, 3, seed=1, spread=1)
-    readings = make_decoder("beam", AB, width=width)(log_probs)
-    ended = make_decoder("beam", AB, width=width, alternatives=9)(log_probs)
+    readings = decode(make_decoder("beam", AB, width=width), log_probs)
+    ended = decode(make_decoder("beam", AB, width=width, nbest=10), log_probs)
     for rows, reading, first in zip(log_probs, readings, ended, strict=True):
         texts = {first.text, *(other.text for other in first.alternatives)}
         assert reading.text == next(text for _, text in ranking(rows) if text in texts)
 
 
 def test_a_clear_reading_is_proven_and_a_vague_one_is_not() -> None:
-    assert read(random_log_probs(9, 3, seed=0, spread=9)).proven
-    assert not read(random_log_probs(9, 3, seed=0, spread=0.1), width=2).proven
+    assert read(random_log_probs(9, 3, seed=0, spread=9)).optimal
+    assert not read(random_log_probs(9, 3, seed=0, spread=0.1), width=2).optimal
 
 
 @settings(max_examples=30)
 @given(SEEDS, st.floats(0.5, 6))
 def test_a_batch_equals_its_members(seed: int, spread: float) -> None:
     log_probs = random_log_probs(5, 9, 3, seed=seed, spread=spread)
-    decoder = make_decoder("beam", AB, width=3, alternatives=2)
-    for rows, reading in zip(log_probs, decoder(log_probs), strict=True):
-        (alone,) = decoder(rows)
+    decoder = make_decoder("beam", AB, width=3, nbest=3)
+    for rows, reading in zip(log_probs, decode(decoder, log_probs), strict=True):
+        (alone,) = decode(decoder, rows)
         assert alone == reading
         assert alone.log_prob == reading.log_prob
 
@@ -130,7 +131,7 @@ def test_nothing_is_tried_where_a_blank_is_as_probable_as_was_told() -> None:
 @given(st.integers(1, 9), SEEDS)
 def test_a_length_cuts_the_text(length: int, seed: int) -> None:
     log_probs = random_log_probs(2, 9, 3, seed=seed)
-    short, _ = make_decoder("beam", AB, **FULL)(log_probs, lengths=[length, 9])
+    short, _ = decode(make_decoder("beam", AB, **FULL), log_probs, lengths=[length, 9])
     assert short.confidence == pytest.approx(read(log_probs[0, :length], **FULL).confidence)
 
 
@@ -146,9 +147,9 @@ def test_steps_without_any_probability_do_no_harm() -> None:
     with np.errstate(all="raise"):
         log_probs = np.full((2, 4, 3), -np.inf, dtype=np.float32)
         log_probs[1, :, 1] = 0
-        assert [r.text for r in make_decoder("beam", AB)(log_probs)] == ["", "a"]
-        assert make_decoder("beam", AB)(log_probs[:0]) == []
-        (impossible,) = make_decoder("greedy", AB)(log_probs[:1])
+        assert [r.text for r in decode(make_decoder("beam", AB), log_probs)] == ["", "a"]
+        assert decode(make_decoder("beam", AB), log_probs[:0]) == []
+        (impossible,) = decode(make_decoder("greedy", AB), log_probs[:1])
         assert impossible.to_dict()["characters"] == []
         assert impossible.confidence == 0
 
@@ -160,7 +161,7 @@ def test_a_pattern_leaves_the_best_text_that_matches(pattern: str, steps: int, s
     log_probs = random_log_probs(steps, 3, seed=seed)
     matching = [text for p, text in ranking(log_probs) if p and re.fullmatch(pattern, text)]
     reading = read(log_probs, width=300, pattern=pattern)
-    assert reading.constrained is bool(matching)
+    assert reading.matches_constraint is bool(matching)
     assert reading.text == (matching[0] if matching else ranking(log_probs)[0][1])
 
 
@@ -175,29 +176,29 @@ def test_no_place_in_the_beam_goes_to_what_can_no_longer_match(
     pattern: str, text: str, probs: list[list[float]]
 ) -> None:
     reading = read(np.log(np.array(probs, dtype=np.float32)), width=1, pattern=pattern)
-    assert (reading.text, reading.constrained) == (text, True)
+    assert (reading.text, reading.matches_constraint) == (text, True)
 
 
 def test_a_pattern_holds_against_the_picture() -> None:
     charset = Charset.ascii()
     log_probs = random_log_probs(3, 24, 96, seed=0, spread=3)
-    for reading in make_decoder("beam", charset, pattern=r"[A-Z]{2}\d{4}")(log_probs):
+    for reading in decode(make_decoder("beam", charset, pattern=r"[A-Z]{2}\d{4}"), log_probs):
         assert re.fullmatch(r"[A-Z]{2}\d{4}", reading.text)
-        assert reading.constrained
+        assert reading.matches_constraint
 
 
 def test_where_no_text_matches_the_reading_is_free_and_says_so() -> None:
     log_probs = random_log_probs(3, 3, seed=1, spread=5)
     reading = read(log_probs, pattern="a{9}")
-    assert reading.constrained is False
+    assert reading.matches_constraint is False
     assert reading.text == read(log_probs).text
-    assert read(log_probs).constrained is None
+    assert read(log_probs).matches_constraint is None
 
 
 @pytest.mark.parametrize(
     "wrong",
     [{"width": 0}, {"width": 10**9}, {"token_prob": 1.0}, {"token_prob": -0.1}, {"blank_prob": 0.0},
-     {"alternatives": -1}],
+     {"nbest": 0}],
 )  # fmt: skip
 def test_impossible_settings_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(DecodeError, match="a beam takes"):

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from crnn_edge import Recognizer, read_image
+from crnn_edge.charset import Charset
+from crnn_edge.decoders.base import Hypothesis
 from crnn_edge.decoders.recognition import Recognition
 from crnn_edge.labels import LabelledFolder
 from examples import camera, recognize
@@ -45,11 +47,12 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return write_clip(path, [np.full_like(frame, 90)] * 3 + [frame] * 8), text
 
 
-def reading(text: str, confidence: float, constrained: bool | None = None) -> Recognition:
-    scores = np.zeros((1, 1), np.float32)
-    made = Recognition(text, tuple(text), [], scores, constrained=constrained)
-    made.__dict__["log_prob"] = float(np.log(confidence))
-    return made
+def reading(text: str, confidence: float, matches: bool | None = None) -> Recognition:
+    charset = Charset(tuple("0123456789ABEKRY"))
+    none = np.zeros((1, 1), np.float32)
+    found = Hypothesis(tuple(charset.encode(text)), none, matches_constraint=matches)
+    vars(found)["log_prob"] = float(np.log(confidence))
+    return Recognition.of(charset, [found])
 
 
 def test_frames_agree_when_one_text_has_most_of_the_probability() -> None:
@@ -64,8 +67,8 @@ def test_frames_agree_when_one_text_has_most_of_the_probability() -> None:
 
 def test_a_text_that_is_not_as_asked_counts_for_none() -> None:
     agree = camera.Agreement(frames=2, least=0.4)
-    assert agree(reading("BAKERY", 0.9, constrained=False)) == ("", 0)
-    told = agree(reading("12", 0.9, constrained=True))
+    assert agree(reading("BAKERY", 0.9, matches=False)) == ("", 0)
+    told = agree(reading("12", 0.9, matches=True))
     assert told == ("12", pytest.approx(0.45))  # the other frame counts against it
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from decoding import decode
 from PIL import Image
 from tiny import CHARSET
 
@@ -52,8 +53,8 @@ def test_settings_that_are_none_are_refused(written: str, told: str) -> None:
 
 def test_a_recognizer_takes_a_decoder_or_its_name_and_settings(tiny_model: Path) -> None:
     image = selftest_image()
-    named = Recognizer.load(tiny_model, decoder="beam", width=3, alternatives=2)
-    made = beam.Decoder(named.manifest.charset, width=3, alternatives=2)
+    named = Recognizer.load(tiny_model, decoder="beam", width=3, nbest=3)
+    made = beam.Decoder(named.manifest.charset, width=3, nbest=3)
     given = Recognizer.load(tiny_model, decoder=made)
     assert named(image) == given(image)
     assert len(named(image).alternatives) == 2
@@ -68,7 +69,7 @@ def test_a_recognizer_takes_a_decoder_or_its_name_and_settings(tiny_model: Path)
         ("beam", {"width": "3"}, "whole number for a decoder's setting 'width', got str '3'"),
         ("beam", {"width": 3.5}, "'width', got float '3.5'"),
         ("beam", {"width": True}, "'width', got bool 'True'"),
-        ("beam", {"alternatives": 2.5}, "'alternatives', got float"),
+        ("beam", {"nbest": 2.5}, "'nbest', got float"),
         ("beam", {"token_prob": "x"}, "number for a decoder's setting 'token_prob', got str"),
         ("beam", {"pattern": re.compile("a")}, "expression as text .* 'pattern', got Pattern"),
         ("exhaustive", {"budget": "9"}, "'budget', got str"),
@@ -89,19 +90,21 @@ def test_settings_of_another_kind_are_refused(
 def test_numbers_of_numpy_are_numbers() -> None:
     wide = make_decoder("beam", CHARSET, width=np.int64(3), token_prob=np.float32(0.5))
     log_probs = np.log(np.full((1, 4, CHARSET.num_classes), 1 / 11, np.float32))
-    assert wide(log_probs) == make_decoder("beam", CHARSET, width=3, token_prob=0.5)(log_probs)
+    assert decode(wide, log_probs) == decode(
+        make_decoder("beam", CHARSET, width=3, token_prob=0.5), log_probs
+    )
 
 
 def test_read_with_a_pattern(
     tiny_model: Path, picture: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["read", "--model", tiny_model, picture, "--decoder", "beam", "--json"]
-    code, out, _ = run(capsys, *arguments, "--set", "pattern=[abc]{3}", "--set", "alternatives=2")
+    code, out, _ = run(capsys, *arguments, "--set", "pattern=[abc]{3}", "--set", "nbest=3")
     told = json.loads(out)
     assert code == 0
     assert len(told["text"]) == 3
-    assert told["constrained"] is True
-    assert [set(other) for other in told["alternatives"]] == [{"text", "log_prob", "prior"}] * 2
+    assert told["matches_constraint"] is True
+    assert [set(other) for other in told["alternatives"]] == [{"text", "log_prob", "lm_score"}] * 2
 
 
 def test_read_with_a_lexicon_and_its_index(

@@ -6,12 +6,13 @@ import pickle
 
 import numpy as np
 import pytest
+from decoding import decode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_ctc import GOLDEN, enumerate_texts, random_log_probs
 
 from crnn_edge.charset import Charset
-from crnn_edge.decoders import greedy, make_decoder
+from crnn_edge.decoders import make_decoder
 from crnn_edge.decoders.ctc import align
 from crnn_edge.decoders.recognition import Recognition
 from crnn_edge.errors import CrnnError, DecodeError, UnknownNameError
@@ -27,7 +28,7 @@ def certain(path: str) -> np.ndarray:
 
 
 def read(log_probs: np.ndarray, charset: Charset = AB) -> Recognition:
-    (reading,) = make_decoder("greedy", charset)(log_probs[None])
+    (reading,) = decode(make_decoder("greedy", charset), log_probs[None])
     return reading
 
 
@@ -84,7 +85,8 @@ def test_characters_say_where_and_how_surely() -> None:
 
 @given(st.integers(1, 20), st.integers(0, 999))
 def test_spans_are_in_order_and_do_not_overlap(steps: int, seed: int) -> None:
-    reading = read(random_log_probs(steps, 3, seed=seed)).in_pixels(3.5, 30.0)
+    log_probs = random_log_probs(steps, 3, seed=seed)
+    (reading,) = decode(make_decoder("greedy", AB), log_probs, step_px=3.5, width_px=30.0)
     edges = [edge for c in reading.characters for edge in (c.start, c.end)]
     assert edges == sorted(edges)
     assert all(0 <= edge <= 30 for edge in edges)
@@ -94,7 +96,7 @@ def test_spans_are_in_order_and_do_not_overlap(steps: int, seed: int) -> None:
 
 def test_pixels_change_spans_only() -> None:
     reading = read(certain("-aa-b"))
-    placed = reading.in_pixels(2.0, 9.0)
+    (placed,) = decode(make_decoder("greedy", AB), certain("-aa-b"), step_px=2.0, width_px=9.0)
     assert placed.log_prob == reading.log_prob
     assert [(c.start, c.end) for c in placed.characters] == [(2, 6), (8, 9)]
 
@@ -102,7 +104,7 @@ def test_pixels_change_spans_only() -> None:
 @given(st.integers(0, 999))
 def test_a_batch_equals_its_members(seed: int) -> None:
     log_probs = random_log_probs(4, 9, 3, seed=seed)
-    together = make_decoder("greedy", AB)(log_probs)
+    together = decode(make_decoder("greedy", AB), log_probs)
     for rows, reading in zip(log_probs, together, strict=True):
         alone = read(rows)
         assert alone == reading
@@ -111,7 +113,7 @@ def test_a_batch_equals_its_members(seed: int) -> None:
 
 def test_a_reading_does_not_change_with_the_array_it_came_from() -> None:
     log_probs = certain("aab")[None]
-    (reading,) = make_decoder("greedy", AB)(log_probs)
+    (reading,) = decode(make_decoder("greedy", AB), log_probs)
     log_probs[:] = np.log(1 / 3)
     assert reading.log_prob == read(certain("aab")).log_prob
 
@@ -119,21 +121,10 @@ def test_a_reading_does_not_change_with_the_array_it_came_from() -> None:
 def test_a_reading_keeps_little_alive() -> None:
     charset = Charset.ascii()
     batch = random_log_probs(64, 25, 96, seed=0, spread=6)
-    reading = make_decoder("greedy", charset)(batch)[3]
+    reading = decode(make_decoder("greedy", charset), batch)[3]
     assert len(pickle.dumps(reading)) < 1.1 * batch[3].nbytes
-    assert not np.shares_memory(reading.scores, batch)
+    assert not np.shares_memory(reading.hypothesis.text_log_probs, batch)
     assert pickle.loads(pickle.dumps(reading)).log_prob == reading.log_prob
-
-
-def test_logits_of_one_image_become_part_of_its_reading_and_those_of_a_batch_do_not() -> None:
-    charset = Charset.ascii()
-    batch = random_log_probs(3, 25, 96, seed=1, spread=6)
-    decoder = greedy.Decoder(charset)
-    (alone,) = decoder.of_logits(batch[:1].copy())
-    together = decoder.of_logits(batch)
-    assert alone.log_prob == together[0].log_prob
-    assert np.shares_memory(decoder.of_logits(batch[:1])[0].scores, batch)
-    assert not any(np.shares_memory(reading.scores, batch) for reading in together)
 
 
 @pytest.mark.parametrize("decoder", ["greedy", "exhaustive"])
@@ -141,10 +132,10 @@ def test_whether_a_text_reaches_a_probability_is_told_as_by_that(decoder: str) -
     made = make_decoder(decoder, Charset(tuple("abcd")))
     log_probs = random_log_probs(40, 6, 5, seed=3, spread=4)
     told = set()
-    for reading, fresh in zip(made(log_probs), made(log_probs), strict=True):
+    for reading, fresh in zip(decode(made, log_probs), decode(made, log_probs), strict=True):
         for limit in (-4.0, -1.0, -0.1):
-            told.add(fresh.reaches(limit))
-            assert fresh.reaches(limit) == (reading.log_prob >= limit)
+            told.add(fresh.hypothesis.is_at_least(limit))
+            assert fresh.hypothesis.is_at_least(limit) == (reading.log_prob >= limit)
     assert told == {True, False}
 
 
@@ -165,7 +156,7 @@ def test_symbols_are_joined_by_the_separator() -> None:
 
 
 def test_no_images_give_no_readings() -> None:
-    assert make_decoder("greedy", AB)(np.zeros((0, 5, 3), np.float32)) == []
+    assert decode(make_decoder("greedy", AB), np.zeros((0, 5, 3), np.float32)) == []
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -181,7 +172,7 @@ def test_broken_log_probs_are_refused(value: float) -> None:
 @given(st.integers(1, 9), st.integers(0, 999))
 def test_a_length_cuts_the_text(length: int, seed: int) -> None:
     log_probs = random_log_probs(2, 9, 3, seed=seed)
-    short, whole = make_decoder("greedy", AB)(log_probs, lengths=[length, 9])
+    short, whole = decode(make_decoder("greedy", AB), log_probs, lengths=[length, 9])
     assert short == read(log_probs[0, :length])
     assert short.log_prob == pytest.approx(read(log_probs[0, :length]).log_prob)
     assert whole == read(log_probs[1])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from decoding import decode
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_ctc import random_log_probs
@@ -28,7 +29,7 @@ def _either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 
 def read(log_probs: np.ndarray, words: object, **settings: object) -> Recognition:
-    (reading,) = make_decoder("lexicon", ABC, words=words, **settings)(log_probs)
+    (reading,) = decode(make_decoder("lexicon", ABC, words=words, **settings), log_probs)
     return reading
 
 
@@ -48,11 +49,11 @@ def test_the_reading_is_the_most_probable_word(
     log_probs = random_log_probs(steps, 7, seed=seed, spread=spread)
     scores = forward_sum(log_probs[None], [ABC.encode(word) for word in words])
     reading = read(log_probs, words, ignore_case=False)
-    assert reading.constrained is bool(np.isfinite(scores.max()))
-    if reading.constrained:
+    assert reading.matches_constraint is bool(np.isfinite(scores.max()))
+    if reading.matches_constraint:
         assert reading.text == words[int(scores.argmax())]
         assert reading.log_prob == pytest.approx(scores.max(), abs=1e-5)
-        assert reading.proven
+        assert reading.optimal
 
 
 @example(words=["BB"], steps=2, seed=148)
@@ -66,10 +67,12 @@ def test_without_case_the_cases_of_a_letter_add_up(words: list[str], steps: int,
     scores = forward_sum(merged[None], [ABC.encode(word.lower()) for word in words])
     reading = read(log_probs, words)
     if np.isfinite(scores.max()):
-        assert reading.constrained
+        assert reading.matches_constraint
         assert reading.text.lower() == words[int(scores.argmax())].lower()
     else:  # the greedy text; `bB` fits two steps, though the sum for `bb` wants a blank between
-        assert reading.constrained is (reading.text.lower() in {word.lower() for word in words})
+        assert reading.matches_constraint is (
+            reading.text.lower() in {word.lower() for word in words}
+        )
 
 
 @settings(max_examples=40)
@@ -79,7 +82,7 @@ def test_what_is_proven_is_the_most_probable_writing_of_any_word(
 ) -> None:
     log_probs = random_log_probs(steps, 7, seed=seed, spread=spread)
     reading = read(log_probs, words)
-    if reading.proven:
+    if reading.optimal:
         writings = {
             "".join(letters)
             for word in words
@@ -92,17 +95,20 @@ def test_what_is_proven_is_the_most_probable_writing_of_any_word(
 def test_a_case_that_another_word_beats_is_not_proven() -> None:
     log_probs = np.log(np.array([[[1e-9, 0.3, 0.3, 0.4]]], dtype=np.float32))
     decoder = make_decoder("lexicon", Charset(tuple("aAb")), words=["a", "b"])
-    (reading,) = decoder(log_probs)
-    assert (reading.text.lower(), reading.constrained) == ("a", True)  # its cases together: 0.6
-    assert not reading.proven  # alone it has 0.3, and b has 0.4
+    (reading,) = decode(decoder, log_probs)
+    assert (reading.text.lower(), reading.matches_constraint) == (
+        "a",
+        True,
+    )  # its cases together: 0.6
+    assert not reading.optimal  # alone it has 0.3, and b has 0.4
 
 
 def test_a_word_that_has_half_of_the_probability_in_one_writing_is_proven() -> None:
-    assert read(showing("abC"), ["aBc", "ca"]).proven
+    assert read(showing("abC"), ["aBc", "ca"]).optimal
     step = [0.25, 0.6, 0.01, 0.02, 0.1, 0.01, 0.01]  # the blank, abc, ABC
     reading = read(np.log(np.array([step, step], dtype=np.float32)), ["a", "b"])
     assert reading.confidence == pytest.approx(0.66)  # of three alignments, none of which has half
-    assert reading.proven
+    assert reading.optimal
 
 
 @pytest.mark.parametrize(
@@ -112,8 +118,8 @@ def test_a_word_whose_letters_have_no_cases_is_proven_at_any_probability(
     tokens: str, step: list[float]
 ) -> None:
     decoder = make_decoder("lexicon", Charset(tuple(tokens)), words=["a", "1"])
-    (reading,) = decoder(np.log(np.array([[step]], dtype=np.float32)))
-    assert (reading.text, reading.proven) == ("1", True)
+    (reading,) = decode(decoder, np.log(np.array([[step]], dtype=np.float32)))
+    assert (reading.text, reading.optimal) == ("1", True)
 
 
 @pytest.mark.parametrize("shown", ["abc", "ABC", "Abc", "aBC"])
@@ -124,7 +130,7 @@ def test_a_word_is_written_as_the_picture_shows_it(shown: str) -> None:
 
 def test_a_charset_without_small_letters_spells_words_in_them() -> None:
     decoder = make_decoder("lexicon", Charset(tuple("ABC")), words=["abc"])
-    (reading,) = decoder(random_log_probs(5, 4, seed=0))
+    (reading,) = decode(decoder, random_log_probs(5, 4, seed=0))
     assert reading.text == "ABC"
 
 
@@ -135,16 +141,16 @@ def test_the_prior_weighs_words_against_everything_else() -> None:
     above, below = ratio / (1 + ratio) + 1e-3, ratio / (1 + ratio) - 1e-3
     for prior, text in ((1.0, "abc"), (above, "abc"), (below, "aba"), (0.01, "aba")):
         reading = read(log_probs, ["abc"], ignore_case=False, prior=prior)
-        assert (reading.text, reading.constrained) == (text, text == "abc")
+        assert (reading.text, reading.matches_constraint) == (text, text == "abc")
         odds = np.log(prior / (1 - prior)) if prior < 1 and text == "abc" else 0
-        assert reading.prior == pytest.approx(odds)
+        assert reading.lm_score == pytest.approx(odds)
 
 
 @pytest.mark.parametrize("word", ["abcab", "aaa", "bb"])
 def test_where_no_word_fits_the_reading_is_greedy_and_says_so(word: str) -> None:
     reading = read(showing("ab")[:3] if word == "bb" else showing("ab"), [word * 2])
     assert reading.text == "ab"
-    assert reading.constrained is False
+    assert reading.matches_constraint is False
 
 
 @settings(max_examples=20)
@@ -152,9 +158,11 @@ def test_where_no_word_fits_the_reading_is_greedy_and_says_so(word: str) -> None
 def test_a_batch_equals_its_members(words: list[str], seed: int) -> None:
     log_probs = random_log_probs(4, 7, 7, seed=seed)
     decoder = make_decoder("lexicon", ABC, words=words, prior=0.9)
-    assert decoder(log_probs) == [decoder(rows)[0] for rows in log_probs]
-    assert decoder(log_probs[:0]) == []
-    assert decoder(log_probs, [4] * 4) == [decoder(rows[:4])[0] for rows in log_probs]
+    assert decode(decoder, log_probs) == [decode(decoder, rows)[0] for rows in log_probs]
+    assert decode(decoder, log_probs[:0]) == []
+    assert decode(decoder, log_probs, [4] * 4) == [
+        decode(decoder, rows[:4])[0] for rows in log_probs
+    ]
 
 
 @settings(max_examples=20)
@@ -175,7 +183,11 @@ def test_a_saved_index_reads_as_the_list_does(tmp_path: Path) -> None:
     log_probs = random_log_probs(9, 5, 7, seed=0)
     decoders = [make_decoder("lexicon", ABC, words=p) for p in (listed, str(saved))]
     decoders.append(make_decoder("lexicon", ABC, words=("abc", "Ba", "ab")))
-    assert decoders[0](log_probs) == decoders[1](log_probs) == decoders[2](log_probs)
+    assert (
+        decode(decoders[0], log_probs)
+        == decode(decoders[1], log_probs)
+        == decode(decoders[2], log_probs)
+    )
     Index.read(saved, ABC).save(saved)  # even onto itself
     assert Index.read(saved, ABC).automaton.texts() == Index.read(listed, ABC).automaton.texts()
 

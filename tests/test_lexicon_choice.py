@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from decoding import decode
 
 from crnn_edge.charset import Charset
 from crnn_edge.decoders import lexicon, make_decoder
@@ -18,7 +19,7 @@ def _either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 def read(tokens: str, probs: list[list[float]], **settings: object) -> Recognition:
     decoder = make_decoder("lexicon", Charset(tuple(tokens)), **settings)
-    (reading,) = decoder(np.log(np.array(probs, dtype=np.float32)))
+    (reading,) = decode(decoder, np.log(np.array(probs, dtype=np.float32)))
     return reading
 
 
@@ -40,4 +41,4 @@ def test_between_two_words_the_prior_does_not_matter(prior: float) -> None:
     steps = [[0.25, 0.4, 0.35], [0.4, 0.25, 0.35]]  # the blank, a, b: greedily it is a
     reading = read("ab", steps, words=["a", "b"], prior=prior)
     assert reading.text == "b"  # .35 * .4 + .35 * .35 + .25 * .35 = .35; a has .3225
-    assert (reading.constrained, reading.proven) == (True, True)
+    assert (reading.matches_constraint, reading.optimal) == (True, True)

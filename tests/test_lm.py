@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from decoding import decode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_ctc import random_log_probs
@@ -31,7 +32,7 @@ def mostly_ab(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read(log_probs: np.ndarray, model: Path, charset: Charset = AB, **given: object) -> Recognition:
-    (reading,) = make_decoder("lm", charset, model=model, **given)(log_probs)
+    (reading,) = decode(make_decoder("lm", charset, model=model, **given), log_probs)
     return reading
 
 
@@ -56,14 +57,14 @@ def test_at_full_width_no_text_scores_higher(
     log_probs = random_log_probs(steps, 3, seed=seed, spread=spread)
     told = {"weight": weight, "bonus": bonus, "codes": codes}
     decoder = lm.Decoder(AB, mostly_ab, **told, **EVERYTHING)
-    (reading,) = decoder(log_probs)
+    (reading,) = decode(decoder, log_probs)
     texts = [t for n in range(steps + 1) for t in itertools.product((1, 2), repeat=n)]
     seen = forward_sum(log_probs[None], texts)
     priors = [_prior(decoder, text, weight, bonus, codes) for text in texts]
     best = int(np.argmax(seen + priors))
-    found = texts.index(tuple(reading.classes))
+    found = texts.index(reading.hypothesis.classes)
     assert seen[found] + priors[found] == pytest.approx(seen[best] + priors[best], abs=1e-6)
-    assert reading.prior == pytest.approx(priors[found], abs=1e-9)
+    assert reading.lm_score == pytest.approx(priors[found], abs=1e-9)
     assert reading.log_prob == pytest.approx(seen[found], abs=1e-6)
 
 
@@ -83,10 +84,10 @@ def test_without_weight_it_is_the_text_that_the_picture_makes_most_probable(
     mostly_ab: Path, steps: int, seed: int, spread: float
 ) -> None:
     log_probs = random_log_probs(steps, 3, seed=seed, spread=spread)
-    (best,) = make_decoder("exhaustive", AB)(log_probs)
+    (best,) = decode(make_decoder("exhaustive", AB), log_probs)
     reading = read(log_probs, mostly_ab, weight=0.0, **EVERYTHING)
     assert reading.log_prob == pytest.approx(best.log_prob, abs=1e-5)
-    assert reading.prior == 0
+    assert reading.lm_score == 0
 
 
 def test_of_two_texts_that_look_alike_the_usual_one_is_read(mostly_ab: Path) -> None:
@@ -111,12 +112,12 @@ def test_where_all_is_garbage_the_picture_decides() -> None:
         rows[2 * step, charset.encode(first)] = 0.52
     log_probs = np.log(rows / rows.sum(axis=1, keepdims=True))
     free, bound = (
-        make_decoder("lm", charset, codes=codes, alternatives=3)(log_probs)[0]
+        decode(make_decoder("lm", charset, codes=codes, nbest=4), log_probs)[0]
         for codes in (0.1, 0.0)
     )
     assert free.text == "xQ7kz"
     spread = [
-        max(abs(reading.prior - other.prior) for other in reading.alternatives)
+        max(abs(reading.lm_score - other.lm_score) for other in reading.alternatives)
         for reading in (free, bound)
     ]
     assert spread[0] < spread[1] / 3
@@ -130,8 +131,8 @@ def test_a_word_wins_where_letters_are_doubtful() -> None:
         rows[2 * step, charset.encode(letter)] = 1
     rows[6, charset.encode("c")], rows[6, charset.encode("e")] = 0.6, 0.4
     log_probs = np.log(rows / rows.sum(axis=1, keepdims=True))
-    assert make_decoder("greedy", charset)(log_probs)[0].text == "Strcet"
-    reading = make_decoder("lm", charset, alternatives=2, token_prob=0)(log_probs)[0]
+    assert decode(make_decoder("greedy", charset), log_probs)[0].text == "Strcet"
+    reading = decode(make_decoder("lm", charset, nbest=3, token_prob=0), log_probs)[0]
     assert reading.text == "Street"
     assert reading.alternatives[0].text == "Strcet"
     assert reading.confidence == pytest.approx(0.4, abs=0.02)  # what the picture says, and no more
@@ -140,8 +141,8 @@ def test_a_word_wins_where_letters_are_doubtful() -> None:
 def test_a_batch_reads_as_each_alone(mostly_ab: Path) -> None:
     log_probs = np.stack([random_log_probs(7, 3, seed=seed) for seed in range(9)])
     decoder = make_decoder("lm", AB, model=mostly_ab)
-    together = decoder(log_probs)
-    assert together == [decoder(rows)[0] for rows in log_probs]
+    together = decode(decoder, log_probs)
+    assert together == [decode(decoder, rows)[0] for rows in log_probs]
     assert decoder(np.zeros((0, 7, 3), np.float32)) == []
 
 
@@ -176,7 +177,7 @@ def test_a_token_that_the_model_does_not_know_is_refused(mostly_ab: Path) -> Non
         {"width": 1001},
         {"token_prob": 1.0},
         {"blank_prob": 0.0},
-        {"alternatives": -1},
+        {"nbest": 0},
         {"weight": "much"},
     ],
 )

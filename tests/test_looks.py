@@ -9,7 +9,7 @@ import pytest
 from tiny import STRIDE, Fake, crops, tiny_manifest
 
 from crnn_edge.decoders import beam, greedy
-from crnn_edge.decoders.recognition import Recognition
+from crnn_edge.decoders.base import Hypothesis
 from crnn_edge.errors import DecodeError, UnknownNameError
 from crnn_edge.manifest import DecoderChoice, TtaSettings
 from crnn_edge.recognizer import Recognizer
@@ -210,16 +210,19 @@ def test_a_reading_as_it_must_be_outweighs_a_surer_one_that_is_not() -> None:
     class Told(greedy.Decoder):
         """Says that `c`, which is read at first, is what it must be."""
 
-        def __call__(self, log_probs: np.ndarray, lengths: object = None) -> list[Recognition]:
-            found = super().__call__(log_probs)
-            return [replace(each, constrained=each.text == "c") for each in found]
+        def __call__(self, log_probs: np.ndarray, lengths: object = None) -> list[list[Hypothesis]]:
+            c = tuple(self.charset.encode("c"))
+            return [
+                [replace(best, matches_constraint=best.classes == c)]
+                for (best,) in super().__call__(log_probs)
+            ]
 
     recognizer = Recognizer(backend, Told(backend.manifest.charset), tta_threshold=0.7)
-    assert (recognizer(image).text, recognizer(image).constrained) == ("c", True)
+    assert (recognizer(image).text, recognizer(image).matches_constraint) == ("c", True)
     # And if none is, a sure one is no reason to stop looking.
     sure = Upright(image)
     found = Recognizer(sure, Told(sure.manifest.charset), tta_threshold=0.7)(image)
-    assert (found.text, found.constrained) == ("c", True)
+    assert (found.text, found.matches_constraint) == ("c", True)
 
 
 def test_a_word_that_need_not_be_read_outweighs_nothing() -> None:
@@ -227,10 +230,10 @@ def test_a_word_that_need_not_be_read_outweighs_nothing() -> None:
     words = ["jihg"]
     backend = Upright(image)
     sure = Recognizer(backend, "lexicon", tta_threshold=0.7, words=words, prior=0.9)(image)
-    assert (sure.text, sure.constrained, backend.calls) == ("ab", False, 1)
+    assert (sure.text, sure.matches_constraint, backend.calls) == ("ab", False, 1)
     backend = Upright(image)
     strict = Recognizer(backend, "lexicon", tta_threshold=0.7, words=words)(image)
-    assert (strict.text, strict.constrained, backend.calls) == ("jihg", True, 1 + len(VIEWS))
+    assert (strict.text, strict.matches_constraint, backend.calls) == ("jihg", True, 1 + len(VIEWS))
 
 
 def test_a_line_that_would_leave_the_picture_is_not_looked_for() -> None:
@@ -248,12 +251,15 @@ def test_what_a_language_model_said_of_a_reading_counts_among_looks() -> None:
     class Told(greedy.Decoder):
         """Holds `ab`, read at the second look, for all but impossible."""
 
-        def __call__(self, log_probs: np.ndarray, lengths: object = None) -> list[Recognition]:
-            found = super().__call__(log_probs)
-            return [replace(each, prior=-1000.0 * (each.text == "ab")) for each in found]
+        def __call__(self, log_probs: np.ndarray, lengths: object = None) -> list[list[Hypothesis]]:
+            ab = tuple(self.charset.encode("ab"))
+            return [
+                [replace(best, lm_score=-1000.0 * (best.classes == ab))]
+                for (best,) in super().__call__(log_probs)
+            ]
 
     reading = Recognizer(backend, Told(backend.manifest.charset), tta_threshold=0.7)(image)
-    assert (reading.text, reading.prior) == ("c", 0)
+    assert (reading.text, reading.lm_score) == ("c", 0)
     assert backend.calls == 1 + len(VIEWS)
 
 

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from crnn_edge.backends import open_backend
+from crnn_edge.decoders.base import Hypothesis
 from crnn_edge.decoders.recognition import Recognition
 from crnn_edge.labels import LabelledFolder
 from examples.music import measure, read
@@ -91,11 +92,10 @@ def reading(*texts: str, apart: float = 1.0) -> Recognition:
     found = []
     for rank, text in enumerate(texts):
         none = np.zeros((1, 1), np.float32)
-        one = Recognition(text, tuple(CHARSET.split(text)), CHARSET.encode(text), none)
+        one = Hypothesis(tuple(CHARSET.encode(text)), none)
         vars(one)["log_prob"] = -apart * rank
         found.append(one)
-    vars(found[0])["alternatives"] = tuple(found[1:])
-    return found[0]
+    return Recognition.of(CHARSET, found)
 
 
 UPBEAT = "clef.G time.3/8 note.quarter-L1 note.eighth-L1 barline note.eighth-L1"

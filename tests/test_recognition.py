@@ -6,23 +6,26 @@ import math
 
 import numpy as np
 import pytest
+from decoding import decode
 from test_ctc import random_log_probs
 
 from crnn_edge.charset import Charset
 from crnn_edge.decoders import make_decoder
+from crnn_edge.decoders.base import Hypothesis
 from crnn_edge.decoders.recognition import Character, Recognition
 
 AB = Charset(("a", "b"))
 
 
-def reading_of(text: str, probs: list[list[float]]) -> Recognition:
-    return Recognition.of(AB, AB.encode(text), np.log(np.array(probs, dtype=np.float32)))
+def reading_of(text: str, probs: list[list[float]], *place: float) -> Recognition:
+    log_probs = np.log(np.array(probs, dtype=np.float32))
+    return Recognition.of(AB, [Hypothesis.of(AB.encode(text), log_probs)], *place)
 
 
 def test_a_text_does_not_reach_what_the_best_alignment_of_another_one_has() -> None:
     reading = reading_of("a", [[0.9, 0.08, 0.02]])  # 0.9 is the probability of no text at all
-    assert not reading.reaches(math.log(0.5))
-    assert reading.reaches(math.log(0.079))
+    assert not reading.hypothesis.is_at_least(math.log(0.5))
+    assert reading.hypothesis.is_at_least(math.log(0.079))
 
 
 @pytest.mark.parametrize("known", [False, True])
@@ -31,24 +34,23 @@ def test_a_text_reaches_what_its_alignments_have_together(known: bool) -> None:
         reading = reading_of("a", [[0.6, 0.4, 1e-9]] * 2)  # .4 * .4 + 2 * .4 * .6 = 0.64
         if known:
             assert reading.confidence == pytest.approx(0.64)
-        assert reading.reaches(math.log(probability)) is reached
+        assert reading.hypothesis.is_at_least(math.log(probability)) is reached
 
 
-def test_characters_that_are_known_already_are_placed_anew() -> None:
-    reading = reading_of("ab", [[0.1, 0.8, 0.1], [0.8, 0.1, 0.1], [0.1, 0.2, 0.7]])
-    assert [(c.start, c.end) for c in reading.characters] == [(0, 1), (2, 3)]
-    placed = reading.in_pixels(4.5, 13)
-    assert placed.characters == (
+def test_characters_are_placed_in_the_image_and_end_with_it() -> None:
+    probs = [[0.1, 0.8, 0.1], [0.8, 0.1, 0.1], [0.1, 0.2, 0.7]]
+    assert [(c.start, c.end) for c in reading_of("ab", probs).characters] == [(0, 1), (2, 3)]
+    assert reading_of("ab", probs, 4.5, 13).characters == (
         Character("a", pytest.approx(0.8), 0, 4.5),
         Character("b", pytest.approx(0.7), 9, 13),
     )
-    assert [(c.start, c.end) for c in reading.characters] == [(0, 1), (2, 3)]
 
 
 def test_alternatives_are_placed_as_the_reading_is() -> None:
     log_probs = random_log_probs(4, 3, seed=0, spread=0.5)
-    (reading,) = make_decoder("beam", AB, alternatives=3)(log_probs)
-    placed = reading.in_pixels(10, 35, 90)
+    decoder = make_decoder("beam", AB, nbest=4)
+    (reading,) = decode(decoder, log_probs)
+    (placed,) = decode(decoder, log_probs, step_px=10, width_px=35, turned=90)
     assert len(placed.alternatives) == 3
     for before, after in zip(reading.alternatives, placed.alternatives, strict=True):
         assert (after.text, after.turned) == (before.text, 90)

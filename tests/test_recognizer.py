@@ -11,8 +11,8 @@ from crnn_edge import selftest
 from crnn_edge.backends import MODELS, find_model, open_backend
 from crnn_edge.charset import Charset
 from crnn_edge.decoders import greedy
+from crnn_edge.decoders.base import Hypothesis
 from crnn_edge.decoders.ctc import forward_sum, log_softmax
-from crnn_edge.decoders.recognition import Recognition
 from crnn_edge.errors import CrnnError, DecodeError, ImageError, ModelFileError
 from crnn_edge.recognizer import Recognizer
 
@@ -216,7 +216,7 @@ def test_a_decoder_that_masks_is_given_log_probs_and_tells_their_probability() -
     class Masked(greedy.Decoder):
         """Reads no `c`."""
 
-        def __call__(self, log_probs: np.ndarray, lengths: object = None) -> list[Recognition]:
+        def __call__(self, log_probs: np.ndarray, lengths: object = None) -> list[list[Hypothesis]]:
             given.append(log_probs)
             log_probs = log_probs.copy()
             log_probs[..., 3] = -np.inf
@@ -230,15 +230,6 @@ def test_a_decoder_that_masks_is_given_log_probs_and_tells_their_probability() -
     assert "c" not in reading.text
     classes = backend.manifest.charset.encode(reading.text)
     assert reading.log_prob == pytest.approx(forward_sum(log_softmax(logits), [classes])[0])
-
-
-def test_greedy_reads_the_same_in_logits_and_in_log_probs() -> None:
-    logits = np.random.default_rng(1).normal(0, 4, (5, 16, 11)).astype(np.float32)
-    decoder = greedy.Decoder(tiny_manifest().charset)
-    for a, b in zip(decoder.of_logits(logits), decoder(log_softmax(logits)), strict=True):
-        assert a == b
-        assert a.log_prob == b.log_prob
-        assert a.characters == b.characters
 
 
 def test_a_path_is_no_backend(tiny_model: Path) -> None:

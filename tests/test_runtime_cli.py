@@ -60,8 +60,8 @@ def test_json_is_an_object_a_line(
     assert len(objects) == 4
     assert objects[0] == objects[2]
     assert set(objects[0]) == {
-        "path", "text", "confidence", "log_prob", "characters", "alternatives", "constrained",
-        "prior", "proven", "turned",
+        "path", "text", "confidence", "log_prob", "characters", "alternatives",
+        "lm_score", "matches_constraint", "optimal", "turned",
     }  # fmt: skip
     assert "".join(c["token"] for c in objects[0]["characters"]) == objects[0]["text"]
 
@@ -161,7 +161,7 @@ def test_an_unknown_setting_lists_those_that_there_are_as_the_help_says(
         capsys, "read", "--model", tiny_model, pictures, "--decoder", "beam", "--set", "x="
     )
     assert code == 1
-    for setting in ("width=", "pattern=", "alternatives="):
+    for setting in ("width=", "pattern=", "nbest="):
         assert setting in err
     with pytest.raises(SystemExit):
         main(["read", "--help"])

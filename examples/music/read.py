@@ -41,7 +41,7 @@ def load(path: Path = MODEL, threads: int | None = None) -> Recognizer:
         ScoreError: If it reads something else.
     """
     recognizer = Recognizer.load(
-        path, decoder="beam", width=_WIDTH, alternatives=_ALTERNATIVES, threads=threads
+        path, decoder="beam", width=_WIDTH, nbest=1 + _ALTERNATIVES, threads=threads
     )
     if recognizer.manifest.charset != CHARSET:
         raise ScoreError(f"{path} reads no music: its charset is not that of examples/music")

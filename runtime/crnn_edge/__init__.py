@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from crnn_edge.backends import Backend, open_backend
 from crnn_edge.charset import Charset
-from crnn_edge.decoders import Decoder, make_decoder
+from crnn_edge.decoders import make_decoder
+from crnn_edge.decoders.base import Decoder
 from crnn_edge.decoders.recognition import Character, Recognition
 from crnn_edge.errors import CrnnError
 from crnn_edge.images import list_images, read_image

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from crnn_edge.backends import MODELS, Backend, open_backend
-from crnn_edge.decoders import Decoder, ctc, make_decoder
+from crnn_edge.decoders import ctc, make_decoder
+from crnn_edge.decoders.base import Decoder, Hypothesis
 from crnn_edge.decoders.recognition import Recognition
 from crnn_edge.errors import DecodeError, ImageError, ModelFileError
 from crnn_edge.images import Image
@@ -37,7 +38,7 @@ class Recognizer:
             the model file recommends.
         tta_threshold: The probability from which on one look is enough, 0…1. 0 is the fastest; none
             for what the model file recommends.
-        **settings: Of the decoder, if it is named: `width=20`.
+        **settings: Of the decoder, if it is named: `nbest=5`.
 
     Attributes:
         manifest: What the model file says about itself.
@@ -86,10 +87,7 @@ class Recognizer:
         self.decoder: Decoder = (
             make_decoder(name, self.manifest.charset, **settings) if isinstance(name, str) else name
         )
-        strict = getattr(self.decoder, "strict", True)
-        self._tta = TestTimeAugmentation(self.manifest.preprocess, strict)
-        # Its own class's: a subclass that decodes otherwise has not promised to read the same.
-        self._of_logits = "of_logits" in vars(type(self.decoder))
+        self._tta = TestTimeAugmentation(self.manifest.preprocess, self.decoder.strict)
 
     @classmethod
     def load(
@@ -134,8 +132,8 @@ class Recognizer:
             ImageError: If it is no such image, or too long a line.
         """
         logits = self.backend(self.preprocess(image)[None])
-        reading = self._place(self.decode(logits)[0], image)
-        return self._tta([image], [reading], self.tta_threshold, self._look)[0]
+        recognition = self._recognition(self.decode(logits)[0], image)
+        return self._tta([image], [recognition], self.tta_threshold, self._look)[0]
 
     def batch(self, images: Sequence[Image]) -> list[Recognition]:
         """Read several images. Each reading is what reading that image alone gives.
@@ -167,22 +165,15 @@ class Recognizer:
                 found[i] = rows
         return found
 
-    def decode(self, logits: FloatArray) -> list[Recognition]:
-        """Read logits `(N, T, C) float32`; spans are in time steps.
+    def decode(self, logits: FloatArray) -> list[list[Hypothesis]]:
+        """The decoder's hypotheses for logits `(N, T, C) float32`.
 
         Raises:
             ModelFileError: If their shape is not what the manifest says.
             DecodeError: If they are not finite.
         """
-        if not self._of_logits:
-            self._check(logits)
-            return self.decoder(ctc.log_softmax(logits))
-        try:
-            found: list[Recognition] = self.decoder.of_logits(logits)  # type: ignore[attr-defined]
-        except DecodeError:  # a decoder looks for itself; why it refused, the manifest may tell
-            self._check(logits)
-            raise
-        return found
+        self._check(logits)
+        return self.decoder(ctc.log_softmax(logits))
 
     def _look(
         self, images: Sequence[Image], how: Look = IDENTITY, turned: Sequence[int] = ()
@@ -190,9 +181,9 @@ class Recognizer:
         """One reading of each image, looked at in one way."""
         readings: list[Any] = [None] * len(images)
         for members, logits in self._groups(images, how):
-            for i, reading in zip(members, self.decode(logits), strict=True):
+            for i, hypotheses in zip(members, self.decode(logits), strict=True):
                 degrees = turned[i] if turned else 0
-                readings[i] = self._place(reading, images[i], how, degrees)
+                readings[i] = self._recognition(hypotheses, images[i], how, degrees)
         return readings
 
     def _groups(
@@ -222,11 +213,21 @@ class Recognizer:
                 f"model {self.manifest.name!r} gave logits of shape {logits.shape}, expected (N, "
                 f"T, {classes}): its manifest names {classes - 1} tokens, and there is the blank"
             )
+        # A sum of squares is finite if all are, unless they are huge, and takes a third of that.
+        if not np.vdot(logits, logits) < np.inf and not np.isfinite(logits).all():
+            raise DecodeError(
+                f"model {self.manifest.name!r} gave logits that are not all finite: the model file "
+                "is damaged"
+            )
 
-    def _place(
-        self, reading: Recognition, image: Image, how: Look = IDENTITY, turned: int = 0
+    def _recognition(
+        self,
+        hypotheses: Sequence[Hypothesis],
+        image: Image,
+        how: Look = IDENTITY,
+        turned: int = 0,
     ) -> Recognition:
-        """A decoder's reading with spans in pixels of the image."""
+        """A decoder's hypotheses for an image as a recognition, in pixels of that image."""
         height, width = image.shape[:2]
-        scale = self.manifest.preprocess.scale(height, width, how)
-        return reading.in_pixels(self.manifest.stride * scale, float(width), turned)
+        step_px = self.manifest.stride * self.manifest.preprocess.scale(height, width, how)
+        return Recognition.of(self.manifest.charset, hypotheses, step_px, float(width), turned)

@@ -97,8 +97,8 @@ class TestTimeAugmentation:
 
     def _reaches(self, reading: Recognition, probability: float) -> bool:
         """Whether a reading is as asked, and so probable."""
-        asked = not self.strict or reading.constrained is not False
-        return asked and reading.reaches(math.log(probability))
+        asked = not self.strict or reading.matches_constraint is not False
+        return asked and reading.hypothesis.is_at_least(math.log(probability))
 
     def _worth(self, reading: Recognition) -> tuple[bool, float]:
         """By this, the best of several readings of one image is found.
@@ -107,5 +107,5 @@ class TestTimeAugmentation:
         runs upwards, would outweigh the word that stands there. So a token counts with its mean.
         Four tokens more are taken to be certain, or nothing at all would never outweigh anything.
         """
-        asked = not self.strict or reading.constrained is not False
-        return asked, (reading.log_prob + reading.prior) / (len(reading.classes) + 4)
+        asked = not self.strict or reading.matches_constraint is not False
+        return asked, (reading.log_prob + reading.lm_score) / (len(reading.tokens) + 4)

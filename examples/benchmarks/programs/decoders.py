@@ -59,21 +59,25 @@ def start(library: str, posteriors: str, charset: str, words: str) -> dict[str, 
 def ours(tokens: list[str], words: Path) -> dict[str, Read]:
     """This project's."""
     from crnn_edge.charset import Charset
-    from crnn_edge.decoders import Decoder, ctc, make_decoder
+    from crnn_edge.decoders import ctc, make_decoder
+    from crnn_edge.decoders.base import Decoder
     from crnn_edge.decoders.lexicon_index import Index
     from crnn_edge.errors import DecodeError
 
     charset = Charset(tuple(tokens))
 
     def read(decoder: Decoder) -> Read:
-        return lambda log_probs: [reading.text for reading in decoder(log_probs)]
+        return lambda log_probs: [charset.decode(best.classes) for best, *_ in decoder(log_probs)]
 
     exhaustive = make_decoder("exhaustive", charset, budget=20_000)
     found = {
         "greedy": read(make_decoder("greedy", charset)),
         "beam": read(make_decoder("beam", charset)),
         "exhaustive": read(exhaustive),
-        "proven": lambda rows: [r.text if r.proven else UNPROVEN for r in exhaustive(rows)],
+        "proven": lambda rows: [
+            charset.decode(best.classes) if best.optimal else UNPROVEN
+            for best, *_ in exhaustive(rows)
+        ],
     }
     with suppress(DecodeError):  # the language model that comes along does not know such tokens
         found["lm"] = read(make_decoder("lm", charset))

@@ -36,9 +36,9 @@ def read(options: argparse.Namespace) -> int:
     object a line, with characters, their spans in pixels, and the alternatives that a decoder was
     asked for, which no line without --json has room for. Where a decoder was told what a text
     must be (a pattern, a word list) and this one is not, `not as asked` follows as a fourth field;
-    in JSON `constrained` is false, and `proven` is true where no other text that the decoder may
-    choose is more probable. A picture that cannot be read gives a line on standard error,
-    the others are still read, and the exit code is 1.
+    in JSON `matches_constraint` is false, and `optimal` is true where no other text that the
+    decoder may choose is more probable. A picture that cannot be read gives a line on standard
+    error, the others are still read, and the exit code is 1.
 
     Examples:
       python -m crnn_edge read word.png
@@ -46,7 +46,7 @@ def read(options: argparse.Namespace) -> int:
       cat word.png | python -m crnn_edge read -
       python -m crnn_edge read plate.png --decoder beam --set 'pattern=[A-Z]{2}\d{4}'
       python -m crnn_edge read crops/ --decoder lexicon --set words=names.txt --set prior=0.99
-      python -m crnn_edge read word.png --decoder beam --set alternatives=4 --json
+      python -m crnn_edge read word.png --decoder beam --set nbest=5 --json
       python -m crnn_edge read hard/ --tta-threshold 0.7
     """
     reader = Recognizer.load(options.model, **_wanted(options))
@@ -61,7 +61,7 @@ def read(options: argparse.Namespace) -> int:
                 # Bytes of a file name that are no UTF-8 would be none in JSON either.
                 print(told.encode(errors="backslashreplace").decode())
             else:
-                mark = "\tnot as asked" if reading.constrained is False else ""
+                mark = "\tnot as asked" if reading.matches_constraint is False else ""
                 print(f"{path}\t{reading.text}\t{reading.confidence:.4f}{mark}")
         sys.stdout.flush()
         code |= len(good) < len(some)

@@ -1,46 +1,18 @@
-"""Decoders: `log_probs -> recognition`. A name is a file in this folder.
+"""Decoders: `log_probs -> hypotheses`. A name is a file in this folder.
 
-A decoder finds a text; what a text scores and where its characters stand is defined here, once,
-whichever decoder found it.
+The contract is in `crnn_edge.decoders.base`.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Any
 
 from crnn_edge import plugins
 from crnn_edge.charset import Charset
-from crnn_edge.decoders import ctc
-from crnn_edge.decoders.recognition import Recognition
+from crnn_edge.decoders.base import Decoder
 from crnn_edge.errors import DecodeError
-
-
-class Decoder(Protocol):
-    """Log-probabilities into recognitions, one an image, spans in time steps.
-
-    If its class itself has a method `of_logits(logits)`, which reads the same in a network's logits
-    `(N, T, C) float32`, a `Recognizer` calls that and spares it the softmax. It may keep them: a
-    backend gives them away.
-    """
-
-    def __call__(
-        self, log_probs: ctc.FloatArray, lengths: Sequence[int] | None = None
-    ) -> list[Recognition]:
-        """Read log_probs.
-
-        Args:
-            log_probs: `(N, T, C) float32`, or `(T, C)` for one image.
-            lengths: How many steps of each image count, if not all.
-
-        Returns:
-            A recognition an image.
-
-        Raises:
-            DecodeError: If they are no log-probabilities of this charset.
-        """
-        ...
 
 
 def make_decoder(name: str, charset: Charset, /, **settings: Any) -> Decoder:

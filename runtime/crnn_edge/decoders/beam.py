@@ -8,7 +8,7 @@ N. Jaitly: *Towards End-to-End Speech Recognition with Recurrent Neural Networks
 
 What a beam drops is missing from its sums. So the texts it ends with are ranked by their exact
 forward sums, unless the first leads by more than all that was dropped: then nothing can beat it,
-and the reading is `proven`.
+and the reading is `optimal`.
 
 The search itself is in `crnn_edge.decoders.beam_search`, and once more, for many unclear images at
 once, in `crnn_edge.decoders.beam_batch`.
@@ -26,12 +26,12 @@ import numpy as np
 from crnn_edge.charset import BLANK, Charset
 from crnn_edge.decoders import beam_batch, beam_search, ctc
 from crnn_edge.decoders.automaton import Automaton
+from crnn_edge.decoders.base import Hypothesis
 from crnn_edge.decoders.beam_search import Text
 from crnn_edge.decoders.checks import check_log_probs
 from crnn_edge.decoders.ctc import FloatArray
 from crnn_edge.decoders.greedy import best_paths
 from crnn_edge.decoders.pattern import compile_pattern
-from crnn_edge.decoders.recognition import Recognition
 from crnn_edge.decoders.settings import check_kind
 from crnn_edge.errors import DecodeError
 
@@ -51,11 +51,13 @@ class Decoder:
         token_prob: Tokens less probable than this at a step are not tried there, and prefixes
             are dropped that have less than this share of the best. 0 tries everything.
         blank_prob: A step where the blank is at least this probable is taken for a blank.
-        alternatives: How many other texts a reading comes with, at most.
+        nbest: How many hypotheses an image gets at most.
         pattern: A regular expression that the whole text must match, such as `[A-Z]{2}\d{4}`;
             see `crnn_edge.decoders.pattern`. Nothing but `width` limits the search then. Where no
-            text fits, the reading is the one without a pattern, and `constrained` is False.
+            text fits, the reading is the one without a pattern, and `matches_constraint` is False.
     """
+
+    strict = True
 
     def __init__(
         self,
@@ -63,53 +65,53 @@ class Decoder:
         width: int = 10,
         token_prob: float = 0.02,
         blank_prob: float = 0.99,
-        alternatives: int = 0,
+        nbest: int = 1,
         pattern: str | None = None,
     ) -> None:
         """Check the settings."""
-        check_kind(Integral, "a whole number", width=width, alternatives=alternatives)
+        check_kind(Integral, "a whole number", width=width, nbest=nbest)
         check_kind(Real, "a number", token_prob=token_prob, blank_prob=blank_prob)
         probable = 0 <= token_prob < 1 and 0 < blank_prob <= 1
-        if not (1 <= width <= _WIDEST and alternatives >= 0 and probable):
+        if not (1 <= width <= _WIDEST and nbest >= 1 and probable):
             raise DecodeError(
                 f"a beam takes a width from 1 to {_WIDEST:,}, 0 <= token_prob < 1, "
-                f"0 < blank_prob <= 1 and alternatives >= 0, got width={width}, "
-                f"token_prob={token_prob}, blank_prob={blank_prob}, alternatives={alternatives}"
+                f"0 < blank_prob <= 1 and nbest >= 1, got width={width}, "
+                f"token_prob={token_prob}, blank_prob={blank_prob}, nbest={nbest}"
             )
         self.charset = charset
         self.width = width
         self.token_prob = token_prob
         self.blank_prob = blank_prob
-        self.alternatives = alternatives
+        self.nbest = int(nbest)
         self.automaton = None if pattern is None else compile_pattern(pattern, charset)
 
     def __call__(
         self, log_probs: FloatArray, lengths: Sequence[int] | None = None
-    ) -> list[Recognition]:
-        """Read log_probs `(N, T, C) float32`; spans are in time steps."""
+    ) -> list[list[Hypothesis]]:
+        """Read log_probs `(N, T, C) float32`; the best texts of each image."""
         log_probs = check_log_probs(log_probs, self.charset.num_classes, lengths)
-        readings = self._read(log_probs, self.automaton)
-        unfit = [i for i, reading in enumerate(readings) if reading is None]
+        decoded = self._decode(log_probs, self.automaton)
+        unfit = [i for i, hypotheses in enumerate(decoded) if not hypotheses]
         if unfit:
-            for i, reading in zip(unfit, self._read(log_probs[unfit], None), strict=True):
-                readings[i] = reading and replace(reading, constrained=False)
-        return [reading for reading in readings if reading]
+            for i, hypotheses in zip(unfit, self._decode(log_probs[unfit], None), strict=True):
+                decoded[i] = [replace(one, matches_constraint=False) for one in hypotheses]
+        return decoded
 
-    def _read(self, log_probs: FloatArray, automaton: Automaton | None) -> list[Recognition | None]:
-        """The readings; None where no text fits the automaton."""
+    def _decode(self, log_probs: FloatArray, automaton: Automaton | None) -> list[list[Hypothesis]]:
+        """The hypotheses of each image; none where no text fits the automaton."""
         greedy = best_paths(log_probs)
         fits = [automaton is None or automaton.accepts_text(text) for text in greedy]
         searched = list(range(len(greedy)))
         found: list[list[Text]] = [[] for _ in greedy]
-        if len(greedy) >= _FEW and not self.alternatives:
+        if len(greedy) >= _FEW and self.nbest == 1:
             # A text with more than half of the probability needs no search: nothing can beat it.
             sums = np.exp(ctc.forward_sum(log_probs, greedy)).tolist()
             found = [[(p, text)] for p, text in zip(sums, greedy, strict=True)]
-            searched = [i for i in searched if not fits[i] or not _proven(found[i])]
+            searched = [i for i in searched if not fits[i] or not _optimal(found[i])]
         doubtful = []
         for i, texts in zip(searched, self._search(log_probs[searched], automaton), strict=True):
             found[i] = texts
-            if self.alternatives or not _proven(texts):
+            if self.nbest > 1 or not _optimal(texts):
                 doubtful.append(i)
                 found[i] = self._rivals(texts)
                 if fits[i] and all(text != greedy[i] for _, text in found[i]):
@@ -123,26 +125,23 @@ class Decoder:
             ranked = sorted(((next(scores), text) for _, text in found[i]), reverse=True)
             found[i] = [(math.exp(score), text) for score, text in ranked]
         return [
-            self._recognition(texts, rows, None if automaton is None else True)
+            self._hypotheses(texts, rows, None if automaton is None else True)
             for texts, rows in zip(found, log_probs, strict=True)
         ]
 
-    def _recognition(
-        self, texts: list[Text], rows: FloatArray, constrained: bool | None
-    ) -> Recognition | None:
-        if not texts:
-            return None
-        others = [
-            Recognition.of(self.charset, text, rows, (), constrained)
-            for _, text in texts[1 : 1 + self.alternatives]
+    def _hypotheses(
+        self, texts: list[Text], rows: FloatArray, matches: bool | None
+    ) -> list[Hypothesis]:
+        optimal = _optimal(texts)
+        return [
+            Hypothesis.of(text, rows, matches_constraint=matches, optimal=optimal and place == 0)
+            for place, (_, text) in enumerate(texts[: self.nbest])
         ]
-        read = self.charset, texts[0][1], rows
-        return Recognition.of(*read, others, constrained, _proven(texts))
 
     def _rivals(self, texts: list[Text]) -> list[Text]:
         """The texts that may be the most probable one if all that is unseen is theirs."""
         unseen = _unseen(texts)
-        return [text for text in texts if self.alternatives or text[0] + unseen >= texts[0][0]]
+        return [text for text in texts if self.nbest > 1 or text[0] + unseen >= texts[0][0]]
 
     def _search(self, log_probs: FloatArray, automaton: Automaton | None) -> list[list[Text]]:
         """The texts that the beam of each image ends with."""
@@ -165,7 +164,7 @@ class Decoder:
         ]
 
 
-def _proven(texts: list[Text]) -> bool:
+def _optimal(texts: list[Text]) -> bool:
     """Whether the first of some texts, most probable first, leads by more than all others have."""
     if not texts:
         return False

@@ -51,7 +51,8 @@ def log_softmax(logits: FloatArray) -> FloatArray:
     """Logits `(…, C) float32` as log-probabilities of the same shape."""
     # Each row has a peak of its own: with a common one, a picture's last digits would depend on its
     # company in a batch.
-    found: FloatArray = logits - logits.max(axis=-1, keepdims=True)
+    with np.errstate(over="ignore"):  # of the largest floats; the result is log 0
+        found: FloatArray = logits - logits.max(axis=-1, keepdims=True)
     found -= np.log(np.exp(found).sum(axis=-1, keepdims=True))
     return found
 

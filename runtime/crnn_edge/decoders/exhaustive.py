@@ -14,12 +14,12 @@ from numbers import Real
 from crnn_edge.charset import Charset
 from crnn_edge.decoders import ctc
 from crnn_edge.decoders.automaton import Automaton
+from crnn_edge.decoders.base import Hypothesis
 from crnn_edge.decoders.checks import check_log_probs
 from crnn_edge.decoders.ctc import FloatArray
 from crnn_edge.decoders.greedy import best_paths
 from crnn_edge.decoders.pattern import compile_pattern
 from crnn_edge.decoders.prefix_search import search
-from crnn_edge.decoders.recognition import Recognition
 from crnn_edge.decoders.settings import check_kind
 from crnn_edge.errors import DecodeError
 
@@ -27,15 +27,18 @@ from crnn_edge.errors import DecodeError
 class Decoder:
     """The exhaustive decoder.
 
-    A reading is `proven`, or the best that was found until the search gave up; never one that is
-    less probable than the greedy reading.
+    A hypothesis is `optimal`, or the best that was found until the search gave up; never one that
+    is less probable than the greedy reading.
 
     Args:
         charset: What the classes stand for.
         budget: Beginnings of texts that are tried before it gives up; 10,000 take some 50 ms.
         pattern: A regular expression that the whole text must match, as for the beam. Where no
-            text fits, the reading is the greedy one, and `constrained` is False.
+            text fits, the reading is the greedy one, and `matches_constraint` is False.
     """
+
+    nbest = 1
+    strict = True
 
     def __init__(
         self, charset: Charset, budget: float = 10_000, pattern: str | None = None
@@ -55,19 +58,19 @@ class Decoder:
 
     def __call__(
         self, log_probs: FloatArray, lengths: Sequence[int] | None = None
-    ) -> list[Recognition]:
-        """Read log_probs `(N, T, C) float32`; spans are in time steps."""
+    ) -> list[list[Hypothesis]]:
+        """Read log_probs `(N, T, C) float32`; an image gets one hypothesis."""
         log_probs = check_log_probs(log_probs, self.charset.num_classes, lengths)
         greedy = best_paths(log_probs)
         sums = ctc.forward_sum(log_probs, greedy)
         return [
-            self._read(rows, text, math.exp(score))
+            [self._decode(rows, text, math.exp(score))]
             for rows, text, score in zip(log_probs, greedy, sums.tolist(), strict=True)
         ]
 
-    def _read(self, rows: FloatArray, greedy: list[int], prob: float) -> Recognition:
+    def _decode(self, rows: FloatArray, greedy: list[int], prob: float) -> Hypothesis:
         fits = self.automaton.accepts_text(greedy)
         found = search(rows, self.automaton, above=prob if fits else 0.0, budget=self.budget)
-        constrained = self.constrained and (fits or found.text is not None)
+        matches = self.constrained and (fits or found.text is not None)
         text = greedy if found.text is None else found.text
-        return Recognition.of(self.charset, text, rows, (), constrained, found.proven)
+        return Hypothesis.of(text, rows, matches_constraint=matches, optimal=found.proven)

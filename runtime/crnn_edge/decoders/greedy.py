@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crnn_edge.charset import Charset
-from crnn_edge.decoders.checks import check_log_probs, check_logits
+from crnn_edge.decoders.base import Hypothesis
+from crnn_edge.decoders.checks import check_log_probs
 from crnn_edge.decoders.ctc import FloatArray, merged
-from crnn_edge.decoders.recognition import Recognition
 
 
 class Decoder:
@@ -22,30 +22,20 @@ class Decoder:
         charset: What the classes stand for.
     """
 
+    nbest = 1
+    strict = True
+
     def __init__(self, charset: Charset) -> None:
         """Keep the charset."""
         self.charset = charset
 
     def __call__(
         self, log_probs: FloatArray, lengths: Sequence[int] | None = None
-    ) -> list[Recognition]:
-        """Read log_probs `(N, T, C) float32`; spans are in time steps."""
-        return self._read(check_log_probs(log_probs, self.charset.num_classes, lengths), False)
-
-    def of_logits(self, logits: FloatArray) -> list[Recognition]:
-        """The same of logits: the highest of a step is the highest, whatever they sum to.
-
-        The logits of a single image become part of its reading.
-        """
-        check_logits(logits, self.charset.num_classes)
-        return self._read(logits, True)
-
-    def _read(self, scores: FloatArray, logits: bool) -> list[Recognition]:
-        owned = logits and len(scores) == 1
-        return [
-            Recognition.of(self.charset, text, rows, logits=logits, owned=owned)
-            for text, rows in zip(best_paths(scores), scores, strict=True)
-        ]
+    ) -> list[list[Hypothesis]]:
+        """Decode log_probs `(N, T, C) float32`."""
+        log_probs = check_log_probs(log_probs, self.charset.num_classes, lengths)
+        pairs = zip(best_paths(log_probs), log_probs, strict=True)
+        return [[Hypothesis.of(text, rows)] for text, rows in pairs]
 
 
 def best_paths(scores: FloatArray) -> list[list[int]]:

@@ -22,12 +22,12 @@ import numpy as np
 
 from crnn_edge.charset import Charset
 from crnn_edge.decoders import ctc
+from crnn_edge.decoders.base import Hypothesis
 from crnn_edge.decoders.checks import check_log_probs
 from crnn_edge.decoders.ctc import FloatArray
 from crnn_edge.decoders.greedy import best_paths
 from crnn_edge.decoders.lexicon_index import Index
 from crnn_edge.decoders.prefix_search import LEAST, search
-from crnn_edge.decoders.recognition import Recognition
 from crnn_edge.decoders.settings import check_kind
 from crnn_edge.errors import DecodeError
 
@@ -42,10 +42,10 @@ class Decoder:
     `Exit` in the lexicon, `EXIT` is read as `EXIT`. (Where a letter comes twice in a row, that sum
     has only alignments with a blank between, though `Aa` of `Aaron` could do without.)
 
-    A reading is `constrained` if it is a word of the lexicon. If no word is, or none with a
+    A hypothesis `matches_constraint` if it is a word of the lexicon. If no word is, or none with a
     probability of 1e-300, it is the greedy reading.
 
-    It is `proven` if no word of the lexicon, in whatever case, is a more probable text. No word as
+    It is `optimal` if no word of the lexicon, in whatever case, is a more probable text. No word as
     such is ever more probable than the one that is read; but where that word's probability is the
     sum over several ways to write it, the one that is shown may have less than another word, and
     is proven only if it has half of all probability itself.
@@ -63,6 +63,8 @@ class Decoder:
         strict: Whether a reading that is no word is second to any that is one.
         odds: How many times as probable as any other text a word is, before one has seen the image.
     """
+
+    nbest = 1
 
     def __init__(
         self,
@@ -90,37 +92,39 @@ class Decoder:
 
     def __call__(
         self, log_probs: FloatArray, lengths: Sequence[int] | None = None
-    ) -> list[Recognition]:
-        """Read log_probs `(N, T, C) float32`; spans are in time steps."""
+    ) -> list[list[Hypothesis]]:
+        """Read log_probs `(N, T, C) float32`; an image gets one hypothesis."""
         log_probs = check_log_probs(log_probs, self.charset.num_classes, lengths)
         merged = self.index.merge(log_probs)
         free = best_paths(log_probs)
         folded = [self.index.fold[text].tolist() for text in free]
         sums = np.exp(ctc.forward_sum(merged, folded)).tolist()
         return [
-            self._read(*parts) for parts in zip(log_probs, merged, free, folded, sums, strict=True)
+            [self._decode(*parts)]
+            for parts in zip(log_probs, merged, free, folded, sums, strict=True)
         ]
 
-    def _read(
+    def _decode(
         self, rows: FloatArray, merged: FloatArray, free: list[int], folded: list[int], prob: float
-    ) -> Recognition:
-        """The reading of an image whose greedy text, and the score of that, are known."""
+    ) -> Hypothesis:
+        """The hypothesis of an image whose greedy text, and the score of that, are known."""
         fits = self.index.automaton.accepts_text(folded)
-        text, constrained = free, fits
+        text, matches = free, fits
         if not (fits and prob > 0.5):  # with more than half of the probability nothing can beat it
             above = prob if fits else prob / self.odds
             word = self._best_word(merged, above)
             if word is not None:
-                text, constrained = self._as_shown(rows, merged, word), True
-        prior = math.log(self.odds) if constrained and not self.strict else 0.0
-        reading = Recognition.of(self.charset, text, rows, (), constrained, prior=prior)
-        if constrained and self._proven(reading):
-            reading = dataclasses.replace(reading, proven=True)
-        return reading
+                text, matches = self._as_shown(rows, merged, word), True
+        lm_score = math.log(self.odds) if matches and not self.strict else 0.0
+        hypothesis = Hypothesis.of(text, rows, lm_score, matches)
+        if matches and self._optimal(hypothesis):
+            hypothesis = dataclasses.replace(hypothesis, optimal=True)
+        return hypothesis
 
-    def _proven(self, reading: Recognition) -> bool:
+    def _optimal(self, hypothesis: Hypothesis) -> bool:
         """Whether no other way to write this word, or another one, is more probable."""
-        return bool(self._caseless[reading.classes].all()) or reading.reaches(math.log(0.5))
+        caseless = bool(self._caseless[list(hypothesis.classes)].all())
+        return caseless or hypothesis.is_at_least(math.log(0.5))
 
     def _best_word(self, merged: FloatArray, above: float) -> list[int] | None:
         """The most probable word, if it is more probable than `above`."""

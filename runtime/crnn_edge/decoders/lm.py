@@ -21,11 +21,11 @@ from pathlib import Path
 import numpy as np
 
 from crnn_edge.charset import Charset
+from crnn_edge.decoders.base import Hypothesis
 from crnn_edge.decoders.beam_search import TINY, Step, steps_of, tokens_of, worth_trying
 from crnn_edge.decoders.checks import check_log_probs
 from crnn_edge.decoders.ctc import FloatArray
 from crnn_edge.decoders.ngrams import NAT, NGrams
-from crnn_edge.decoders.recognition import Recognition
 from crnn_edge.decoders.settings import check_kind
 from crnn_edge.errors import DecodeError
 
@@ -56,8 +56,10 @@ class Decoder:
         token_prob: Tokens less probable than this at a step are not tried there, and prefixes
             are dropped that have less than this share of the best. 0 tries everything.
         blank_prob: A step where the blank is at least this probable is taken for a blank.
-        alternatives: How many other texts a reading comes with, at most.
+        nbest: How many hypotheses an image gets at most.
     """
+
+    strict = True
 
     def __init__(
         self,
@@ -69,23 +71,23 @@ class Decoder:
         width: int = 6,
         token_prob: float = 0.02,
         blank_prob: float = 0.98,
-        alternatives: int = 0,
+        nbest: int = 1,
     ) -> None:
         """Check the settings, and read the model."""
-        check_kind(Integral, "a whole number", width=width, alternatives=alternatives)
+        check_kind(Integral, "a whole number", width=width, nbest=nbest)
         check_kind(
             Real, "a number", weight=weight, bonus=bonus, codes=codes, token_prob=token_prob,
             blank_prob=blank_prob,
         )  # fmt: skip
         probable = 0 <= codes <= 1 and 0 <= token_prob < 1 and 0 < blank_prob <= 1
         weighed = 0 <= weight <= 10 and 0 <= bonus <= 10
-        if not (weighed and probable and 1 <= width <= 1000 and alternatives >= 0):
+        if not (weighed and probable and 1 <= width <= 1000 and nbest >= 1):
             raise DecodeError(
                 "a language model takes 0 <= weight <= 10, 0 <= bonus <= 10, 0 <= codes <= 1, a "
                 "width from 1 to 1,000, 0 <= token_prob < 1, 0 < blank_prob <= 1 and "
-                f"alternatives >= 0, got weight={weight}, bonus={bonus}, codes={codes}, "
+                f"nbest >= 1, got weight={weight}, bonus={bonus}, codes={codes}, "
                 f"width={width}, token_prob={token_prob}, blank_prob={blank_prob}, "
-                f"alternatives={alternatives}"
+                f"nbest={nbest}"
             )
         self.charset = charset
         self.weight = float(weight)
@@ -93,7 +95,7 @@ class Decoder:
         self.width = int(width)
         self.token_prob = token_prob
         self.blank_prob = blank_prob
-        self.alternatives = alternatives
+        self.nbest = int(nbest)
         self.ngrams = NGrams.read(DEFAULT if model is None else model)
         self._share = math.log(token_prob) if token_prob else -math.inf
         self._words = math.log1p(-codes) if codes < 1 else -math.inf
@@ -109,21 +111,20 @@ class Decoder:
 
     def __call__(
         self, log_probs: FloatArray, lengths: Sequence[int] | None = None
-    ) -> list[Recognition]:
-        """Read log_probs `(N, T, C) float32`; spans are in time steps."""
+    ) -> list[list[Hypothesis]]:
+        """Read log_probs `(N, T, C) float32`; the best texts of each image."""
         log_probs = check_log_probs(log_probs, self.charset.num_classes, lengths)
         probs = np.exp(log_probs)
         tried = worth_trying(probs, self.token_prob, self.blank_prob)
-        found = []
-        for steps, rows in zip(steps_of(probs, tried), log_probs, strict=True):
-            (prior, text), *others = self._search(steps)[: 1 + self.alternatives]
-            alternatives = [
-                Recognition.of(self.charset, text, rows, prior=prior) for prior, text in others
+        return [
+            [
+                Hypothesis.of(text, rows, lm_score)
+                for lm_score, text in self._search(steps)[: self.nbest]
             ]
-            found.append(Recognition.of(self.charset, text, rows, alternatives, prior=prior))
-        return found
+            for steps, rows in zip(steps_of(probs, tried), log_probs, strict=True)
+        ]
 
-    def prior(self, log_prob: float, length: int) -> float:
+    def lm_score(self, log_prob: float, length: int) -> float:
         """What a text's prior probability adds to its score.
 
         Args:
@@ -178,7 +179,7 @@ class Decoder:
         for _, on_blank, on_token, key in beam:
             _, state, log_prob, length = told[key]
             cost, _ = self.ngrams.step(state, self.ngrams.end)
-            prior = self.prior(log_prob - cost / NAT, length + 1)
+            prior = self.lm_score(log_prob - cost / NAT, length + 1)
             ended.append((math.log(on_blank + on_token) + prior, prior, tokens_of(key, bits)))
         return [(prior, text) for _, prior, text in sorted(ended, reverse=True)]
 
@@ -187,7 +188,7 @@ class Decoder:
         _, state, log_prob, length = before
         cost, state = self.ngrams.step(state, self._number[token])
         log_prob -= cost / NAT
-        return self.prior(log_prob, length + 1), state, log_prob, length + 1
+        return self.lm_score(log_prob, length + 1), state, log_prob, length + 1
 
     def _best(self, grown: list[Prefix]) -> list[Prefix]:
         """The prefixes that are kept, best first."""
