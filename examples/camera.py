@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 
 from crnn_edge import Recognition, Recognizer
-from crnn_edge.cli.run import documented_parser, run_command
+from crnn_edge.cli.arguments import documented_parser
+from crnn_edge.cli.run import run_command
 from crnn_edge.decoders.settings import parse_settings
 from crnn_edge.errors import EngineError, ImageError
 from crnn_edge.images import Image

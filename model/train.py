@@ -23,7 +23,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from crnn_edge.cli.run import endings, run_command
+from crnn_edge.cli.run import run_command, termination_signals
 from crnn_edge.errors import CrnnError
 from model.data.batching import Batch
 from model.data.loading import load_batches
@@ -128,7 +128,9 @@ class Trainer:
     def run(self) -> int:
         """Train to the last step, or until interrupted; returns the exit code."""
         settings, state = self.settings, self.state
-        handlers = {n: signal.signal(n, self._stop) for n in (signal.SIGINT, *endings())}
+        handlers = {
+            n: signal.signal(n, self._stop) for n in (signal.SIGINT, *termination_signals())
+        }
         try:
             stopped = self._run()
         finally:

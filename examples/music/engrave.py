@@ -21,7 +21,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # works in a clone, not installed
 
-from crnn_edge.cli.run import documented_parser, run_command
+from crnn_edge.cli.arguments import documented_parser
+from crnn_edge.cli.run import run_command
 from examples.music import engravers
 from examples.music.compose import compose
 from examples.music.score import ScoreError, parse

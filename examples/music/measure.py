@@ -13,7 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # works in a clone
 
 from tqdm import tqdm
 
-from crnn_edge.cli.run import documented_parser, run_command
+from crnn_edge.cli.arguments import documented_parser
+from crnn_edge.cli.run import run_command
 from crnn_edge.labels import LabelledFolder
 from crnn_edge.metrics import score
 from examples.music.read import MODEL, load, most_musical

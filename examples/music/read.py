@@ -20,7 +20,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # works in a clone, not installed
 
 from crnn_edge import Recognition, Recognizer, read_image
-from crnn_edge.cli.run import documented_parser, run_command
+from crnn_edge.cli.arguments import documented_parser
+from crnn_edge.cli.run import run_command
 from crnn_edge.errors import ImageError
 from crnn_edge.files import atomic_write
 from examples.music.score import Score, ScoreError, parse

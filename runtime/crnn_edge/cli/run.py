@@ -1,10 +1,23 @@
-"""How every command of the toolkit ends."""
+"""How every command of the toolkit runs: errors, exit codes, signals, logging.
+
+An entry point parses its options with modules that import nothing heavy, and hands the work to
+`run_command`; the work imports what it needs:
+
+    def main(argv: Sequence[str] | None = None) -> int:
+        config = parse(argv)
+
+        def work() -> int:
+            from model.training.trainer import train  # imports torch
+
+            return train(config).exit_code
+
+        return run_command(work, extra="train")
+"""
 
 from __future__ import annotations
 
-import argparse
-import importlib.util
 import io
+import logging
 import os
 import signal
 import sys
@@ -14,90 +27,99 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from crnn_edge.errors import CrnnError
+from crnn_edge.install_hint import missing_module_message
+from crnn_edge.progress import erase_bar
+
+log = logging.getLogger("crnn_edge")
+"""The logger of the whole toolkit: every module writes to `logging.getLogger("crnn_edge")`."""
 
 
-def documented_parser(documentation: str | None) -> argparse.ArgumentParser:
-    """A parser whose help is a module's docstring: its first paragraph, then the examples."""
-    about, _, examples = (documentation or "").partition("\n\n")
-    return argparse.ArgumentParser(
-        description=about,
-        epilog=f"examples:\n{examples}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def run_command(work: Callable[[], int | None], *, extra: str | None = None) -> int:
+    """Run a command's work; errors that users can cause become one line, not a traceback.
 
-
-def commands_need(extra: str, *modules: str) -> None:
-    """Refuse to run a package's command where what the package imports is not installed.
-
-    To be called as the package is imported. Where that is no part of `python -m`, it does nothing:
-    who imports a package learns from Python what is missing.
+    SIGTERM and a closed terminal end the work as Ctrl-C does, through every `finally`, so that no
+    partly written file is left. Log messages of the toolkit go to standard error.
 
     Args:
-        extra: What brings the modules.
-        *modules: Top-level names.
-    """
-    if sys.argv[0] == "-m":  # Python's sign that it still looks for the module to run
-        missing = [module for module in modules if importlib.util.find_spec(module) is None]
-        if missing:
-            sys.exit(
-                f"error: not installed: {', '.join(missing)}; `pip install 'crnn-edge[{extra}]'` "
-                f"(in a clone of the repository: `pip install '.[{extra}]'`)"
-            )
-
-
-def run_command(work: Callable[[], int | None]) -> int:
-    """Do a command's work; what is refused becomes a message, not a traceback.
-
-    SIGTERM ends it as Ctrl-C does, and so does a terminal that closes: nothing half-made is left.
+        work: What to do; returns the exit code, None for 0. It imports heavy modules itself.
+        extra: The extra of `pyproject.toml` that brings all packages that the work needs, for the
+            message if one is missing; None for the smallest one that brings that package.
 
     Returns:
-        What `work` returns, 0 for nothing; 1 after `error: …` on standard error, such as where
-        standard output is closed, or if whoever read the output has gone; 130 if it was
-        interrupted.
+        The result of `work`; 1 after a line `error: …` on standard error, and if the reader of
+        standard output has gone; 130 after an interruption.
     """
-    if sys.stderr is None:  # closed; what is printed to nothing goes to standard output
+    if sys.stderr is None:  # closed; `print(file=None)` would write to standard output
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # any charset, any file name, on any system
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
-    if sys.stdout is None:  # closed, as by `>&-`
-        print(
-            "error: standard output is closed: send it to a file, or to /dev/null", file=sys.stderr
-        )
-        return 1
-    try:
-        with _ended_as_interrupted():
-            code = work() or 0
-        sys.stdout.flush()
-    except BrokenPipeError:  # `… | head` has seen enough; keep Python from flushing again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except CrnnError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        told = f"{error.filename}: {error.strerror}" if error.filename else error
-        print(f"error: {told}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    with _logging_to_stderr():
+        if sys.stdout is None:  # closed, as by `>&-`
+            log.error("standard output is closed: redirect it to a file or to /dev/null")
+            return 1
+        try:
+            with _signals_interrupt():
+                code = work() or 0
+            sys.stdout.flush()
+        except BrokenPipeError:  # `… | head` has ended; keep Python from flushing again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        except CrnnError as error:
+            log.error("%s", error)
+            return 1
+        except OSError as error:
+            log.error("%s", f"{error.filename}: {error.strerror}" if error.filename else error)
+            return 1
+        except ModuleNotFoundError as error:
+            message = missing_module_message(error.name or "", extra)
+            if message is None:
+                raise  # a module of ours, or a user's: a mistake in code
+            log.error("%s", message)
+            return 1
+        except KeyboardInterrupt:
+            log.info("interrupted")
+            return 130
     return code
 
 
-def endings() -> list[signal.Signals]:
-    """The signals that ask a command to end, here; what `nohup` ignores stays ignored."""
+class _StderrHandler(logging.Handler):
+    """Writes to the standard error of the moment, between redraws of a progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
+        erase_bar()
+        print(f"{level}{record.getMessage()}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _logging_to_stderr() -> Iterator[None]:
+    """While a command runs, show the toolkit's log messages of level INFO and above."""
+    handler, level = _StderrHandler(), log.level
+    nested = any(isinstance(other, _StderrHandler) for other in log.handlers)
+    if not nested:
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+
+
+def termination_signals() -> list[signal.Signals]:
+    """The signals of this system that ask a command to end; ones that `nohup` ignores are not."""
     known = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]  # not on all systems
     return [n for n in known if n is not None and signal.getsignal(n) != signal.SIG_IGN]
 
 
 @contextmanager
-def _ended_as_interrupted() -> Iterator[None]:
-    """Let what asks a command to end do so as Ctrl-C does, through every `finally`."""
-    if threading.current_thread() is not threading.main_thread():  # others cannot be told
+def _signals_interrupt() -> Iterator[None]:
+    """Raise KeyboardInterrupt on a termination signal, so that every `finally` runs."""
+    if threading.current_thread() is not threading.main_thread():  # signals reach the main thread
         yield
         return
-    before = {number: signal.signal(number, signal.default_int_handler) for number in endings()}
+    before = {n: signal.signal(n, signal.default_int_handler) for n in termination_signals()}
     try:
         yield
     finally:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -62,6 +63,36 @@ def test_nohup_is_obeyed() -> None:
         assert run_command(lambda: signal.raise_signal(signal.SIGHUP)) == 0
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize(("extra", "named"), [(None, "train"), ("export", "export")])
+def test_a_missing_package_names_the_extra_that_brings_it(
+    extra: str | None, named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work() -> None:
+        raise ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn")
+
+    assert run_command(work, extra=extra) == 1
+    out, error = capsys.readouterr()
+    assert (out, error.count("\n")) == ("", 1)
+    assert error.startswith(f"error: torch is not installed: pip install '.[{named}]'")
+
+
+def test_a_missing_module_of_ours_is_a_mistake() -> None:
+    def work() -> None:
+        raise ModuleNotFoundError("No module named 'model.nothing'", name="model.nothing")
+
+    with pytest.raises(ModuleNotFoundError):
+        run_command(work)
+
+
+def test_log_messages_reach_standard_error_once(capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> None:
+        logging.getLogger("crnn_edge").info("a remark")
+        logging.getLogger("crnn_edge").warning("a fault")
+
+    assert run_command(lambda: run_command(work)) == 0
+    assert capsys.readouterr() == ("", "a remark\nwarning: a fault\n")
 
 
 def test_a_command_may_be_run_by_a_thread() -> None:
