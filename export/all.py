@@ -20,6 +20,7 @@ from crnn_edge.errors import MissingEngineError
 from export import cli as export_cli
 from export.verify import demand, torch_contender
 from model.network.checkpoint import Checkpoint, load_checkpoint
+from model.network.fusion import num_parameters
 from quantize import cli
 from quantize.calibration import Crops
 from quantize.comparison import Comparison, VerificationError
@@ -126,7 +127,7 @@ def _export(args: argparse.Namespace) -> None:
                 continue
             cli.deliver(path, args.out / path.name)
             written.append(args.out / path.name)
-    _report(args, comparisons, written, missing, checkpoint.model.num_parameters())
+    _report(args, comparisons, written, missing, num_parameters(checkpoint.model))
     missing.demand(allow_absent=args.allow_absent)
 
 

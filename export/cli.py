@@ -8,7 +8,8 @@ from pathlib import Path
 
 from crnn_edge.cli.run import run_command
 from export.verify import torch_contender
-from model.network.checkpoint import DEFAULT, Checkpoint, load_checkpoint
+from model.network.bundled import DEFAULT_CHECKPOINT
+from model.network.checkpoint import Checkpoint, load_checkpoint
 from quantize import cli
 from quantize import full_integer as integer
 from quantize.comparison import Comparison
@@ -66,8 +67,8 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
         metavar="CHECKPOINT",
         nargs="?",
         type=Path,
-        default=DEFAULT,
-        help=f"(default: model/weights/{DEFAULT.name})",
+        default=DEFAULT_CHECKPOINT,
+        help=f"(default: model/weights/{DEFAULT_CHECKPOINT.name})",
     )
     parser.add_argument("--int8", action="store_true", help="quantize, too")
 

@@ -10,6 +10,7 @@ from torch import nn
 from crnn_edge.errors import CrnnError
 from crnn_edge.layer_ir import LSTM, Conv, FloatArray, Layer, Linear, MaxPool, Pair, ReLU
 from model.network.crnn import CRNN
+from model.network.fusion import fused
 
 
 class UnknownLayerError(CrnnError, TypeError):
@@ -23,7 +24,7 @@ def lower(model: CRNN) -> list[Layer]:
         UnknownLayerError: If its backbone is more than a chain of convolutions, ReLUs and
             max-poolings.
     """
-    folded = model.folded()
+    folded = fused(model)
     layers = [_lower(layer) for layer in _chain(folded.backbone)]
     for lstm, linear in zip(folded.lstms, folded.linears, strict=True):
         layers += [_lower(lstm), _lower(linear)]

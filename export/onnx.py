@@ -15,6 +15,7 @@ import torch
 
 from export import cli
 from model.network.checkpoint import Checkpoint
+from model.network.fusion import fused
 from quantize.onnx import FORMAT, load_tools, write
 
 OPSET = 17
@@ -35,7 +36,7 @@ def convert(checkpoint: Checkpoint, target: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about its own age, and LSTM states that we take out
         torch.onnx.export(
-            checkpoint.model.folded(),
+            fused(checkpoint.model),
             (torch.zeros(2, 1, height, 4 * grid),),
             str(target),
             dynamo=False,

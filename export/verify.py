@@ -19,7 +19,9 @@ import torch
 from crnn_edge.cli.run import run_command
 from crnn_edge.files import model_files
 from model.network.backend import TorchBackend
-from model.network.checkpoint import DEFAULT, Checkpoint, load_checkpoint
+from model.network.bundled import DEFAULT_CHECKPOINT
+from model.network.checkpoint import Checkpoint, load_checkpoint
+from model.network.fusion import num_parameters
 from quantize import cli
 from quantize.comparison import Comparison, VerificationError
 from quantize.tables import overview
@@ -91,8 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--checkpoint",
         type=Path,
-        default=DEFAULT,
-        help=f"(default: model/weights/{DEFAULT.name})",
+        default=DEFAULT_CHECKPOINT,
+        help=f"(default: model/weights/{DEFAULT_CHECKPOINT.name})",
     )
     cli.add_arguments(parser)
     args = parser.parse_args(argv)
@@ -109,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.json:
             print("\n".join(json.dumps(comparison.to_dict()) for comparison in comparisons))
         else:
-            print(overview(comparisons, checkpoint.model.num_parameters()))
+            print(overview(comparisons, num_parameters(checkpoint.model)))
         if wrong := faults(comparisons, args.margin):
             raise VerificationError("\n".join(wrong))
 

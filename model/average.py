@@ -16,13 +16,8 @@ import torch
 from crnn_edge.cli.run import run_command
 from crnn_edge.errors import CrnnError
 from crnn_edge.manifest import Manifest, TtaSettings
-from model.network.checkpoint import (
-    Checkpoint,
-    difference,
-    load_checkpoint,
-    read_safetensors,
-    save_checkpoint,
-)
+from model.network.checkpoint import Checkpoint, difference, load_checkpoint, save_checkpoint
+from model.network.safetensors_file import read_safetensors
 
 EXAMPLES = """
 examples:

@@ -23,9 +23,10 @@ from crnn_edge.metrics import Score
 from crnn_edge.tables import markdown, percent
 from model.evaluate import evaluate
 from model.network.backend import TorchBackend
-from model.network.checkpoint import DEFAULT, load_checkpoint
+from model.network.bundled import DEFAULT_CHECKPOINT
+from model.network.checkpoint import load_checkpoint
 from model.network.crnn import CRNN
-from model.network.reparam import without_branches
+from model.network.fusion import without_reparam
 from model.train import Trainer
 from model.train import main as train
 from model.training.arguments import add_training
@@ -128,7 +129,7 @@ class QatTrainer(Trainer):
         return code
 
     def _table(self) -> str:
-        start = without_branches(load_checkpoint(self.settings.finetune).model).to(self.device)
+        start = without_reparam(load_checkpoint(self.settings.finetune).model).to(self.device)
         after = self.state.ema.model
         networks = {
             "checkpoint, float": start,
@@ -167,14 +168,14 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="CHECKPOINT",
         nargs="?",
         type=Path,
-        default=DEFAULT,
-        help=f"a trained network (default: model/weights/{DEFAULT.name})",
+        default=DEFAULT_CHECKPOINT,
+        help=f"a trained network (default: model/weights/{DEFAULT_CHECKPOINT.name})",
     )
     add_training(parser)
     # A short run in small steps, without the second rounding that bf16 would be.
     parser.set_defaults(steps=2000, lr=1e-4, schedule="cosine", precision="fp32", eval_every=500)
-    parser.set_defaults(model=None, width=None, grow=None, shrink=None)
-    parser.set_defaults(charset=None, tta_threshold=None, decoder=None, branches=False)
+    parser.set_defaults(model=None, width_mult=None, grow=None, prune=None)
+    parser.set_defaults(charset=None, tta_threshold=None, decoder=None, reparam=False)
     return settle(parser, argv)
 
 

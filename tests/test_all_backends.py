@@ -75,11 +75,11 @@ def test_every_backend_reads_the_same_text_twice(files, home: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(("layers", "collapse"), [(1, (2, 1)), (2, (2, 2))])
+@pytest.mark.parametrize(("layers", "final_kernel"), [(1, (2, 1)), (2, (2, 2))])
 def test_the_file_computes_what_torch_computes_in_any_shape(
-    tmp_path: Path, name: str, layers: int, collapse: tuple[int, int]
+    tmp_path: Path, name: str, layers: int, final_kernel: tuple[int, int]
 ) -> None:
-    checkpoint = tiny_checkpoint(tmp_path / "tiny.safetensors", layers, collapse)
+    checkpoint = tiny_checkpoint(tmp_path / "tiny.safetensors", layers, final_kernel)
     path = tmp_path / f"tiny{suffix(name)}"
     importlib.import_module(f"export.{name}").convert(checkpoint, path)
     backend = open_backend(path, threads=1)

@@ -11,15 +11,18 @@ from crnn_edge.errors import ModelFileError
 from crnn_edge.manifest import Manifest
 from crnn_edge.preprocess import Preprocess
 from model.average import main
-from model.network.checkpoint import difference, load_checkpoint, save_checkpoint, write_safetensors
-from model.network.config import ModelConfig
+from model.network.checkpoint import difference, load_checkpoint, save_checkpoint
+from model.network.config import NetworkConfig
 from model.network.crnn import CRNN
+from model.network.safetensors_file import write_safetensors
 
-SHAPE = ModelConfig("tiny", (4, 4, 8, 8, 8, 8, 8), hidden=8, layers=1, num_classes=4)
+SHAPE = NetworkConfig("tiny", (4, 4, 8, 8, 8, 8, 8), lstm_hidden=8, lstm_layers=1, num_classes=4)
 MANIFEST = Manifest(name="tiny", charset=Charset(tuple("abc")))
 
 
-def save(path: Path, seed: int, config: ModelConfig = SHAPE, manifest: Manifest = MANIFEST) -> CRNN:
+def save(
+    path: Path, seed: int, config: NetworkConfig = SHAPE, manifest: Manifest = MANIFEST
+) -> CRNN:
     torch.manual_seed(seed)
     model = CRNN(config)
     save_checkpoint(path, model, manifest, half=False)
@@ -51,7 +54,7 @@ def test_the_average_lies_in_the_middle_of_checkpoints_and_states(tmp_path) -> N
 def test_what_does_not_fit_is_refused_and_nothing_written(damage, tmp_path, capsys) -> None:
     save(tmp_path / "a.safetensors", 1)
     if damage == "shape":
-        save(tmp_path / "b.safetensors", 2, dataclasses.replace(SHAPE, hidden=4))
+        save(tmp_path / "b.safetensors", 2, dataclasses.replace(SHAPE, lstm_hidden=4))
     out = tmp_path / "mean.safetensors"
     arguments = [str(tmp_path / "a.safetensors"), str(tmp_path / "b.safetensors")]
     assert main([*arguments, "--out", str(out)]) == 1
@@ -90,7 +93,10 @@ def test_networks_that_do_not_see_or_say_the_same_are_refused(
 
 @pytest.mark.parametrize(
     ("tokens", "separator", "told"),
-    [("cba", "", "the same with another order"), ("abc", " ", "the same with another separator")],
+    [
+        ("cba", "", "the same tokens with another order"),
+        ("abc", " ", "the same tokens with another separator"),
+    ],
 )
 def test_charsets_of_the_same_tokens_are_told_apart(tokens, separator, told) -> None:
     other = MANIFEST.replace(charset=Charset(tuple(tokens), separator))
@@ -118,7 +124,7 @@ def test_an_average_may_advise_second_looks(tmp_path, capsys) -> None:
 
 def test_a_run_s_state_is_no_checkpoint_but_named_as_what_it_is(tmp_path) -> None:
     save_state(tmp_path / "last.safetensors", CRNN(SHAPE), {"settings": "{}", "manifest": "{}"})
-    with pytest.raises(ModelFileError, match=r"is the state of a run.*best\.safetensors"):
+    with pytest.raises(ModelFileError, match=r"is a training state.*best\.safetensors"):
         load_checkpoint(tmp_path / "last.safetensors")
 
 

@@ -21,7 +21,7 @@ from export import cli
 from export.onnx import convert
 from model.network.backend import TorchBackend
 from model.network.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from model.network.config import ModelConfig
+from model.network.config import NetworkConfig
 from model.network.crnn import CRNN
 from quantize.calibration import MIN_CROPS
 from quantize.cli import Format
@@ -31,16 +31,18 @@ from quantize.verify import TOLERANCE
 CHARSET = Charset(tuple("abcdefghij"))
 
 
-def tiny_checkpoint(path: Path, layers: int = 2, collapse: tuple[int, int] = (2, 1)) -> Checkpoint:
+def tiny_checkpoint(
+    path: Path, layers: int = 2, final_kernel: tuple[int, int] = (2, 1)
+) -> Checkpoint:
     """A small network with loud, varied logits, whose batch-norms have seen data."""
     torch.manual_seed(0)
-    config = ModelConfig(
+    config = NetworkConfig(
         name="tiny",
         channels=(4, 4, 8, 8, 8, 8, 8),
-        hidden=8,
-        layers=layers,
+        lstm_hidden=8,
+        lstm_layers=layers,
         num_classes=CHARSET.num_classes,
-        collapse=collapse,
+        final_kernel=final_kernel,
     )
     model = CRNN(config).train()
     with torch.no_grad():
@@ -83,12 +85,12 @@ def test_the_readings_of_the_test_network_differ(home: Path) -> None:
     assert len(texts) >= 4  # else the tests below compare nothing with nothing
 
 
-@pytest.mark.parametrize(("layers", "collapse"), [(1, (2, 1)), (2, (2, 2))])
+@pytest.mark.parametrize(("layers", "final_kernel"), [(1, (2, 1)), (2, (2, 2))])
 @pytest.mark.parametrize("shape", [(1, 1, 32, 32), (3, 1, 32, 160)])
 def test_the_file_computes_what_torch_computes_in_any_shape(
-    tmp_path: Path, layers: int, collapse: tuple[int, int], shape: tuple[int, ...]
+    tmp_path: Path, layers: int, final_kernel: tuple[int, int], shape: tuple[int, ...]
 ) -> None:
-    checkpoint = tiny_checkpoint(tmp_path / "tiny.safetensors", layers, collapse)
+    checkpoint = tiny_checkpoint(tmp_path / "tiny.safetensors", layers, final_kernel)
     convert(checkpoint, tmp_path / "tiny.onnx")
     tensor = np.random.default_rng(1).standard_normal(shape, dtype=np.float32)
     expected = TorchBackend.from_checkpoint(checkpoint)(tensor)
@@ -246,8 +248,11 @@ def test_a_network_that_is_sure_of_nothing_is_told_to_be_trained_longer(
     ("spoil", "message"),
     [
         (lambda path: path.unlink(), "no checkpoint at"),
-        (lambda path: path.write_bytes(path.read_bytes()[:2000]), "no whole safetensors file"),
-        (lambda path: path.write_bytes(b""), "no whole safetensors file"),
+        (
+            lambda path: path.write_bytes(path.read_bytes()[:2000]),
+            "damaged or not a safetensors file",
+        ),
+        (lambda path: path.write_bytes(b""), "damaged or not a safetensors file"),
     ],
 )
 def test_a_checkpoint_that_cannot_be_read_is_said_so(

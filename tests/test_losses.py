@@ -12,7 +12,7 @@ from test_ctc import GOLDEN
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from model.network.config import ModelConfig
+from model.network.config import NetworkConfig
 from model.network.crnn import CRNN
 from model.training.losses import Losses, ctc_loss
 
@@ -39,7 +39,7 @@ Images = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 def make_losses() -> Losses:
     torch.manual_seed(0)
-    model = CRNN(ModelConfig("small", (8, 16, 16, 32, 32, 32, 32), 32, 1, 11))
+    model = CRNN(NetworkConfig("small", (8, 16, 16, 32, 32, 32, 32), 32, 1, 11))
     return Losses(model, None, None).train()
 
 

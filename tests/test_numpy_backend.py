@@ -53,14 +53,15 @@ def test_a_convolution_and_a_pooling_are_torchs(kernel, padding, stride) -> None
     from torch import nn
 
     from export.lowering import lower
+    from model.network.config import NetworkConfig
+    from model.network.crnn import CRNN
 
     x = numbers(2, 3, 9, 14)
     conv = nn.Conv2d(3, 5, kernel, stride, padding)
     pool = nn.MaxPool2d((3, 3), stride, padding)
-    model = nn.Module()
+    model = CRNN(NetworkConfig("chain", (4,) * 7, 4, 1))
     model.backbone = nn.Sequential(conv, pool)
-    model.lstms = model.linears = ()
-    model.folded = lambda: model
+    model.lstms = model.linears = nn.ModuleList()
     y = x.transpose(0, 2, 3, 1)
     for layer, theirs in zip(lower(model), (conv, pool), strict=True):
         y = layer(np.ascontiguousarray(y))
@@ -87,10 +88,10 @@ def test_a_backbone_beyond_a_chain_is_refused_by_name() -> None:
     from torch import nn
 
     from export.lowering import UnknownLayerError, lower
-    from model.network.config import ModelConfig
+    from model.network.config import NetworkConfig
     from model.network.crnn import CRNN
 
-    model = CRNN(ModelConfig("x", (4, 4, 4, 4, 4, 4, 4), 4, 1, num_classes=11))
+    model = CRNN(NetworkConfig("x", (4, 4, 4, 4, 4, 4, 4), 4, 1, num_classes=11))
     model.backbone.append(nn.Sigmoid())
     with pytest.raises(UnknownLayerError, match=r"Sigmoid\(\) cannot be written"):
         lower(model)

@@ -190,7 +190,7 @@ def test_the_right_piece_takes_the_height_and_the_light_of_the_left_one() -> Non
     ("options", "reason"),
     [
         (["--pieces", "1"], "cut out of --data crops"),
-        (["--pieces", "1", "--data", "crops"], "--finetune, --grow or --shrink names it"),
+        (["--pieces", "1", "--data", "crops"], "--finetune, --grow or --prune names it"),
     ],
 )
 def test_pieces_need_crops_and_a_network(

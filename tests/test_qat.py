@@ -16,8 +16,10 @@ from training import copy_of
 from crnn_edge.backends import open_backend
 from export.onnx import convert
 from model import qat
-from model.network.checkpoint import DEFAULT, load_checkpoint
+from model.network.bundled import DEFAULT_CHECKPOINT
+from model.network.checkpoint import load_checkpoint
 from model.network.crnn import CRNN
+from model.network.fusion import fused
 from model.qat import QatTrainer, Rounded, round_activation, round_weight
 from model.train import main as train
 from model.training.config import LAST
@@ -93,7 +95,7 @@ def test_the_gradient_goes_straight_through() -> None:
 
 def test_rounding_before_batch_norm_is_rounding_after_folding(tmp_path: Path) -> None:
     model = tiny_checkpoint(tmp_path / "tiny.safetensors").model
-    folded = model.folded()
+    folded = fused(model)
     later = [m for m in folded.backbone.modules() if isinstance(m, nn.Conv2d)][1:]
     with torch.no_grad():
         for convolution in later:
@@ -162,7 +164,7 @@ def convolution_weights(path: Path) -> list[np.ndarray]:
 
 
 def folded_weights(model: CRNN) -> list[torch.Tensor]:
-    layers = model.folded().backbone.modules()
+    layers = fused(model).backbone.modules()
     return [m.weight.detach() for m in layers if isinstance(m, nn.Conv2d)][1:]
 
 
@@ -173,7 +175,7 @@ def test_fine_tuning_wins_back_what_two_bits_cost(
         levels = 1
 
     run = tmp_path / "run"
-    assert fine_tune(home, DEFAULT, run, "--steps", 240, "--lr", 2e-3, kind=TwoBits) == 0
+    assert fine_tune(home, DEFAULT_CHECKPOINT, run, "--steps", 240, "--lr", 2e-3, kind=TwoBits) == 0
     printed = capsys.readouterr().out
     rows = [line.strip("|").split("|") for line in printed.splitlines() if line.startswith("|")]
     exact = {row[0].strip(): float(row[2].split("±")[0]) for row in rows[2:]}

@@ -15,10 +15,7 @@ from training import options
 from crnn_edge.errors import CrnnError, EngineError
 from model.data.batching import Batch
 from model.data.loading import load_batches
-from model.network.checkpoint import (
-    read_safetensors,
-    write_safetensors,
-)
+from model.network.safetensors_file import read_safetensors, write_safetensors
 from model.train import Trainer, main
 from model.training.config import LAST, parse
 from model.training.job import pick_precision

@@ -21,8 +21,8 @@ from quantize.calibration import Crops
     ("more", "reason"),
     [
         (["--finetune", "a", "--model", "crnn"], "brings its own network"),
-        (["--finetune", "a", "--width", "0.5"], "brings its own network"),
-        (["--width", "0"], "a factor from 0.05 to 4"),
+        (["--finetune", "a", "--width-mult", "0.5"], "brings its own network"),
+        (["--width-mult", "0"], "a factor from 0.05 to 4"),
     ],
 )
 def test_a_network_is_named_once(
@@ -78,7 +78,7 @@ def test_bad_settings_are_refused_in_one_line(numbers, tmp_path, capsys, change,
         ("--ema", "nan", "--ema is a decay from 0 to 1, got nan"),
         ("--augment", "nan", "--augment is a strength from 0 to 2, got nan"),
         ("--tta-threshold", "1.5", "--tta-threshold is a probability from 0 to 1, got 1.5"),
-        ("--width", "nan", "--width is a factor from 0.05 to 4, got nan"),
+        ("--width-mult", "nan", "--width-mult is a factor from 0.05 to 4, got nan"),
         ("--threads", "-1", "--threads must be at least 1, got -1"),
         ("--threads", "0", "--threads must be at least 1, got 0"),
         ("--steps", "0", "--steps must be at least 1, got 0"),

@@ -18,13 +18,10 @@ from crnn_edge.manifest import Manifest, Parent
 from crnn_edge.metrics import score
 from crnn_edge.recognizer import Recognizer
 from model.average import main as average
-from model.network.checkpoint import (
-    load_checkpoint,
-    read_safetensors,
-    save_checkpoint,
-)
-from model.network.config import CONFIGS, ModelConfig
+from model.network.checkpoint import load_checkpoint, save_checkpoint
+from model.network.config import CONFIGS, NetworkConfig
 from model.network.crnn import CRNN
+from model.network.safetensors_file import read_safetensors
 from model.train import Trainer, main
 from model.training.config import LAST, parse
 from model.training.initialization import first_network
@@ -124,7 +121,7 @@ def test_a_small_network_shrinks_out_of_a_large_one(numbers, tmp_path) -> None:
     torch.manual_seed(5)
     large, start = CRNN(CONFIGS["crnn-lite"]), tmp_path / "large.safetensors"
     save_checkpoint(start, large, Manifest(name="large", charset=Charset.ascii()))
-    frozen = ["--shrink", str(start), "--model", "crnn-lite", "--steps", "1", "--lr", "0"]
+    frozen = ["--prune", str(start), "--model", "crnn-lite", "--steps", "1", "--lr", "0"]
     assert main(options(numbers, tmp_path / "run", *frozen)) == 0
     same = load_checkpoint(tmp_path / "run" / "final.safetensors")
     old = load_checkpoint(start)
@@ -145,18 +142,18 @@ def test_pieces_are_cut_by_the_network_that_reads(numbers, tmp_path, monkeypatch
         return datasets[0]
 
     monkeypatch.setattr("model.training.job.Pieces", pieces)
-    monkeypatch.setitem(CONFIGS, "crnn-lite", ModelConfig("less", (4,) * 7, 8, 1))
-    shrunk = ["--shrink", str(start), "--pieces", "1", "--steps", "1"]
+    monkeypatch.setitem(CONFIGS, "crnn-lite", NetworkConfig("less", (4,) * 7, 8, 1))
+    shrunk = ["--prune", str(start), "--pieces", "1", "--steps", "1"]
     assert main(options(numbers, tmp_path / "run", *shrunk)) == 0
     assert [model.config.name for model in cutting] == ["small"]
 
 
 def test_a_network_of_another_width_is_trained(numbers, tmp_path) -> None:
-    narrow = ["--width", "0.25", "--model", "crnn-medium", "--steps", "1"]
+    narrow = ["--width-mult", "0.25", "--model", "crnn-medium", "--steps", "1"]
     assert main(options(numbers, tmp_path / "run", *narrow)) == 0
     checkpoint = load_checkpoint(tmp_path / "run" / "final.safetensors")
     assert checkpoint.manifest.name == "crnn-medium-x0.25"
-    assert checkpoint.config.hidden == 32
+    assert checkpoint.config.lstm_hidden == 32
 
 
 def test_two_processes_train_one_model(numbers, tmp_path, capsys) -> None:

@@ -7,9 +7,9 @@ import torch
 from training import DIGITS, options, small_checkpoint, weights
 
 from crnn_edge.metrics import score
-from model.network.checkpoint import read_safetensors
-from model.network.config import ModelConfig
+from model.network.config import NetworkConfig
 from model.network.crnn import CRNN
+from model.network.safetensors_file import read_safetensors
 from model.train import main
 from model.training.state import Ema
 
@@ -19,7 +19,7 @@ def group(tensors: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor
 
 
 def test_each_step_moves_the_average_by_its_own_share() -> None:
-    model = CRNN(ModelConfig("small", (4,) * 7, 8, 1, DIGITS.num_classes))
+    model = CRNN(NetworkConfig("small", (4,) * 7, 8, 1, DIGITS.num_classes))
     with torch.no_grad():
         model.linears[0].bias.fill_(0)
     ema = Ema(model, 0.9)
@@ -59,7 +59,7 @@ def test_the_average_is_measured_and_saved_and_nothing_else(numbers, tmp_path, m
 
 
 def test_the_average_has_the_statistics_of_the_network() -> None:
-    model = CRNN(ModelConfig("small", (4,) * 7, 8, 1, DIGITS.num_classes))
+    model = CRNN(NetworkConfig("small", (4,) * 7, 8, 1, DIGITS.num_classes))
     ema, before = Ema(model, 0.9), [buffer.clone() for buffer in model.buffers()]
     model.train()(torch.randn(2, 1, 32, 64) + 1)
     ema.update(model, 1000)

@@ -35,7 +35,7 @@ def test_verify_passes_what_export_wrote(
 def test_verify_says_so_where_the_file_is_another_networks(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = tiny_checkpoint(tmp_path / "other.safetensors", collapse=(2, 2))  # a time step less
+    other = tiny_checkpoint(tmp_path / "other.safetensors", final_kernel=(2, 2))  # a time step less
     convert(other, tmp_path / "other.onnx")
     assert verify_file(home, tmp_path / "other.onnx") == 1
     said = capsys.readouterr().err

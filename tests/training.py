@@ -9,9 +9,10 @@ import torch
 
 from crnn_edge.charset import Charset
 from crnn_edge.manifest import Manifest
-from model.network.checkpoint import read_safetensors, save_checkpoint
-from model.network.config import ModelConfig
+from model.network.checkpoint import save_checkpoint
+from model.network.config import NetworkConfig
 from model.network.crnn import CRNN
+from model.network.safetensors_file import read_safetensors
 from model.training.config import LAST
 
 DIGITS = Charset(tuple("0123456789"))
@@ -36,10 +37,10 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     return read_safetensors(run / LAST)[0]
 
 
-def small_checkpoint(path: Path, collapse: tuple[int, int] = (2, 1), **manifest: object) -> Path:
+def small_checkpoint(path: Path, kernel: tuple[int, int] = (2, 1), **manifest: object) -> Path:
     stride = int(manifest.get("stride", 4))
-    config = ModelConfig(
-        "small", (4, 4, 8, 8, 8, 8, 8), 8, 1, DIGITS.num_classes, collapse, stride=stride
+    config = NetworkConfig(
+        "small", (4, 4, 8, 8, 8, 8, 8), 8, 1, DIGITS.num_classes, kernel, stride=stride
     )
     save_checkpoint(path, CRNN(config), Manifest(name="small", charset=DIGITS).replace(**manifest))
     return path

@@ -12,7 +12,8 @@ from torch import nn
 
 from crnn_edge.errors import EngineError
 from crnn_edge.manifest import Manifest
-from model.network.checkpoint import DEFAULT, Checkpoint, load_checkpoint
+from model.network.bundled import DEFAULT_CHECKPOINT
+from model.network.checkpoint import Checkpoint, load_checkpoint
 
 
 def pick_device(name: str) -> torch.device:
@@ -64,7 +65,7 @@ class TorchBackend:
 
 
 def load(
-    path: str | Path = DEFAULT, *, threads: int | None = None, device: str = "cpu"
+    path: str | Path = DEFAULT_CHECKPOINT, *, threads: int | None = None, device: str = "cpu"
 ) -> TorchBackend:
     """Open a checkpoint as a backend: what `open_backend(path, "model.network.backend")` calls."""
     if threads is not None:

@@ -1,31 +1,24 @@
-"""Torch weights with everything needed to use them: safetensors, no pickle from strangers.
+"""Checkpoints: torch weights with everything that is needed to use them, in a safetensors file.
 
-The header carries the model's config and its manifest as JSON; the body the weights, as fp16 by
-default, which halves the file and moves logits by less than reading can tell.
+The header contains the network's config and its manifest as JSON, the body the weights, by default
+as fp16, which halves the file and does not change what the network reads.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
-from crnn_edge.backends import SUFFIXES
 from crnn_edge.charset import Charset
 from crnn_edge.errors import ModelFileError
-from crnn_edge.files import atomic_write
 from crnn_edge.manifest import Manifest
-from model.network.config import ModelConfig
+from model.network.bundled import DEFAULT_CHECKPOINT, find_checkpoint
+from model.network.config import NetworkConfig
 from model.network.crnn import CRNN
-
-WEIGHTS = Path(__file__).parents[1] / "weights"
-DEFAULT = WEIGHTS / "crnn-lite.safetensors"
-"""The checkpoint that commands use when none is named."""
+from model.network.safetensors_file import read_safetensors, write_safetensors
 
 
 @dataclass(frozen=True)
@@ -37,12 +30,16 @@ class Checkpoint:
     path: Path
 
     @property
-    def config(self) -> ModelConfig:
-        """The model's shape."""
+    def config(self) -> NetworkConfig:
+        """The network's architecture."""
         return self.model.config
 
     def exported(self, tool: str) -> Manifest:
-        """The manifest of an FP32 file that torch and a tool, with its version, made of it."""
+        """The manifest of an FP32 file that is exported from this checkpoint.
+
+        Args:
+            tool: The exporting tool with its version.
+        """
         provenance = {
             **self.manifest.provenance,
             "exporter": f"torch {torch.__version__}, {tool}",
@@ -50,117 +47,89 @@ class Checkpoint:
         return self.manifest.replace(precision="fp32", provenance=provenance)
 
 
-def difference(theirs: Manifest, ours: Manifest) -> str:
-    """What two networks see or say otherwise: `its stride is 8, not 4`; empty if nothing."""
+def difference(first: Manifest, second: Manifest) -> str:
+    """How the input or output of two networks differs: `its stride is 8, not 4`; empty if equal."""
     for name in ("charset", "stride", "preprocess"):
-        one, other = getattr(theirs, name), getattr(ours, name)
+        one, other = getattr(first, name), getattr(second, name)
         if one != other:
-            told = _charsets(one, other) if name == "charset" else f"{one}, not {other}"
-            return f"its {name} is {told}"
+            detail = _charset_difference(one, other) if name == "charset" else f"{one}, not {other}"
+            return f"its {name} is {detail}"
     return ""
 
 
-def _charsets(one: Charset, other: Charset) -> str:
-    """How two charsets differ, in short: one may have thousands of tokens."""
-    has, lacks = (
+def _charset_difference(one: Charset, other: Charset) -> str:
+    """How two charsets differ, in short: a charset may have thousands of tokens."""
+    extra, missing = (
         [t for t in a.tokens if t not in b.tokens] for a, b in ((one, other), (other, one))
     )
-    told = f"of {len(one.tokens)} tokens, not the other's {len(other.tokens)}"
-    if not has and not lacks:
+    sizes = f"of {len(one.tokens)} tokens, not the other's {len(other.tokens)}"
+    if not extra and not missing:
         kind = "another separator" if one.tokens == other.tokens else "another order"
-        return f"{told}: the same with {kind}"
-    parts = (f"{verb} {some[:5]}" for verb, some in (("has", has), ("lacks", lacks)) if some)
-    return f"{told}: it {' and '.join(parts)}"
-
-
-def write_safetensors(
-    path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]
-) -> None:
-    """Write tensors and texts so that `path` always holds a whole file, old or new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, save(tensors, metadata))
+        return f"{sizes}: the same tokens with {kind}"
+    parts = (
+        f"{verb} {tokens[:5]}" for verb, tokens in (("has", extra), ("lacks", missing)) if tokens
+    )
+    return f"{sizes}: it {' and '.join(parts)}"
 
 
 def save_checkpoint(path: Path, model: CRNN, manifest: Manifest, *, half: bool = True) -> None:
     """Write a checkpoint atomically.
 
     Args:
-        path: Where to.
+        path: The file to write.
         model: The network; its training mode and device do not matter.
-        manifest: What it reads and how it was made.
+        manifest: Its charset, preprocessing and origin.
         half: Store floating-point weights as fp16.
+
+    Raises:
+        CrnnError: If the file cannot be written.
     """
     tensors = {}
     for name, value in model.state_dict().items():
         value = value.detach().cpu().contiguous()
         small = value.half() if half and value.is_floating_point() else value
-        # A variance may be more than fp16 can hold.
+        # A variance may exceed the range of fp16.
         tensors[name] = small if torch.isfinite(small).all() else value
-    metadata = {
-        "config": json.dumps(model.config.to_dict()),
-        "manifest": manifest.to_json(),
-    }
+    metadata = {"config": model.config.to_json(), "manifest": manifest.to_json()}
     write_safetensors(path, tensors, metadata)
 
 
-def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Tensors and texts of a safetensors file.
-
-    Raises:
-        ModelFileError: If it is missing, cut, or no such file.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ModelFileError(
-            f"no checkpoint at {path}: train one with `python -m model.train`, or name another"
-        )
-    if path.suffix.lower() in SUFFIXES:
-        raise ModelFileError(
-            f"{path} is a model file: expected the checkpoint that it was exported from, a "
-            ".safetensors"
-        )
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ModelFileError(f"{path} is no whole safetensors file: {error}") from None
-
-
-def load_checkpoint(path: Path = DEFAULT) -> Checkpoint:
+def load_checkpoint(name: str | Path = DEFAULT_CHECKPOINT) -> Checkpoint:
     """Read a checkpoint.
 
+    Args:
+        name: Its path, or the name of a bundled one, such as `crnn-lite`.
+
     Raises:
-        ModelFileError: If it is missing, cut, foreign, or its weights do not fit its config.
+        ModelFileError: If it is missing, damaged or not a checkpoint, or if its weights do not fit
+            its config.
     """
-    path = Path(path)
+    path = find_checkpoint(name)
     tensors, metadata = read_safetensors(path)
     if "settings" in metadata:
         raise ModelFileError(
-            f"{path} is the state of a run, no checkpoint: name best.safetensors or "
-            "final.safetensors beside it, or go on with that run, --resume"
+            f"{path} is a training state, not a checkpoint: use best.safetensors or "
+            "final.safetensors in the same folder, or continue the run with --resume"
         )
     if "config" not in metadata or "manifest" not in metadata:
-        raise ModelFileError(f"{path} has no config or manifest: no checkpoint of this toolkit")
-    try:
-        config = ModelConfig.from_dict(json.loads(metadata["config"]), str(path))
-    except json.JSONDecodeError as error:
-        raise ModelFileError(f"the model config in {path} is not JSON: {error}") from None
+        raise ModelFileError(f"{path} is not a checkpoint: it contains no config or no manifest")
+    config = NetworkConfig.from_json(metadata["config"], str(path))
     manifest = Manifest.from_json(metadata["manifest"], str(path))
     if manifest.charset.num_classes != config.num_classes:
         raise ModelFileError(
-            f"{path}: its charset makes {manifest.charset.num_classes} classes with the blank, "
-            f"its network {config.num_classes}"
+            f"{path}: its charset has {manifest.charset.num_classes} classes with the blank, its "
+            f"network {config.num_classes}"
         )
-    seen = (manifest.preprocess.height, manifest.stride)
-    if seen != (config.height, config.stride):
+    shape = (manifest.preprocess.height, manifest.stride)
+    if shape != (config.height, config.stride):
         raise ModelFileError(
-            f"{path}: its manifest tells a height and a stride of {seen}, its network has "
-            f"{(config.height, config.stride)}"
+            f"{path}: height and stride are {shape} in its manifest, but "
+            f"{(config.height, config.stride)} in its network config"
         )
     try:
         model = CRNN(config)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ModelFileError(f"the model config in {path} makes no network: {error}") from None
+        raise ModelFileError(f"cannot build a network from the config in {path}: {error}") from None
     try:
         model.load_state_dict(
             {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}

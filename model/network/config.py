@@ -1,113 +1,136 @@
-"""Choices made before training: which network, how wide, how deep."""
+"""The architecture of a network: which backbone, how wide, how deep."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass
 from typing import Any
 
 from crnn_edge.errors import ModelFileError
 
+_FORMER_KEYS = {
+    "branches": "reparam",
+    "collapse": "final_kernel",
+    "hidden": "lstm_hidden",
+    "layers": "lstm_layers",
+}
+"""Keys of checkpoints written before, and the fields that they are now."""
+
 
 @dataclass(frozen=True)
-class ModelConfig:
-    """A CRNN's shape.
+class NetworkConfig:
+    """The architecture of a CRNN.
 
     Attributes:
-        name: What checkpoints and model files are called.
+        name: The default name of checkpoints and model files.
         channels: Output channels of the backbone's convolutions.
-        hidden: Units of a BiLSTM in each direction.
-        layers: BiLSTM layers; a linear layer from `2 hidden` to `hidden` stands between two.
-        num_classes: The blank and the tokens.
-        collapse: Kernel (height, width) of the last convolution, which leaves one row. The
-            paper's 2×2 loses a column, 2×1 keeps `T = W / 4`.
-        backbone: Module of `model.network.backbones`, or a dotted name of your own.
-        height: Rows of the input tensor, in pixels.
+        lstm_hidden: Hidden units of each BiLSTM per direction.
+        lstm_layers: Number of BiLSTM layers. Between two of them a linear layer maps the
+            `2 lstm_hidden` outputs to `lstm_hidden` features.
+        num_classes: Number of tokens plus one for the CTC blank.
+        final_kernel: Kernel (height, width) of the last convolution, whose output is one row. The
+            paper's 2×2 loses one column; 2×1 keeps `T = W / 4`.
+        backbone: Module of `model.network.backbones`, or the dotted name of your own module.
+        height: Height of the input tensor in pixels.
         stride: Input pixels per time step.
-        branches: Whether it has branches for training, which folding merges; see
-            `model.network.reparam`.
+        reparam: Whether the convolutions are RepVGG blocks during training, which are fused at
+            export; see `model.network.reparam`.
     """
 
     name: str
     channels: tuple[int, ...]
-    hidden: int
-    layers: int
+    lstm_hidden: int
+    lstm_layers: int
     num_classes: int = 96
-    collapse: tuple[int, int] = (2, 1)
+    final_kernel: tuple[int, int] = (2, 1)
     backbone: str = "vgg"
     height: int = 32
     stride: int = 4
-    branches: bool = False
+    reparam: bool = False
 
-    def times(self, width: float) -> ModelConfig:
-        """The same with so many times the channels and units, in eights: engines count in them."""
-        if width == 1:
+    def scaled(self, width_mult: float) -> NetworkConfig:
+        """The same architecture with all channels and hidden units multiplied by `width_mult`.
+
+        The results are rounded to multiples of eight, which engines compute most efficiently.
+        """
+        if width_mult == 1:
             return self
-        few = [max(8, 8 * int(count * width / 8 + 0.5)) for count in (*self.channels, self.hidden)]
+        *channels, hidden = (
+            max(8, 8 * int(count * width_mult / 8 + 0.5))
+            for count in (*self.channels, self.lstm_hidden)
+        )
         return dataclasses.replace(
-            self, name=f"{self.name}-x{width:g}", channels=tuple(few[:-1]), hidden=few[-1]
+            self,
+            name=f"{self.name}-x{width_mult:g}",
+            channels=tuple(channels),
+            lstm_hidden=hidden,
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """The config as JSON-ready values."""
-        return dataclasses.asdict(self)
+    def to_json(self) -> str:
+        """The config as a JSON object."""
+        return json.dumps(dataclasses.asdict(self))
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any], source: str) -> ModelConfig:
-        """A config from JSON values.
+    def from_json(cls, text: str, source: str) -> NetworkConfig:
+        """Parse a config; keys of earlier versions are migrated.
+
+        Args:
+            text: A JSON object.
+            source: Where it comes from, for error messages.
 
         Raises:
-            ModelFileError: If `source` was written with other fields.
+            ModelFileError: If the text is not JSON, or its fields are unknown or missing.
         """
         try:
-            return cls(
-                **{
-                    **values,
-                    "channels": tuple(values["channels"]),
-                    "collapse": tuple(values["collapse"]),
-                }
-            )
-        except (TypeError, KeyError) as error:
-            raise ModelFileError(f"the model config in {source} is invalid: {error}") from None
+            given: dict[str, Any] = json.loads(text)
+            values = {_FORMER_KEYS.get(key, key): value for key, value in given.items()}
+            for name in ("channels", "final_kernel"):
+                values[name] = tuple(values[name])
+            return cls(**values)
+        except json.JSONDecodeError as error:
+            raise ModelFileError(f"the network config in {source} is not JSON: {error}") from None
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ModelFileError(f"the network config in {source} is invalid: {error}") from None
 
 
 CONFIGS = {
     config.name: config
     for config in (
-        # The paper's Table 1: 8.3 M weights at 36 classes and the blank.
-        ModelConfig(
+        # Table 1 of the paper: 8.3 M parameters with 36 classes and the blank.
+        NetworkConfig(
             name="crnn",
             channels=(64, 128, 256, 256, 512, 512, 512),
-            hidden=256,
-            layers=2,
-            collapse=(2, 2),
+            lstm_hidden=256,
+            lstm_layers=2,
+            final_kernel=(2, 2),
         ),
-        # Few channels where the picture is large, many where it is small: of five shapes of
-        # 0.6 to 1.2 M weights, the best ratio of weights to time (model/RUNS.md).
-        ModelConfig(
+        # Few channels where the feature maps are large, many where they are small: of five
+        # architectures of 0.6 to 1.2 M parameters the best accuracy for its latency.
+        NetworkConfig(
             name="crnn-medium",
             channels=(16, 48, 96, 128, 160, 192, 192),
-            hidden=128,
-            layers=1,
+            lstm_hidden=128,
+            lstm_layers=1,
         ),
-        # The same with what does least taken away, chosen by the time of its INT8 file where the
-        # processor has no instructions for INT8.
-        ModelConfig(
+        # crnn-medium with its least important channels pruned; how many was decided by the latency
+        # of the INT8 file on a processor without INT8 instructions.
+        NetworkConfig(
             name="crnn-lite",
             channels=(16, 40, 64, 80, 112, 144, 160),
-            hidden=96,
-            layers=1,
+            lstm_hidden=96,
+            lstm_layers=1,
         ),
-        # For music, where half a staff space decides which note it is: twice as high, and what the
-        # poolings leave of that height, four rows, the last convolution sees at once.
-        ModelConfig(
+        # For music, where half a staff space distinguishes two notes: twice the height. Four rows
+        # are left after the poolings, and the final convolution covers all of them.
+        NetworkConfig(
             name="crnn-score",
             channels=(16, 32, 48, 64, 80, 96, 128),
-            hidden=96,
-            layers=1,
-            collapse=(4, 1),
+            lstm_hidden=96,
+            lstm_layers=1,
+            final_kernel=(4, 1),
             height=64,
         ),
     )
 }
-"""The networks that ship, by name."""
+"""The bundled architectures by name."""

@@ -1,9 +1,9 @@
-"""A large network that starts from what a small one has learnt.
+"""Net2Net growth: a large network that starts from the weights of a small one.
 
 After Chen, Goodfellow & Shlens, "Net2Net: Accelerating Learning via Knowledge Transfer" (2016).
-They copy units; here the additional ones start at random, and what the old units would take from
-them starts at zero. The old units compute what they did before, and the new ones differ from each
-other from the first step on.
+They copy units. Here the additional units are initialized at random, and the weights from them to
+the old units are zero: the old units compute what they did before, and the new ones differ from
+each other from the first step on.
 """
 
 from __future__ import annotations
@@ -13,48 +13,51 @@ import dataclasses
 import torch
 
 from crnn_edge.errors import CrnnError
-from model.network.config import ModelConfig
+from model.network.config import NetworkConfig
 from model.network.crnn import CRNN
-from model.network.reparam import with_branches
+from model.network.fusion import with_reparam
 
 SCALE = 0.1
-"""What brings logits into the range where a hyperbolic tangent is almost a straight line."""
+"""Scales logits into the range where tanh is almost linear."""
 
 
-def grow(small: CRNN, config: ModelConfig) -> CRNN:
-    """A network of a larger shape around a trained one.
+def grow(small: CRNN, config: NetworkConfig) -> CRNN:
+    """A larger network that contains a trained one.
 
-    With as many BiLSTM layers and the same last kernel, its logits are those of `small`. Each
-    further BiLSTM layer starts by handing them on, compressed, in the order that they had: the
-    greedy reading is the same. A wider last kernel sees its old columns, one step fewer of them.
+    With the same number of BiLSTM layers and the same final kernel, its logits are those of
+    `small`. Each additional BiLSTM layer initially passes the logits on, compressed but in the same
+    order, so that the greedy result is the same. A wider final kernel uses the old columns, of
+    which there is one less.
 
     Args:
         small: The trained network.
-        config: The larger shape: nowhere narrower, with the same backbone, and with
-            branches if `small` has any.
+        config: The larger architecture: nowhere narrower, with the same backbone, and with
+            `reparam` if `small` has it.
 
     Raises:
-        CrnnError: If something in `config` is smaller than in `small`, or leaves no place for one
-            of its branches, or if it sees something else.
+        CrnnError: If something in `config` is smaller than in `small`, if a branch of `small` has
+            no counterpart, or if the backbone, height, stride or classes differ.
     """
     for field in ("backbone", "height", "stride", "num_classes"):
         if (was := getattr(small.config, field)) != (now := getattr(config, field)):
             raise CrnnError(
                 f"{small.config.name} cannot grow into {config.name}: {field} is {was}, not {now}"
             )
-    plain = dataclasses.replace(config, branches=False)
-    if config.branches and not small.config.branches:
-        return with_branches(grow(small, plain))
-    # Fresh branches that the small one lacks must add nothing to what its units compute.
-    large = with_branches(CRNN(plain)) if config.branches else CRNN(plain)
+    plain = dataclasses.replace(config, reparam=False)
+    if config.reparam and not small.config.reparam:
+        return with_reparam(grow(small, plain))
+    # New branches that the small network lacks must not change what its units compute.
+    large = with_reparam(CRNN(plain)) if config.reparam else CRNN(plain)
     weights = large.state_dict()
     for name, old in small.state_dict().items():
         if name not in weights:
-            raise CrnnError(f"{small.config.name} cannot grow into {config.name}: it has {name}")
-        if not old.shape:  # batch-norm's count of batches
+            raise CrnnError(
+                f"{small.config.name} cannot grow into {config.name}: {name} has no counterpart"
+            )
+        if not old.shape:  # number of batches of a batch norm
             continue
-        units, source = _by_unit(name, old, small.config.hidden)
-        _, target = _by_unit(name, weights[name], config.hidden)
+        units, source = _by_unit(name, old, small.config.lstm_hidden)
+        _, target = _by_unit(name, weights[name], config.lstm_hidden)
         if any(a > b for a, b in zip(source.shape, target.shape, strict=True)):
             raise CrnnError(
                 f"{small.config.name} cannot grow into {config.name}: {name} is "
@@ -62,20 +65,19 @@ def grow(small: CRNN, config: ModelConfig) -> CRNN:
             )
         target.narrow(units, 0, source.shape[units]).zero_()
         target[tuple(slice(size) for size in source.shape)] = source
-    for layer in range(small.config.layers, config.layers):
-        _hand_on(weights, layer, config.hidden, small.config.num_classes)
+    for layer in range(small.config.lstm_layers, config.lstm_layers):
+        _pass_on(weights, layer, config.lstm_hidden, small.config.num_classes)
     return large
 
 
-def _hand_on(weights: dict[str, torch.Tensor], layer: int, hidden: int, count: int) -> None:
-    """Let a layer's first `count` outputs follow those of the layer before, each one its own.
+def _pass_on(weights: dict[str, torch.Tensor], layer: int, hidden: int, count: int) -> None:
+    """Make the first `count` outputs of a layer monotonic functions of the layer before.
 
-    A unit with its input and output gates open and its forget gate shut computes `tanh(tanh(x))`,
-    which grows with x. What comes in is scaled down to where that is almost x, and scaled up again
-    behind: with inputs of the order of 10, optimizers with steps of one size for all weights
-    (Adam) would wreck the layer before it has learnt anything. Both directions carry a half, so
-    that no weight is twice as large as it must be: one large among many small ones is what INT8
-    does worst.
+    A unit with open input and output gates and a closed forget gate computes `tanh(tanh(x))`, which
+    increases with x. The input is scaled down to where this is almost x, and scaled up again
+    afterwards: with inputs of the order of 10, an optimizer with equal step sizes for all weights
+    (Adam) would destroy the layer before it has learned anything. Each direction carries one half,
+    because a single large weight among many small ones loses most precision in INT8.
     """
     for end in ("l0", "l0_reverse"):
         gates = {  # in torch's order: input, forget, cell, output
@@ -94,7 +96,7 @@ def _hand_on(weights: dict[str, torch.Tensor], layer: int, hidden: int, count: i
 
 
 def _by_unit(name: str, tensor: torch.Tensor, hidden: int) -> tuple[int, torch.Tensor]:
-    """The axis of a weight's units, and a view of it in which units of one kind lie together."""
+    """The axis of a weight's units, and a view of the weight that separates gates or directions."""
     if name.startswith("lstms."):  # (4 gates x hidden, …)
         return 1, tensor.view(4, hidden, *tensor.shape[1:])
     if name.startswith("linears.") and tensor.ndim == 2:  # (units, 2 directions x hidden)

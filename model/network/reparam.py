@@ -1,16 +1,14 @@
-"""Branches beside a network's convolutions: they help training, and merge into them afterwards.
+"""Structural re-parameterization: parallel branches that help training and are fused afterwards.
 
-Ding et al., "RepVGG: Making VGG-style ConvNets Great Again" (2021): a 3x3 convolution learns more
-with a 1x1 convolution and, where it gives as many channels as it takes, its own input beside it,
-each with a batch-norm of its own. In evaluation all of them are linear, so that their sum is one
-3x3 convolution: what is exported, and what a device runs, is the network without branches.
+Ding et al., "RepVGG: Making VGG-style ConvNets Great Again" (2021): a 3×3 convolution trains better
+with a 1×1 convolution and, where input and output channels are equal, an identity branch in
+parallel, each followed by its own batch norm. In evaluation mode all branches are linear, so their
+sum is one 3×3 convolution: exported files contain a plain network.
 """
 
 from __future__ import annotations
 
 import copy
-import dataclasses
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -18,20 +16,18 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from crnn_edge.errors import CrnnError
 
-if TYPE_CHECKING:
-    from model.network.crnn import CRNN
 
-
-class Branched(nn.Module):
-    """A convolution, its batch-norm and their branches: `(N, I, H, W)` to `(N, O, H, W)`."""
+class RepVGGBlock(nn.Module):
+    """A 3×3 convolution with its parallel branches: `(N, I, H, W)` to `(N, O, H, W)`."""
 
     def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d, gain: float = 1.0) -> None:
-        """Put fresh branches beside what is there.
+        """Add newly initialized branches to a convolution and its batch norm.
 
         Args:
-            conv: A 3x3 convolution with a padding of 1.
-            norm: The batch-norm behind it.
-            gain: What the branches' batch-norms scale by: with 0 they add nothing until trained.
+            conv: A 3×3 convolution with a padding of 1.
+            norm: The batch norm that follows it.
+            gain: Initial scale of the branches' batch norms; with 0 the branches contribute
+                nothing until they are trained.
         """
         super().__init__()
         inputs, outputs = conv.in_channels, conv.out_channels
@@ -39,8 +35,8 @@ class Branched(nn.Module):
         self.point = nn.Conv2d(inputs, outputs, 1, bias=False)
         self.point_norm = nn.BatchNorm2d(outputs)
         self.identity = nn.BatchNorm2d(outputs) if inputs == outputs else None
-        for side in filter(None, (self.point_norm, self.identity)):
-            nn.init.constant_(side.weight, gain)
+        for branch_norm in filter(None, (self.point_norm, self.identity)):
+            nn.init.constant_(branch_norm.weight, gain)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The sum of all branches."""
@@ -48,23 +44,24 @@ class Branched(nn.Module):
         return total if self.identity is None else total + self.identity(x)
 
     @torch.no_grad()
-    def merged(self) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
-        """A convolution and a batch-norm that, one after the other, do the same in evaluation.
+    def fuse(self) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
+        """One convolution and one batch norm that together compute the same in evaluation mode.
 
-        For a module in evaluation mode. The batch-norm changes nothing, but has the mean of what it
-        is given and, as far as branches are uncorrelated, the variance: it may be trained further.
+        The block must be in evaluation mode. The batch norm is the identity function; its running
+        mean and variance are those of its input, as far as the branches are uncorrelated, so that
+        the fused network can be trained further.
         """
         conv = fuse_conv_bn_eval(self.conv, self.norm)  # a copy
-        sides = [fuse_conv_bn_eval(self.point, self.point_norm)]
+        branches = [fuse_conv_bn_eval(self.point, self.point_norm)]
         norms = [self.norm, self.point_norm]
         if self.identity is not None:
             eye = copy.deepcopy(self.point)
             nn.init.dirac_(eye.weight)
-            sides.append(fuse_conv_bn_eval(eye, self.identity))
+            branches.append(fuse_conv_bn_eval(eye, self.identity))
             norms.append(self.identity)
-        for side in sides:
-            conv.weight[:, :, 1:2, 1:2] += side.weight
-        biases = [part.bias for part in (conv, *sides) if part.bias is not None]  # all have one
+        for branch in branches:
+            conv.weight[:, :, 1:2, 1:2] += branch.weight
+        biases = [part.bias for part in (conv, *branches) if part.bias is not None]  # all have one
         norm = copy.deepcopy(self.norm)
         norm.bias.copy_(torch.stack([one.bias for one in norms]).sum(0))
         norm.running_mean = norm.bias - torch.stack(biases).sum(0)
@@ -75,67 +72,62 @@ class Branched(nn.Module):
 
 
 def output_variance(norm: nn.BatchNorm2d) -> torch.Tensor:
-    """How much each channel varies behind a batch-norm: its weight squared, but for epsilon."""
-    statistics = norm.running_var
-    if statistics is None:
-        raise CrnnError("a batch-norm without statistics cannot tell how much its channels vary")
-    return norm.weight.square() * statistics / (statistics + norm.eps)
-
-
-def add_branches(backbone: nn.Module, gain: float = 1.0) -> None:
-    """Put branches beside each padded 3x3 convolution that a batch-norm follows, in place.
+    """The variance of each channel after a batch norm, `(C,)`: its squared weight, but for epsilon.
 
     Raises:
-        CrnnError: If there is none.
+        CrnnError: If the batch norm has no running statistics.
     """
-    for layers in _sequences(backbone):
-        kept: list[nn.Module] = []
+    variance = norm.running_var
+    if variance is None:
+        raise CrnnError("a batch norm without running statistics cannot be fused or pruned")
+    return norm.weight.square() * variance / (variance + norm.eps)
+
+
+def add_reparam(backbone: nn.Module, gain: float = 1.0) -> None:
+    """Replace each padded 3×3 convolution and its batch norm by a `RepVGGBlock`, in place.
+
+    Raises:
+        CrnnError: If the backbone has no such convolution.
+    """
+    for layers in sequences(backbone):
+        replaced: list[nn.Module] = []
         for layer in layers:
-            conv = kept[-1] if kept else None
-            if isinstance(layer, nn.BatchNorm2d) and isinstance(conv, nn.Conv2d) and _plain(conv):
-                kept[-1] = Branched(conv, layer, gain)
+            conv = replaced[-1] if replaced else None
+            if isinstance(layer, nn.BatchNorm2d) and isinstance(conv, nn.Conv2d) and _is_3x3(conv):
+                replaced[-1] = RepVGGBlock(conv, layer, gain)
             else:
-                kept.append(layer)
-        refill(layers, kept)
-    if not any(isinstance(module, Branched) for module in backbone.modules()):
-        raise CrnnError("no padded 3x3 convolution with a batch-norm to put branches beside")
+                replaced.append(layer)
+        refill(layers, replaced)
+    if not any(isinstance(module, RepVGGBlock) for module in backbone.modules()):
+        raise CrnnError(
+            "--reparam needs a padded 3x3 convolution followed by a batch norm; the backbone has "
+            "none"
+        )
 
 
-def with_branches(model: CRNN) -> CRNN:
-    """A copy with branches that add nothing yet; a network that has branches is given back."""
-    if model.config.branches:
-        return model
-    copied = copy.deepcopy(model)
-    copied.config = dataclasses.replace(model.config, branches=True)
-    add_branches(copied.backbone, gain=0.0)
-    return copied.train(model.training)
+def fuse_reparam(backbone: nn.Module) -> None:
+    """Replace each `RepVGGBlock` by its fused convolution and batch norm, in place.
 
-
-def without_branches(model: CRNN) -> CRNN:
-    """A copy in evaluation mode whose branches are merged: the same function there.
-
-    In training it is about the same function, too: see `Branched.merged`.
+    The backbone must be in evaluation mode.
     """
-    copied = copy.deepcopy(model).eval()
-    copied.config = dataclasses.replace(model.config, branches=False)
-    for layers in _sequences(copied.backbone):
-        kept: list[nn.Module] = []
+    for layers in sequences(backbone):
+        fused: list[nn.Module] = []
         for layer in layers:
-            kept += layer.merged() if isinstance(layer, Branched) else [layer]
-        refill(layers, kept)
-    return copied
+            fused += layer.fuse() if isinstance(layer, RepVGGBlock) else [layer]
+        refill(layers, fused)
 
 
-def _plain(conv: nn.Conv2d) -> bool:
+def sequences(module: nn.Module) -> list[nn.Sequential]:
+    """Every `nn.Sequential` inside a module."""
+    return [part for part in module.modules() if isinstance(part, nn.Sequential)]
+
+
+def refill(sequence: nn.Sequential, layers: list[nn.Module]) -> None:
+    """Replace all layers of a sequence, in place."""
+    del sequence[:]
+    sequence.extend(layers)
+
+
+def _is_3x3(conv: nn.Conv2d) -> bool:
     shape = (conv.kernel_size, conv.padding, conv.stride, conv.dilation, conv.groups)
     return shape == ((3, 3), (1, 1), (1, 1), (1, 1), 1)
-
-
-def _sequences(backbone: nn.Module) -> list[nn.Sequential]:
-    return [module for module in backbone.modules() if isinstance(module, nn.Sequential)]
-
-
-def refill(layers: nn.Sequential, kept: list[nn.Module]) -> None:
-    """Give a sequence other layers, in place."""
-    del layers[:]
-    layers.extend(kept)

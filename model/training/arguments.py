@@ -25,8 +25,8 @@ examples:
         --charset 0123456789. --data meters/train --synth 0 --eval meters/dev \\
         --steps 2000 --eval-every 200
   a quarter of the shipped network for a smaller board, with the whole one as its teacher:
-    python -m model.train --out runs/half --shrink model/weights/crnn-lite.safetensors \\
-        --width 0.5 --teacher model/weights/crnn-lite.safetensors --fonts ~/fonts
+    python -m model.train --out runs/half --prune model/weights/crnn-lite.safetensors \\
+        --width-mult 0.5 --teacher model/weights/crnn-lite.safetensors --fonts ~/fonts
   go on after Ctrl-C, exactly as if nothing had happened:
     python -m model.train --out runs/lite --resume
   two GPUs:
@@ -47,10 +47,10 @@ def build_parser() -> argparse.ArgumentParser:
     add = start.add_argument
     add("--model", choices=sorted(CONFIGS), help=f"(default: {MODEL})")
     add(
-        "--width",
+        "--width-mult",
         type=float,
-        metavar="TIMES",
-        help="its channels and units, times this (default: 1)",
+        metavar="FACTOR",
+        help="multiply its channels and hidden units (default: 1)",
     )
     add("--finetune", type=Path, metavar="CHECKPOINT", help="start from its weights and network")
     add(
@@ -60,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="start --model around the weights of this smaller network",
     )
     add(
-        "--shrink",
+        "--prune",
         type=Path,
         metavar="CHECKPOINT",
         help="start --model from those units of this larger network that do most",
@@ -85,7 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
         "as the checkpoint advises, if what it is trained on is still such text)",
     )
     add(
-        "--branches",
+        "--reparam",
         action="store_true",
         default=None,  # neither added nor merged
         help="train a 1x1 convolution and, where channels allow, the input itself beside each 3x3 "

@@ -17,7 +17,7 @@ LAST = "last.safetensors"
 CHANGEABLE = {"resume", "out", "workers", "threads", "device", "save_every"}
 """What `--resume` may be given anew: nothing that changes what is computed."""
 
-PATHS = ("out", "finetune", "grow", "shrink", "teacher", "eval", "words")
+PATHS = ("out", "finetune", "grow", "prune", "teacher", "eval", "words")
 """The options that name one file or folder."""
 
 REMOVED = {"guide_weight": 0.0, "augment_on": "workers"}
@@ -34,7 +34,7 @@ NUMBERS = (
     ("is a strength from 0 to 2", 0, 2, "augment"),
     ("is a probability from 0 to 1", 0, 1, "tta_threshold"),
     ("is a decay from 0 to 1", 0, 1, "ema"),
-    ("is a factor from 0.05 to 4", 0.05, 4, "width"),
+    ("is a factor from 0.05 to 4", 0.05, 4, "width_mult"),
     ("is a gradient's norm of at least 1e-6", 1e-6, FINITE, "clip"),
     ("is a whole number from 0 to 2147483647", 0, 2**31 - 1, "seed"),
 )
@@ -81,16 +81,16 @@ def settle(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
         settings.weight_decay = 1e-2 if settings.optimizer == "adamw" else 0.0
     if processes > 1 and ":" in settings.device:
         parser.error(f"--device {settings.device} would be that of all {processes} processes")
-    if settings.finetune and (settings.model, settings.width) != (None, None):
-        parser.error("--finetune brings its own network: leave --model and --width out")
-    starts = (settings.finetune, settings.grow, settings.shrink)
+    if settings.finetune and (settings.model, settings.width_mult) != (None, None):
+        parser.error("--finetune brings its own network: leave --model and --width-mult out")
+    starts = (settings.finetune, settings.grow, settings.prune)
     if sum(start is not None for start in starts) > 1:
-        parser.error("--finetune, --grow and --shrink each name a start: give one of them")
+        parser.error("--finetune, --grow and --prune each name a start: give one of them")
     if settings.pieces and not settings.data:
         parser.error("--pieces are cut out of --data crops: name some")
     if settings.pieces and not any(starts):
         parser.error(
-            "--pieces are cut by a network that reads already: --finetune, --grow or --shrink "
+            "--pieces are cut by a network that reads already: --finetune, --grow or --prune "
             "names it"
         )
     return settings

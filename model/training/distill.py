@@ -15,6 +15,7 @@ import torch
 from crnn_edge.errors import CrnnError
 from crnn_edge.manifest import Manifest
 from model.network.checkpoint import difference, load_checkpoint
+from model.network.fusion import fused
 
 
 class Teacher:
@@ -38,7 +39,7 @@ class Teacher:
         if told := difference(checkpoint.manifest, student):
             raise CrnnError(f"--teacher {path} cannot teach {student.name}: {told}")
         self.device, self.dtype = device, dtype
-        self.model = checkpoint.model.folded().requires_grad_(False).to(device)
+        self.model = fused(checkpoint.model).requires_grad_(False).to(device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def loss(self, tensor: torch.Tensor, log_probs: torch.Tensor) -> torch.Tensor:

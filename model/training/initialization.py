@@ -14,9 +14,9 @@ from crnn_edge.preprocess import Preprocess
 from model.network.checkpoint import load_checkpoint
 from model.network.config import CONFIGS
 from model.network.crnn import CRNN
+from model.network.fusion import with_reparam, without_reparam
 from model.network.net2net import grow
-from model.network.pruning import shrink
-from model.network.reparam import with_branches, without_branches
+from model.network.pruning import prune
 from model.training.arguments import MODEL, split_weight
 
 
@@ -60,25 +60,25 @@ def first_network(settings: argparse.Namespace) -> tuple[CRNN, Manifest, CRNN]:
     }
     if settings.finetune:
         start, network = _start(settings, settings.finetune, wanted)
-        if settings.branches is not None:
-            network = with_branches(network) if settings.branches else without_branches(network)
+        if settings.reparam is not None:
+            network = with_reparam(network) if settings.reparam else without_reparam(network)
         facts["parents"] = (Parent(start.provenance["checkpoint_sha256"], "finetuned"),)
         return network, start.replace(**facts, metrics={}), network
-    config = CONFIGS[settings.model or MODEL].times(settings.width or 1.0)
-    if settings.grow or settings.shrink:
-        start, network = _start(settings, settings.grow or settings.shrink, wanted)
+    config = CONFIGS[settings.model or MODEL].scaled(settings.width_mult or 1.0)
+    if settings.grow or settings.prune:
+        start, network = _start(settings, settings.grow or settings.prune, wanted)
         how = "grown" if settings.grow else "pruned"
         facts["parents"] = (Parent(start.provenance["checkpoint_sha256"], how),)
-        branches = bool(settings.branches) or (bool(settings.grow) and network.config.branches)
+        branches = bool(settings.reparam) or (bool(settings.grow) and network.config.reparam)
         config = dataclasses.replace(
-            config, num_classes=start.charset.num_classes, branches=branches
+            config, num_classes=start.charset.num_classes, reparam=branches
         )
-        reshaped = grow(network, config) if settings.grow else shrink(network, config)
+        reshaped = grow(network, config) if settings.grow else prune(network, config)
         manifest = start.replace(name=config.name, **facts, metrics={})
         return reshaped, manifest, network
     charset = wanted or Charset.ascii()
     config = dataclasses.replace(
-        config, num_classes=charset.num_classes, branches=bool(settings.branches)
+        config, num_classes=charset.num_classes, reparam=bool(settings.reparam)
     )
     manifest = Manifest(
         name=config.name,
@@ -121,7 +121,7 @@ def _respell(model: CRNN, old: Charset, new: Charset) -> CRNN:
         return model
     fresh = CRNN(dataclasses.replace(model.config, num_classes=new.num_classes))
     weights = model.state_dict()
-    last = f"linears.{model.config.layers - 1}."
+    last = f"linears.{model.config.lstm_layers - 1}."
     kept = [(0, 0)] + [
         (k + 1, old.encode(token)[0]) for k, token in enumerate(new.tokens) if token in old.tokens
     ]

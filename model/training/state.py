@@ -11,8 +11,9 @@ import torch
 
 from crnn_edge.errors import ModelFileError
 from crnn_edge.manifest import Manifest
-from model.network.checkpoint import difference, read_safetensors, write_safetensors
+from model.network.checkpoint import difference
 from model.network.crnn import CRNN
+from model.network.safetensors_file import read_safetensors, write_safetensors
 
 
 class Ema:

@@ -20,22 +20,26 @@ from crnn_edge.manifest import Manifest
 from export.onnx import convert
 from model.average import main as average
 from model.data.batching import Batch
-from model.network.checkpoint import load_checkpoint, read_safetensors, save_checkpoint
-from model.network.config import ModelConfig
+from model.network.checkpoint import load_checkpoint, save_checkpoint
+from model.network.config import NetworkConfig
 from model.network.crnn import CRNN
+from model.network.fusion import fused, num_parameters, with_reparam, without_reparam
 from model.network.net2net import grow
-from model.network.reparam import Branched, with_branches, without_branches
+from model.network.reparam import RepVGGBlock
+from model.network.safetensors_file import read_safetensors
 from model.qat import main as qat
 from model.train import Trainer, main
 from model.training.config import LAST
 
 CHARSET = Charset(tuple("0123456789"))
-PLAIN = ModelConfig("tiny", (4, 4, 8, 8, 8, 8, 8), 8, layers=1, num_classes=CHARSET.num_classes)
-BRANCHED = dataclasses.replace(PLAIN, branches=True)
+PLAIN = NetworkConfig(
+    "tiny", (4, 4, 8, 8, 8, 8, 8), 8, lstm_layers=1, num_classes=CHARSET.num_classes
+)
+BRANCHED = dataclasses.replace(PLAIN, reparam=True)
 MANIFEST = Manifest(name="tiny", charset=CHARSET)
 
 
-def trained_looking(config: ModelConfig) -> CRNN:
+def trained_looking(config: NetworkConfig) -> CRNN:
     """A network, all of whose batch-norms have seen data, with gains and biases of their own."""
     torch.manual_seed(0)
     model = CRNN(config).train()
@@ -53,15 +57,15 @@ def norms(model: CRNN) -> list[nn.BatchNorm2d]:
     return [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
 
 
-def branches(model: CRNN) -> list[Branched]:
-    return [m for m in model.modules() if isinstance(m, Branched)]
+def branches(model: CRNN) -> list[RepVGGBlock]:
+    return [m for m in model.modules() if isinstance(m, RepVGGBlock)]
 
 
 def shapes(model: CRNN) -> dict[str, torch.Size]:
     return {name: value.shape for name, value in model.state_dict().items()}
 
 
-def checkpoint(path: Path, config: ModelConfig) -> Path:
+def checkpoint(path: Path, config: NetworkConfig) -> Path:
     save_checkpoint(path, trained_looking(config), MANIFEST, half=False)
     return path
 
@@ -77,27 +81,27 @@ def test_folding_merges_branches_into_what_the_plain_network_folds_to() -> None:
     model, tensor = trained_looking(BRANCHED), torch.randn(2, 1, 32, 96)
     expected = model(tensor)
     assert expected.abs().max() > 1
-    for network in (model.folded(), without_branches(model)):
+    for network in (fused(model), without_reparam(model)):
         assert not branches(network)
         torch.testing.assert_close(network(tensor), expected, atol=1e-4, rtol=1e-4)
-    assert shapes(model.folded()) == shapes(CRNN(PLAIN).folded())
-    assert shapes(without_branches(model)) == shapes(CRNN(PLAIN))
-    assert model.folded().config == without_branches(model).config == PLAIN
-    assert model.num_parameters() == CRNN(PLAIN).num_parameters()
+    assert shapes(fused(model)) == shapes(fused(CRNN(PLAIN)))
+    assert shapes(without_reparam(model)) == shapes(CRNN(PLAIN))
+    assert fused(model).config == without_reparam(model).config == PLAIN
+    assert num_parameters(model) == num_parameters(CRNN(PLAIN))
     torch.testing.assert_close(model(tensor), expected, rtol=0, atol=0)  # it stays as it is
 
 
 def test_a_merged_batch_norm_has_the_statistics_of_what_it_is_given() -> None:
     """Nearly: of pictures of noise, which no two branches see alike."""
     torch.manual_seed(0)
-    branch, x = Branched(nn.Conv2d(64, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64)), None
+    branch, x = RepVGGBlock(nn.Conv2d(64, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64)), None
     for norm in (branch.norm, branch.point_norm, branch.identity):
         nn.init.uniform_(norm.weight, -1, 2)
         nn.init.normal_(norm.bias)
     for _ in range(60):
         x = torch.randn(8, 64, 16, 16) * 2 + 1
         branch.train()(x)
-    conv, norm = branch.eval().merged()
+    conv, norm = branch.eval().fuse()
     expected, given = branch(x), conv(x)
     torch.testing.assert_close(norm(given), expected, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(norm.running_mean, given.mean((0, 2, 3)), atol=0.1, rtol=0.1)
@@ -109,7 +113,7 @@ def test_merged_branches_that_add_nothing_train_as_if_they_had_not_been_there() 
     plain, tensor = trained_looking(PLAIN), torch.randn(3, 1, 32, 96)
     for norm in norms(plain)[:3]:
         nn.init.zeros_(norm.weight[:2])  # nor do these channels
-    merged = without_branches(with_branches(plain))
+    merged = without_reparam(with_reparam(plain))
     torch.testing.assert_close(merged(tensor), plain(tensor), atol=1e-3, rtol=1e-3)
     merged, plain = merged.train(), plain.train()
     torch.testing.assert_close(merged(tensor), plain(tensor), atol=1e-2, rtol=1e-2)
@@ -131,18 +135,18 @@ def test_each_branch_counts() -> None:
             if (norm := getattr(branch, part)) is not None:
                 nn.init.zeros_(norm.weight)
         assert (model(tensor) - before).abs().max() > 0.1
-        torch.testing.assert_close(model.folded()(tensor), model(tensor), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(fused(model)(tensor), model(tensor), atol=1e-4, rtol=1e-4)
 
 
 def test_added_branches_change_nothing_at_first_and_all_learn() -> None:
     plain, tensor = trained_looking(PLAIN), torch.randn(3, 1, 32, 96)
-    model = with_branches(plain)
+    model = with_reparam(plain)
     assert len(branches(model)) == 6
     assert not branches(plain)
     assert torch.equal(model(tensor), plain(tensor))
     assert not any(module.training for module in model.modules())  # as the plain one was
     assert torch.equal(model.train()(tensor), plain.train()(tensor))
-    assert with_branches(model) is model
+    assert with_reparam(model) is model
     optimizer = torch.optim.SGD(model.parameters(), 1e-2)
     for _ in range(2):  # the first step opens the branches
         optimizer.zero_grad()
@@ -154,8 +158,8 @@ def test_added_branches_change_nothing_at_first_and_all_learn() -> None:
 def test_a_backbone_without_a_place_for_branches_is_refused() -> None:
     model = CRNN(PLAIN)
     model.backbone = nn.Sequential(nn.Conv2d(1, 8, (32, 4), (32, 4)), nn.BatchNorm2d(8))
-    with pytest.raises(CrnnError, match="no padded 3x3 convolution"):
-        with_branches(model)
+    with pytest.raises(CrnnError, match="needs a padded 3x3 convolution"):
+        with_reparam(model)
 
 
 def test_a_checkpoint_keeps_branches_and_old_ones_have_none(tmp_path) -> None:
@@ -164,16 +168,16 @@ def test_a_checkpoint_keeps_branches_and_old_ones_have_none(tmp_path) -> None:
     assert loaded.config == BRANCHED
     for name, value in model.state_dict().items():
         torch.testing.assert_close(loaded.model.state_dict()[name], value, rtol=0, atol=0)
-    old = PLAIN.to_dict()
-    del old["branches"]
-    assert ModelConfig.from_dict(old, "an old file") == PLAIN
+    old = json.loads(PLAIN.to_json())
+    del old["reparam"]
+    assert NetworkConfig.from_json(json.dumps(old), "an old file") == PLAIN
 
 
 def test_an_exported_file_is_that_of_a_plain_network(tmp_path) -> None:
     ops = {}
     for config in (PLAIN, BRANCHED):
         source = load_checkpoint(checkpoint(tmp_path / "a.safetensors", config))
-        target = tmp_path / f"{config.branches}.onnx"
+        target = tmp_path / f"{config.reparam}.onnx"
         convert(source, target)
         ops[config] = [node.op_type for node in onnx.load(target).graph.node]
     assert ops[BRANCHED] == ops[PLAIN]
@@ -184,17 +188,17 @@ def test_an_exported_file_is_that_of_a_plain_network(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("small", [PLAIN, BRANCHED], ids=["plain", "branched"])
-def test_a_network_grows_with_branches(small: ModelConfig) -> None:
+def test_a_network_grows_with_branches(small: NetworkConfig) -> None:
     trained, tensor = trained_looking(small), torch.randn(2, 1, 32, 96)
     # One more identity than the small network has: beside the third convolution.
-    config = dataclasses.replace(BRANCHED, channels=(12, 12, 12, 12, 12, 12, 16), hidden=16)
+    config = dataclasses.replace(BRANCHED, channels=(12, 12, 12, 12, 12, 12, 16), lstm_hidden=16)
     large = grow(trained, config).eval()
     assert large.config == config
     assert shapes(large) == shapes(CRNN(config))
     torch.testing.assert_close(large(tensor), trained(tensor), atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("change", [{"branches": False}, {"channels": (4, 6, 8, 8, 8, 8, 8)}])
+@pytest.mark.parametrize("change", [{"reparam": False}, {"channels": (4, 6, 8, 8, 8, 8, 8)}])
 def test_a_shape_without_a_place_for_a_branch_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(CrnnError, match="cannot grow"):
         grow(CRNN(BRANCHED), dataclasses.replace(BRANCHED, **change))
@@ -216,8 +220,8 @@ def argv(numbers: Path, out: Path, *more: object) -> list[str]:
 def test_a_branched_run_goes_on_exactly(numbers, tmp_path) -> None:
     start = checkpoint(tmp_path / "plain.safetensors", PLAIN)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    assert main(argv(numbers, whole, "--finetune", start, "--branches")) == 0
-    assert main(argv(numbers, cut, "--finetune", start, "--branches"), kind=Stopping) == 130
+    assert main(argv(numbers, whole, "--finetune", start, "--reparam")) == 0
+    assert main(argv(numbers, cut, "--finetune", start, "--reparam"), kind=Stopping) == 130
     assert json.loads(read_safetensors(cut / LAST)[1]["step"]) == 3
     assert main(["--out", str(cut), "--resume"]) == 0
     one, other = (read_safetensors(run / LAST)[0] for run in (whole, cut))
@@ -246,7 +250,7 @@ def test_runs_from_a_branched_checkpoint_keep_its_branches(numbers, tmp_path) ->
 
 def test_a_run_from_nothing_and_a_grown_one_have_branches(numbers, tmp_path) -> None:
     start = checkpoint(tmp_path / "start.safetensors", PLAIN)
-    one_step = ["--model", "crnn-lite", "--branches", "--steps", 1]
+    one_step = ["--model", "crnn-lite", "--reparam", "--steps", 1]
     assert main(argv(numbers, tmp_path / "new", *one_step, "--charset", "0123456789")) == 0
     assert main(argv(numbers, tmp_path / "grown", *one_step, "--grow", start)) == 0
     new, grown = (load_checkpoint(tmp_path / r / "final.safetensors") for r in ("new", "grown"))

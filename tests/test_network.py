@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,14 +13,17 @@ from crnn_edge.errors import EngineError, ModelFileError, UnknownNameError
 from crnn_edge.manifest import Manifest
 from crnn_edge.preprocess import Preprocess
 from model.network.backend import TorchBackend, load, pick_device
-from model.network.checkpoint import load_checkpoint, save_checkpoint, write_safetensors
-from model.network.config import CONFIGS, ModelConfig
+from model.network.bundled import WEIGHTS, find_checkpoint
+from model.network.checkpoint import load_checkpoint, save_checkpoint
+from model.network.config import CONFIGS, NetworkConfig
 from model.network.crnn import CRNN
+from model.network.fusion import fused, num_parameters
+from model.network.safetensors_file import write_safetensors
 
-TINY = ModelConfig(name="tiny", channels=(4, 4, 8, 8, 8, 8, 8), hidden=8, layers=1)
+TINY = NetworkConfig(name="tiny", channels=(4, 4, 8, 8, 8, 8, 8), lstm_hidden=8, lstm_layers=1)
 
 
-def trained_looking(config: ModelConfig) -> CRNN:
+def trained_looking(config: NetworkConfig) -> CRNN:
     """A network whose batch-norms have seen data, so that folding them has something to do."""
     torch.manual_seed(0)
     model = CRNN(config).train()
@@ -29,12 +34,12 @@ def trained_looking(config: ModelConfig) -> CRNN:
 
 def test_paper_network_has_the_papers_weights() -> None:
     model = CRNN(dataclasses.replace(CONFIGS["crnn"], num_classes=37))
-    assert round(model.num_parameters() / 1e6, 1) == 8.3  # section 3.2 of the paper
+    assert round(num_parameters(model) / 1e6, 1) == 8.3  # section 3.2 of the paper
 
 
 @pytest.mark.parametrize(("name", "most"), [("crnn-lite", 600_000), ("crnn-medium", 1_100_000)])
 def test_light_networks_are_light(name: str, most: int) -> None:
-    assert CRNN(CONFIGS[name]).num_parameters() <= most
+    assert num_parameters(CRNN(CONFIGS[name])) <= most
 
 
 @pytest.mark.parametrize("name", sorted(CONFIGS))
@@ -42,14 +47,14 @@ def test_light_networks_are_light(name: str, most: int) -> None:
 def test_any_width_gives_a_step_every_stride(name: str, width: int) -> None:
     config = CONFIGS[name]
     logits = CRNN(config).eval()(torch.zeros(2, 1, config.height, width))
-    lost = config.collapse[1] - 1
+    lost = config.final_kernel[1] - 1
     assert logits.shape == (2, width // config.stride - lost, config.num_classes)
 
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_folding_keeps_the_function_and_leaves_no_batch_norm(layers: int) -> None:
-    model = trained_looking(dataclasses.replace(TINY, layers=layers)).eval()
-    folded = model.folded()
+    model = trained_looking(dataclasses.replace(TINY, lstm_layers=layers)).eval()
+    folded = fused(model)
     tensor = torch.randn(2, 1, 32, 96)
     assert not [m for m in folded.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     assert [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
@@ -102,16 +107,16 @@ def test_damaged_checkpoints_are_refused_in_one_line(tmp_path) -> None:
     high, fast, odd = (tmp_path / f"{name}.safetensors" for name in ("high", "fast", "odd"))
     save_checkpoint(high, model, manifest.replace(preprocess=Preprocess(height=64)))
     save_checkpoint(fast, model, manifest.replace(stride=8))
-    model.config = dataclasses.replace(TINY, hidden="8")
+    model.config = dataclasses.replace(TINY, lstm_hidden="8")
     save_checkpoint(odd, model, manifest)
     exported = tmp_path / "model.onnx"
     exported.write_bytes(b"a graph")
     for path, says in [
-        (high, r"a height and a stride of \(64, 4\), its network has \(32, 4\)"),
-        (fast, r"\(32, 8\), its network has \(32, 4\)"),
-        (odd, "makes no network"),
-        (exported, "is a model file: expected the checkpoint"),
-        (cut, "no whole"),
+        (high, r"are \(64, 4\) in its manifest, but \(32, 4\) in its network"),
+        (fast, r"are \(32, 8\) in its manifest, but \(32, 4\)"),
+        (odd, "cannot build a network from the config"),
+        (exported, "is an exported model file: expected the .safetensors checkpoint"),
+        (cut, "is damaged or not a safetensors file"),
         (foreign, "no config"),
         (narrow, "charset"),
         (missing, "no checkpoint"),
@@ -168,9 +173,48 @@ def test_what_fp16_cannot_hold_is_kept_whole(tmp_path) -> None:
 
 def test_a_width_is_counted_in_eights() -> None:
     config = CONFIGS["crnn-lite"]
-    assert config.times(1) is config
-    half = config.times(0.5)
+    assert config.scaled(1) is config
+    half = config.scaled(0.5)
     assert half.name == "crnn-lite-x0.5"
-    assert (half.channels, half.hidden) == ((8, 24, 32, 40, 56, 72, 80), 48)
-    assert config.times(0.05).channels == (8,) * 7
-    assert CRNN(half).num_parameters() < 0.4 * CRNN(config).num_parameters()
+    assert (half.channels, half.lstm_hidden) == ((8, 24, 32, 40, 56, 72, 80), 48)
+    assert config.scaled(0.05).channels == (8,) * 7
+    assert num_parameters(CRNN(half)) < 0.4 * num_parameters(CRNN(config))
+
+
+def test_keys_of_earlier_checkpoints_are_migrated() -> None:
+    config = dataclasses.replace(TINY, final_kernel=(2, 2), reparam=True)
+    fields = json.loads(config.to_json())
+    for new, old in (
+        ("reparam", "branches"),
+        ("final_kernel", "collapse"),
+        ("lstm_hidden", "hidden"),
+        ("lstm_layers", "layers"),
+    ):
+        fields[old] = fields.pop(new)
+    assert NetworkConfig.from_json(json.dumps(fields), "an old file") == config
+    assert NetworkConfig.from_json(config.to_json(), "a new file") == config
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "{}", '{"name": "x", "wings": 2}'])
+def test_an_invalid_network_config_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(ModelFileError, match="network config in a file is") as caught:
+        NetworkConfig.from_json(text, "a file")
+    assert "\n" not in str(caught.value)
+
+
+def test_equal_weights_are_equal_bytes(tmp_path) -> None:
+    model, manifest = CRNN(TINY), Manifest(name="tiny", charset=Charset.ascii())
+    contents = set()
+    for number in range(8):
+        path = tmp_path / f"{number}.safetensors"
+        save_checkpoint(path, model, manifest)
+        contents.add(path.read_bytes())
+    assert len(contents) == 1
+
+
+@pytest.mark.parametrize("name", ["crnn", "crnn-lite", "crnn-medium"])
+def test_a_bundled_checkpoint_is_found_by_its_name(name: str, tmp_path, monkeypatch) -> None:
+    assert load_checkpoint(name).path == WEIGHTS / f"{name}.safetensors"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text("a file of that name")
+    assert find_checkpoint(name) == Path(name)
