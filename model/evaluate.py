@@ -116,7 +116,7 @@ def build_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a setting of the decoder, such as width=20; repeatable",
+        help="a setting of the decoder, such as beam_size=20; repeatable",
     )
     add(
         "--tta-threshold",

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from crnn_edge.charset import Charset
 from crnn_edge.cli.run import run_command
-from crnn_edge.decoders.ngrams import MOST_TOKENS, NAT, NGrams, Tree
+from crnn_edge.decoders.ngrams import MAX_TOKENS, NAT, NGrams, Trie
 from crnn_edge.errors import CharsetError, CrnnError
 from model.data.datasets import open_dataset
 from model.data.text.text_source import TextSource, read_words
@@ -31,13 +31,13 @@ from model.training.initialization import parse_charset
 EXAMPLES = """
 examples:
   of what your labels say:
-    python -m model.lm --data meters/train --out meter.lm
-    python -m crnn_edge read --decoder lm --set model=meter.lm meters/new
+    python -m model.lm --texts meters/train --out meter.lm
+    python -m crnn_edge read --decoder lm --set lm=meter.lm meters/new
   of a list of texts, one a line:
-    python -m model.lm --data names.txt --out names.lm
+    python -m model.lm --texts names.txt --out names.lm
   of the texts that are rendered for training, and labels 400 times over:
-    python -m model.lm --synth 2000000 --words words.txt --data crops/train=400 --order 6 \\
-        --least 25 --out english.lm
+    python -m model.lm --synth 2000000 --words words.txt --texts crops/train=400 --order 6 \\
+        --prune-threshold 25 --out english.lm
 """
 
 
@@ -90,7 +90,7 @@ def prune(
     counts: Sequence[Counter[str]],
     probs: Sequence[Mapping[str, float]],
     left: Mapping[str, float],
-    least: float,
+    prune_threshold: float,
 ) -> list[set[str]]:
     """The n-grams that are worth keeping, with all that these begin with and end in.
 
@@ -98,7 +98,7 @@ def prune(
         counts: How often each was seen.
         probs: Its probability.
         left: What each context leaves to tokens never seen there.
-        least: In nats: what all that was seen of an n-gram must be worth.
+        prune_threshold: In nats: what all that was seen of an n-gram must be worth.
     """
     kept: list[set[str]] = [set() for _ in counts]
     for level in range(len(counts) - 1, -1, -1):
@@ -109,13 +109,13 @@ def prune(
                 kept[level].add(gram)
             elif gram not in kept[level]:
                 lower = left[gram[:-1]] * probs[level - 1][gram[1:]]
-                if times * abs(math.log(probs[level][gram] / lower)) >= least:
+                if times * abs(math.log(probs[level][gram] / lower)) >= prune_threshold:
                     kept[level].add(gram)
     return kept
 
 
 def build(
-    texts: Mapping[str, float], charset: Charset, order: int = 5, least: float = 0.0
+    texts: Mapping[str, float], charset: Charset, order: int = 5, prune_threshold: float = 0.0
 ) -> NGrams:
     """The language model of some texts.
 
@@ -123,19 +123,19 @@ def build(
         texts: Texts, and how often each was seen.
         charset: What they are spelt in.
         order: Tokens of the longest n-gram.
-        least: What an n-gram must be worth, in nats; 0 keeps all. If any may go, probabilities are
-            rounded to quarters of a nat, too, not to sixteenths.
+        prune_threshold: What an n-gram must be worth, in nats; 0 keeps all. If any may go,
+            probabilities are rounded to quarters of a nat, too, not to sixteenths.
 
     Raises:
         CharsetError: If a text cannot be spelt, or there are too many tokens.
     """
-    if len(charset.tokens) > MOST_TOKENS:
+    if len(charset.tokens) > MAX_TOKENS:
         raise CharsetError(
-            f"a language model takes at most {MOST_TOKENS} tokens, got {len(charset.tokens)}"
+            f"a language model takes at most {MAX_TOKENS} tokens, got {len(charset.tokens)}"
         )
     counts = count(texts, charset, order)
     probs, left = probabilities(counts)
-    kept = prune(counts, probs, left, least)
+    kept = prune(counts, probs, left, prune_threshold)
     # A context of which n-grams were dropped gives their share to what was never seen there.
     told: dict[str, list[float]] = {}
     for level, some in enumerate(kept):
@@ -153,14 +153,15 @@ def build(
         for context, (here, lower) in told.items()
     }
     costs = [-math.log(probs[len(gram) - 1][gram]) for gram in grams]
-    coarse = 4 if least else 1  # quarters of a nat read as well, in a file a fifth smaller
-    tree = Tree(
+    # Quarters of a nat read as well, in a file a fifth smaller.
+    coarse = 4 if prune_threshold else 1
+    trie = Trie(
         token=np.array([ord(gram[-1]) for gram in grams], dtype=np.uint8),
         cost=_rounded(costs, 255, coarse).astype(np.uint8),
         children=np.array([following[gram] for gram in inner], dtype=np.uint8),
         backoff=_rounded([backoff.get(gram, 0.0) for gram in inner], 127, coarse).astype(np.int8),
     )
-    return NGrams(charset.tokens, tree)
+    return NGrams(charset.tokens, trie)
 
 
 def _rounded(nats: Sequence[float], most: int, coarse: int) -> npt.NDArray[np.float64]:
@@ -181,7 +182,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--out", type=Path, required=True, metavar="FILE", help="the language model")
     add(
-        "--data",
+        "--texts",
         action="append",
         default=[],
         type=weighted,
@@ -194,7 +195,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--charset", metavar="CHARS|@FILE", help="as of `model.train` (default: printable ASCII)")
     add("--order", type=int, default=5, metavar="N", help="(default: %(default)s)")
     add(
-        "--least",
+        "--prune-threshold",
         type=float,
         default=0.0,
         metavar="NATS",
@@ -210,13 +211,13 @@ def main(argv: list[str] | None = None) -> int:
     """Entry point of `python -m model.lm`."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    if not args.data and not args.synth:
-        parser.error("nothing to learn from: give --data, or --synth COUNT")
+    if not args.texts and not args.synth:
+        parser.error("nothing to learn from: give --texts, or --synth COUNT")
     if args.words and not args.synth:
         parser.error("--words are of --synth COUNT")
-    if not 1 <= args.order <= 8 or args.synth < 0 or not 0 <= args.least < math.inf:
-        parser.error("expected --order 1 to 8, --synth and --least 0 or more")
-    sources = [args.words, args.eval, *(split_weight(item)[0] for item in args.data)]
+    if not 1 <= args.order <= 8 or args.synth < 0 or not 0 <= args.prune_threshold < math.inf:
+        parser.error("expected --order 1 to 8, --synth and --prune-threshold 0 or more")
+    sources = [args.words, args.eval, *(split_weight(item)[0] for item in args.texts)]
     if args.out.resolve() in [source.resolve() for source in sources if source]:
         parser.error(f"--out {args.out} is one of the sources itself, which would be lost")
     return run_command(lambda: _make(args))
@@ -230,15 +231,15 @@ def _make(args: argparse.Namespace) -> None:
         source = TextSource(read_words(args.words) if args.words else None, charset)
         bar = tqdm(range(args.synth), unit="text", disable=None)
         texts.update(source.sample(rng) for _ in bar)
-    for item in args.data:
+    for item in args.texts:
         path, times = split_weight(item)
         for text in _texts(path, charset) if times else ():
             texts[text] += times  # type: ignore[assignment]
     if not sum(texts.values()):
         raise CrnnError("nothing to learn from: each text counts 0 times")
-    model = build(texts, charset, args.order, args.least)
+    model = build(texts, charset, args.order, args.prune_threshold)
     model.save(args.out)
-    told = f"{args.out}: {len(model.tree.token):,} n-grams of up to {args.order} tokens, "
+    told = f"{args.out}: {len(model.trie.token):,} n-grams of up to {args.order} tokens, "
     print(f"{told}{args.out.stat().st_size:,} bytes")
     if args.eval:
         spelt = [[k - 1 for k in charset.encode(text)] for text in _texts(args.eval, charset)]

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from test_ctc import GOLDEN, enumerate_texts, random_log_probs
 
 from crnn_edge.charset import Charset
-from crnn_edge.decoders import beam, beam_batch, beam_search, make_decoder
+from crnn_edge.decoders import beam, beam_search, beam_vectorized, make_decoder
 from crnn_edge.decoders.recognition import Recognition
 from crnn_edge.errors import DecodeError
 
 AB = Charset(("a", "b"))
-FULL = {"width": 300, "token_prob": 0.0, "blank_prob": 1.0}
+FULL = {"beam_size": 300, "min_token_prob": 0.0, "blank_skip_threshold": 1.0}
 SEEDS = st.integers(0, 9999)
 
 
@@ -63,28 +63,28 @@ def test_at_full_width_it_equals_trying_everything(steps: int, seed: int, spread
 @settings(max_examples=60)
 @given(st.integers(1, 12), SEEDS, st.floats(0.1, 6), st.integers(1, 4))
 def test_it_is_never_less_probable_than_greedy(
-    steps: int, seed: int, spread: float, width: int
+    steps: int, seed: int, spread: float, beam_size: int
 ) -> None:
     log_probs = random_log_probs(steps, 5, seed=seed, spread=spread)
     charset = Charset(tuple("abcd"))
     (greedy,) = decode(make_decoder("greedy", charset), log_probs)
-    assert read(log_probs, charset, width=width).log_prob >= greedy.log_prob - 1e-9
+    assert read(log_probs, charset, beam_size=beam_size).log_prob >= greedy.log_prob - 1e-9
 
 
 @settings(max_examples=60)
 @given(st.integers(1, 6), SEEDS, st.floats(0.5, 6))
 def test_what_is_proven_is_the_most_probable(steps: int, seed: int, spread: float) -> None:
     log_probs = random_log_probs(steps, 3, seed=seed, spread=spread)
-    reading = read(log_probs, width=2)
+    reading = read(log_probs, beam_size=2)
     if reading.optimal:
         assert reading.text == ranking(log_probs)[0][1]
 
 
-@pytest.mark.parametrize("width", [2, 3])
-def test_the_reading_is_the_best_of_all_the_texts_that_the_beam_ends_with(width: int) -> None:
+@pytest.mark.parametrize("beam_size", [2, 3])
+def test_the_reading_is_the_best_of_all_the_texts_that_the_beam_ends_with(beam_size: int) -> None:
     log_probs = random_log_probs(40, 5, 3, seed=1, spread=1)
-    readings = decode(make_decoder("beam", AB, width=width), log_probs)
-    ended = decode(make_decoder("beam", AB, width=width, nbest=10), log_probs)
+    readings = decode(make_decoder("beam", AB, beam_size=beam_size), log_probs)
+    ended = decode(make_decoder("beam", AB, beam_size=beam_size, nbest=10), log_probs)
     for rows, reading, first in zip(log_probs, readings, ended, strict=True):
         texts = {first.text, *(other.text for other in first.alternatives)}
         assert reading.text == next(text for _, text in ranking(rows) if text in texts)
@@ -92,14 +92,14 @@ def test_the_reading_is_the_best_of_all_the_texts_that_the_beam_ends_with(width:
 
 def test_a_clear_reading_is_proven_and_a_vague_one_is_not() -> None:
     assert read(random_log_probs(9, 3, seed=0, spread=9)).optimal
-    assert not read(random_log_probs(9, 3, seed=0, spread=0.1), width=2).optimal
+    assert not read(random_log_probs(9, 3, seed=0, spread=0.1), beam_size=2).optimal
 
 
 @settings(max_examples=30)
 @given(SEEDS, st.floats(0.5, 6))
 def test_a_batch_equals_its_members(seed: int, spread: float) -> None:
     log_probs = random_log_probs(5, 9, 3, seed=seed, spread=spread)
-    decoder = make_decoder("beam", AB, width=3, nbest=3)
+    decoder = make_decoder("beam", AB, beam_size=3, nbest=3)
     for rows, reading in zip(log_probs, decode(decoder, log_probs), strict=True):
         (alone,) = decode(decoder, rows)
         assert alone == reading
@@ -109,22 +109,22 @@ def test_a_batch_equals_its_members(seed: int, spread: float) -> None:
 @settings(max_examples=40)
 @given(SEEDS, st.integers(1, 12), st.floats(0.1, 4), st.integers(1, 9), st.floats(0, 0.2))
 def test_the_batched_search_is_the_plain_one(
-    seed: int, steps: int, spread: float, width: int, share: float
+    seed: int, steps: int, spread: float, beam_size: int, share: float
 ) -> None:
     probs = np.exp(random_log_probs(3, steps, 6, seed=seed, spread=spread), dtype=np.float64)
-    tried = beam_search.worth_trying(probs, 0.02, 1.0)
-    together = beam_batch.search(probs, tried, width, share)
-    for offers, found in zip(beam_search.steps_of(probs, tried), together, strict=True):
-        alone = beam_search.search(offers, 6, width, share)
+    mask = beam_search.candidate_mask(probs, 0.02, 1.0)
+    together = beam_vectorized.search(probs, mask, beam_size, share)
+    for candidates, found in zip(beam_search.steps_of(probs, mask), together, strict=True):
+        alone = beam_search.search(candidates, 6, beam_size, share)
         assert [text for _, text in found] == [text for _, text in alone]
         assert [p for p, _ in found] == pytest.approx([p for p, _ in alone], rel=1e-6)
 
 
 def test_nothing_is_tried_where_a_blank_is_as_probable_as_was_told() -> None:
     probs = np.array([[[0.992, 0.008], [0.9, 0.1], [0.999, 0.001]]], np.float32)
-    for blank_prob, tried in ((0.99, [False, True, False]), (1.0, [True, True, False])):
-        found = beam_search.worth_trying(probs, 0.002, blank_prob)
-        assert found[0, :, 1].tolist() == tried
+    for blank_skip_threshold, mask in ((0.99, [False, True, False]), (1.0, [True, True, False])):
+        found = beam_search.candidate_mask(probs, 0.002, blank_skip_threshold)
+        assert found[0, :, 1].tolist() == mask
         assert not found[0, :, 0].any()
 
 
@@ -138,7 +138,7 @@ def test_a_length_cuts_the_text(length: int, seed: int) -> None:
 @pytest.mark.host
 def test_long_and_improbable_readings_do_not_underflow() -> None:
     log_probs = random_log_probs(1500, 20, seed=0, spread=0.3)
-    reading = read(log_probs, Charset(tuple("abcdefghijklmnopqrs")), width=4)
+    reading = read(log_probs, Charset(tuple("abcdefghijklmnopqrs")), beam_size=4)
     assert len(reading.text) > 100
     assert -9999 < reading.log_prob < -745  # exp of which is no float
 
@@ -160,7 +160,7 @@ def test_steps_without_any_probability_do_no_harm() -> None:
 def test_a_pattern_leaves_the_best_text_that_matches(pattern: str, steps: int, seed: int) -> None:
     log_probs = random_log_probs(steps, 3, seed=seed)
     matching = [text for p, text in ranking(log_probs) if p and re.fullmatch(pattern, text)]
-    reading = read(log_probs, width=300, pattern=pattern)
+    reading = read(log_probs, beam_size=300, pattern=pattern)
     assert reading.matches_constraint is bool(matching)
     assert reading.text == (matching[0] if matching else ranking(log_probs)[0][1])
 
@@ -175,7 +175,7 @@ def test_a_pattern_leaves_the_best_text_that_matches(pattern: str, steps: int, s
 def test_no_place_in_the_beam_goes_to_what_can_no_longer_match(
     pattern: str, text: str, probs: list[list[float]]
 ) -> None:
-    reading = read(np.log(np.array(probs, dtype=np.float32)), width=1, pattern=pattern)
+    reading = read(np.log(np.array(probs, dtype=np.float32)), beam_size=1, pattern=pattern)
     assert (reading.text, reading.matches_constraint) == (text, True)
 
 
@@ -197,11 +197,11 @@ def test_where_no_text_matches_the_reading_is_free_and_says_so() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"width": 0}, {"width": 10**9}, {"token_prob": 1.0}, {"token_prob": -0.1}, {"blank_prob": 0.0},
-     {"nbest": 0}],
+    [{"beam_size": 0}, {"beam_size": 10**9}, {"min_token_prob": 1.0}, {"min_token_prob": -0.1},
+     {"blank_skip_threshold": 0.0}, {"nbest": 0}],
 )  # fmt: skip
 def test_impossible_settings_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(DecodeError, match="a beam takes"):
+    with pytest.raises(DecodeError, match="decoder setting"):
         make_decoder("beam", AB, **wrong)
 
 

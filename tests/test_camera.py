@@ -215,7 +215,7 @@ def test_the_decoder_is_the_callers_choice(clip, capsys) -> None:
         (["{clip}", "--box", "nan", "0", "1", "1"], "--box nan 0 1 1 is not within the frame"),
         (["{clip}", "--box", "0.5", "0", "0.6", "1"], "--box 0.5 0 0.6 1 is not within the frame"),
         (["{clip}", "--model", "/nowhere.onnx"], "/nowhere.onnx"),
-        (["{clip}", "--set", "width=3"], "width"),
+        (["{clip}", "--set", "beam_size=3"], "beam_size"),
         (["{clip}", "--record", "/nowhere/read.mp4"], "cannot record /nowhere/read.mp4"),
     ],
 )

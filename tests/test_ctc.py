@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from posteriors import gradient, occupancy
 
 from crnn_edge.decoders.checks import check_log_probs
 from crnn_edge.decoders.ctc import align, forward_sum, log_softmax
-from crnn_edge.decoders.posteriors import gradient, occupancy
 from crnn_edge.errors import DecodeError
 
 GOLDEN = np.log(np.array([[0.6, 0.4], [0.6, 0.4]], dtype=np.float32))

@@ -31,8 +31,8 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
 
 
 def test_settings_become_what_the_decoder_declares() -> None:
-    written = ["width=20", "token_prob=1e-3", "pattern=[a=]+"]
-    expected = {"width": 20, "token_prob": 1e-3, "pattern": "[a=]+"}
+    written = ["beam_size=20", "min_token_prob=1e-3", "pattern=[a=]+"]
+    expected = {"beam_size": 20, "min_token_prob": 1e-3, "pattern": "[a=]+"}
     assert parse_settings("beam", written) == expected
     assert parse_settings("lexicon", ["words=3", "ignore_case=false"]) == {
         "words": "3", "ignore_case": False,
@@ -42,42 +42,54 @@ def test_settings_become_what_the_decoder_declares() -> None:
 
 @pytest.mark.parametrize(
     ("written", "told"),
-    [("width", "NAME=VALUE, got 'width'"), ("width=ten", "of the kind int, got 'ten'")],
+    [("beam_size", "NAME=VALUE, got 'beam_size'"), ("beam_size=ten", "must be int, got 'ten'")],
 )
 def test_settings_that_are_none_are_refused(written: str, told: str) -> None:
     with pytest.raises(DecodeError, match=told):
         parse_settings("beam", [written])
-    with pytest.raises(DecodeError, match="of the kind bool, got 'no'"):
+    with pytest.raises(DecodeError, match="must be bool, got 'no'"):
         parse_settings("lexicon", ["ignore_case=no"])
 
 
 def test_a_recognizer_takes_a_decoder_or_its_name_and_settings(tiny_model: Path) -> None:
     image = selftest_image()
-    named = Recognizer.load(tiny_model, decoder="beam", width=3, nbest=3)
-    made = beam.Decoder(named.manifest.charset, width=3, nbest=3)
+    named = Recognizer.load(tiny_model, decoder="beam", beam_size=3, nbest=3)
+    made = beam.Decoder(named.manifest.charset, beam_size=3, nbest=3)
     given = Recognizer.load(tiny_model, decoder=made)
     assert named(image) == given(image)
     assert len(named(image).alternatives) == 2
     assert named.batch([image, image[:, :100]])[1] == named(image[:, :100])
-    with pytest.raises(DecodeError, match=r"takes no settings, got \['width'\]"):
-        Recognizer.load(tiny_model, decoder=made, width=3)
+    with pytest.raises(DecodeError, match=r"takes no settings, got \['beam_size'\]"):
+        Recognizer.load(tiny_model, decoder=made, beam_size=3)
 
 
 @pytest.mark.parametrize(
     ("decoder", "settings", "told"),
     [
-        ("beam", {"width": "3"}, "whole number for a decoder's setting 'width', got str '3'"),
-        ("beam", {"width": 3.5}, "'width', got float '3.5'"),
-        ("beam", {"width": True}, "'width', got bool 'True'"),
-        ("beam", {"nbest": 2.5}, "'nbest', got float"),
-        ("beam", {"token_prob": "x"}, "number for a decoder's setting 'token_prob', got str"),
-        ("beam", {"pattern": re.compile("a")}, "expression as text .* 'pattern', got Pattern"),
-        ("exhaustive", {"budget": "9"}, "'budget', got str"),
-        ("exhaustive", {"pattern": b"a"}, "'pattern', got bytes"),
-        ("lexicon", {"words": [b"a"]}, "text as each word .* 'words', got bytes"),
+        (
+            "beam",
+            {"beam_size": "3"},
+            "'beam_size' must .* got str '3'",
+        ),
+        ("beam", {"beam_size": 3.5}, "'beam_size' must .* got float '3.5'"),
+        ("beam", {"beam_size": True}, "'beam_size' must .* got bool 'True'"),
+        ("beam", {"nbest": 2.5}, "'nbest' must .* got float"),
+        (
+            "beam",
+            {"min_token_prob": "x"},
+            "'min_token_prob' must be a number .* got str",
+        ),
+        (
+            "beam",
+            {"pattern": re.compile("a")},
+            "'pattern' must .* got Pattern",
+        ),
+        ("prefix_search", {"max_expansions": "9"}, "'max_expansions' must .* got str"),
+        ("prefix_search", {"pattern": b"a"}, "'pattern' must .* got bytes"),
+        ("lexicon", {"words": [b"a"]}, "'words' must be text .* got bytes"),
         ("lexicon", {"words": 7}, "a file or a sequence of words for a lexicon, got int"),
-        ("lexicon", {"words": ["a"], "prior": "x"}, "'prior', got str"),
-        ("lexicon", {"words": ["a"], "ignore_case": "no"}, "'ignore_case', got str 'no'"),
+        ("lexicon", {"words": ["a"], "lexicon_prior": "x"}, "'lexicon_prior' must .* got str"),
+        ("lexicon", {"words": ["a"], "ignore_case": "no"}, "'ignore_case' must .* got str 'no'"),
     ],
 )
 def test_settings_of_another_kind_are_refused(
@@ -88,10 +100,10 @@ def test_settings_of_another_kind_are_refused(
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
-    wide = make_decoder("beam", CHARSET, width=np.int64(3), token_prob=np.float32(0.5))
+    wide = make_decoder("beam", CHARSET, beam_size=np.int64(3), min_token_prob=np.float32(0.5))
     log_probs = np.log(np.full((1, 4, CHARSET.num_classes), 1 / 11, np.float32))
     assert decode(wide, log_probs) == decode(
-        make_decoder("beam", CHARSET, width=3, token_prob=0.5), log_probs
+        make_decoder("beam", CHARSET, beam_size=3, min_token_prob=0.5), log_probs
     )
 
 
@@ -126,14 +138,20 @@ def test_read_with_a_lexicon_and_its_index(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--set", "help="], "'help=' is a setting of which decoder? --decoder names it"),
+        (["--set", "help="], "--set help= needs --decoder"),
         (
             ["--decoder", "greedy", "--set", "help="],
             "'greedy' has no setting ['help']: it has none",
         ),
-        (["--decoder", "beam", "--set", "help="], "it has width=10, token_prob=0.02"),
-        (["--decoder", "beam", "--set", "width=0"], "a width from 1 to 10,000"),
-        (["--decoder", "beam", "--set", "width=3", "--set", "width=4"], "told 'width' twice"),
+        (["--decoder", "beam", "--set", "help="], "it has beam_size=10, min_token_prob=0.02"),
+        (
+            ["--decoder", "beam", "--set", "beam_size=0"],
+            "at least 1 and at most 10,000, got int '0'",
+        ),
+        (
+            ["--decoder", "beam", "--set", "beam_size=3", "--set", "beam_size=4"],
+            "is given twice",
+        ),
         # Names of what the settings go through on their way.
         (["--decoder", "beam", "--set", "charset=x"], "'beam' has no setting ['charset']"),
         (["--decoder", "beam", "--set", "name=x"], "'beam' has no setting ['name']"),
@@ -176,14 +194,23 @@ def test_bench_names_the_picture_that_is_too_wide(
 
 def test_bench_times_any_decoder(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(
-        capsys, "bench", tiny_model, "--runs", 2, "--decoder", "beam", "--set", "width=2", "--json"
+        capsys,
+        "bench",
+        tiny_model,
+        "--runs",
+        2,
+        "--decoder",
+        "beam",
+        "--set",
+        "beam_size=2",
+        "--json",
     )
     assert code == 0
     assert np.isfinite(json.loads(out)["models"][0]["stages"]["decode"]["p50_ms"])
 
 
 def test_a_setting_of_another_decoder_is_told_as_such(tiny_model: Path) -> None:
-    told = r"'greedy' has no setting \['pattern'\] \(beam and exhaustive would\)"
+    told = r"'greedy' has no setting \['pattern'\] \(beam and prefix_search would\)"
     with pytest.raises(DecodeError, match=told):
         Recognizer.load(tiny_model, pattern="a")
 
@@ -206,4 +233,4 @@ def test_a_setting_may_have_the_name_of_an_argument() -> None:
 
 
 def test_a_search_without_end_can_be_asked_for() -> None:
-    assert parse_settings("exhaustive", ["budget=inf"]) == {"budget": math.inf}
+    assert parse_settings("prefix_search", ["max_expansions=inf"]) == {"max_expansions": math.inf}

@@ -127,7 +127,7 @@ def test_a_reading_keeps_little_alive() -> None:
     assert pickle.loads(pickle.dumps(reading)).log_prob == reading.log_prob
 
 
-@pytest.mark.parametrize("decoder", ["greedy", "exhaustive"])
+@pytest.mark.parametrize("decoder", ["greedy", "prefix_search"])
 def test_whether_a_text_reaches_a_probability_is_told_as_by_that(decoder: str) -> None:
     made = make_decoder(decoder, Charset(tuple("abcd")))
     log_probs = random_log_probs(40, 6, 5, seed=3, spread=4)
@@ -215,6 +215,7 @@ def test_a_dotted_name_is_a_module_of_the_users(
 
 def test_greedy_has_no_settings() -> None:
     with pytest.raises(
-        CrnnError, match=r"'greedy' has no setting \['width'\] \(beam and lm would\): it has none"
+        CrnnError,
+        match=r"'greedy' has no setting \['beam_size'\] \(beam and lm would\): it has none",
     ):
-        make_decoder("greedy", AB, width=8)
+        make_decoder("greedy", AB, beam_size=8)

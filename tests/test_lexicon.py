@@ -13,7 +13,7 @@ from test_ctc import random_log_probs
 from crnn_edge.charset import Charset
 from crnn_edge.decoders import lexicon, make_decoder
 from crnn_edge.decoders.ctc import forward_sum
-from crnn_edge.decoders.lexicon_index import Index
+from crnn_edge.decoders.lexicon_index import LexiconIndex
 from crnn_edge.decoders.recognition import Recognition
 from crnn_edge.errors import CrnnError, DecodeError
 
@@ -125,7 +125,7 @@ def test_a_word_whose_letters_have_no_cases_is_proven_at_any_probability(
 @pytest.mark.parametrize("shown", ["abc", "ABC", "Abc", "aBC"])
 def test_a_word_is_written_as_the_picture_shows_it(shown: str) -> None:
     assert read(showing(shown), ["aBc", "ca"]).text == shown
-    assert read(showing(shown[:2] + "b"), ["aBc", "ca"], prior=1).text[:2] == shown[:2]
+    assert read(showing(shown[:2] + "b"), ["aBc", "ca"], lexicon_prior=1).text[:2] == shown[:2]
 
 
 def test_a_charset_without_small_letters_spells_words_in_them() -> None:
@@ -140,7 +140,7 @@ def test_the_prior_weighs_words_against_everything_else() -> None:
     ratio = float(np.exp(word_and_free[1] - word_and_free[0]))
     above, below = ratio / (1 + ratio) + 1e-3, ratio / (1 + ratio) - 1e-3
     for prior, text in ((1.0, "abc"), (above, "abc"), (below, "aba"), (0.01, "aba")):
-        reading = read(log_probs, ["abc"], ignore_case=False, prior=prior)
+        reading = read(log_probs, ["abc"], ignore_case=False, lexicon_prior=prior)
         assert (reading.text, reading.matches_constraint) == (text, text == "abc")
         odds = np.log(prior / (1 - prior)) if prior < 1 and text == "abc" else 0
         assert reading.lm_score == pytest.approx(odds)
@@ -157,7 +157,7 @@ def test_where_no_word_fits_the_reading_is_greedy_and_says_so(word: str) -> None
 @given(WORDS, SEEDS)
 def test_a_batch_equals_its_members(words: list[str], seed: int) -> None:
     log_probs = random_log_probs(4, 7, 7, seed=seed)
-    decoder = make_decoder("lexicon", ABC, words=words, prior=0.9)
+    decoder = make_decoder("lexicon", ABC, words=words, lexicon_prior=0.9)
     assert decode(decoder, log_probs) == [decode(decoder, rows)[0] for rows in log_probs]
     assert decode(decoder, log_probs[:0]) == []
     assert decode(decoder, log_probs, [4] * 4) == [
@@ -168,7 +168,7 @@ def test_a_batch_equals_its_members(words: list[str], seed: int) -> None:
 @settings(max_examples=20)
 @given(WORDS)
 def test_the_index_has_the_words_and_no_others(words: list[str]) -> None:
-    automaton = Index.of_words(words, ABC, ignore_case=False).automaton
+    automaton = LexiconIndex.of_words(words, ABC, ignore_case=False).automaton
     assert sorted(map(ABC.decode, automaton.texts())) == sorted(set(words))
     for length in range(4):
         for text in map("".join, itertools.product("abc", repeat=length)):
@@ -178,7 +178,7 @@ def test_the_index_has_the_words_and_no_others(words: list[str]) -> None:
 def test_a_saved_index_reads_as_the_list_does(tmp_path: Path) -> None:
     listed, saved = tmp_path / "words.txt", tmp_path / "words.lexicon"
     listed.write_text("\ufeffabc\n\n  Ba \nab\nab\n", encoding="utf-8")
-    Index.read(listed, ABC).save(saved)
+    LexiconIndex.read(listed, ABC).save(saved)
     assert sorted(tmp_path.iterdir()) == [saved, listed]  # nothing temporary is left
     log_probs = random_log_probs(9, 5, 7, seed=0)
     decoders = [make_decoder("lexicon", ABC, words=p) for p in (listed, str(saved))]
@@ -188,40 +188,43 @@ def test_a_saved_index_reads_as_the_list_does(tmp_path: Path) -> None:
         == decode(decoders[1], log_probs)
         == decode(decoders[2], log_probs)
     )
-    Index.read(saved, ABC).save(saved)  # even onto itself
-    assert Index.read(saved, ABC).automaton.texts() == Index.read(listed, ABC).automaton.texts()
+    LexiconIndex.read(saved, ABC).save(saved)  # even onto itself
+    assert (
+        LexiconIndex.read(saved, ABC).automaton.texts()
+        == LexiconIndex.read(listed, ABC).automaton.texts()
+    )
 
 
 def test_files_that_are_no_lexicon_are_refused(tmp_path: Path) -> None:
     saved = tmp_path / "words.lexicon"
-    Index.of_words(["abc"], ABC).save(saved)
+    LexiconIndex.of_words(["abc"], ABC).save(saved)
     with pytest.raises(DecodeError, match="another charset"):
-        Index.read(saved, Charset(tuple("abc")))
+        LexiconIndex.read(saved, Charset(tuple("abc")))
     with pytest.raises(DecodeError, match="ignore_case=True, and ignore_case=False"):
-        Index.read(saved, ABC, ignore_case=False)
+        LexiconIndex.read(saved, ABC, ignore_case=False)
     whole = saved.read_bytes()
     for damaged in (whole[:-1], whole[:-200], whole[:60]):
         saved.write_bytes(damaged)
         with pytest.raises(DecodeError, match=r"words\.lexicon is damaged"):
-            Index.read(saved, ABC)
+            LexiconIndex.read(saved, ABC)
     for missing in (tmp_path / "none", tmp_path):
         with pytest.raises(DecodeError, match="cannot read the lexicon"):
-            Index.read(missing, ABC)
+            LexiconIndex.read(missing, ABC)
     with pytest.raises(CrnnError, match=r"cannot write .*words\.lexicon: No such file"):
-        Index.of_words(["abc"], ABC).save(tmp_path / "none" / "words.lexicon")
+        LexiconIndex.of_words(["abc"], ABC).save(tmp_path / "none" / "words.lexicon")
     saved.write_bytes(b"ab\xffc")
     with pytest.raises(DecodeError, match="cannot read the lexicon"):
-        Index.read(saved, ABC)
+        LexiconIndex.read(saved, ABC)
 
 
 def test_words_that_cannot_be_and_impossible_settings_are_refused() -> None:
     with pytest.raises(DecodeError, match=r"2 words .* such as \['xyz', 'a b'\]"):
-        Index.of_words(["abc", "xyz", "a b"], ABC)
+        LexiconIndex.of_words(["abc", "xyz", "a b"], ABC)
     for nothing in ([], [""]):
         with pytest.raises(DecodeError, match="no words"):
-            Index.of_words(nothing, ABC)
-    with pytest.raises(DecodeError, match="0 < prior <= 1"):
-        read(showing("ab"), ["ab"], prior=0.0)
+            LexiconIndex.of_words(nothing, ABC)
+    with pytest.raises(DecodeError, match="above 0 and at most 1"):
+        read(showing("ab"), ["ab"], lexicon_prior=0.0)
     with pytest.raises(DecodeError, match=r"'lexicon' needs \['words'\]: it has words, ignore_"):
         make_decoder("lexicon", ABC)
     with pytest.raises(DecodeError, match="expected log-probabilities"):
@@ -238,33 +241,33 @@ def test_words_that_cannot_be_and_impossible_settings_are_refused() -> None:
 )
 def test_a_damaged_head_is_told_as_such(old: bytes, new: bytes, tmp_path: Path) -> None:
     saved = tmp_path / "words.lexicon"
-    Index.of_words(["abc"], ABC).save(saved)
+    LexiconIndex.of_words(["abc"], ABC).save(saved)
     head, end, rest = saved.read_bytes().partition(b"\n")
     damaged = head.replace(old, new)
     assert damaged != head
     saved.write_bytes(damaged.rstrip().ljust(len(head)) + end + rest)
     with pytest.raises(DecodeError, match=r"words\.lexicon is damaged"):
-        Index.read(saved, ABC)
+        LexiconIndex.read(saved, ABC)
 
 
 def test_no_damage_of_an_index_passes_unseen(tmp_path: Path) -> None:
     saved = tmp_path / "words.lexicon"
-    Index.of_words(["abc", "ba", "cab"], ABC).save(saved)
+    LexiconIndex.of_words(["abc", "ba", "cab"], ABC).save(saved)
     whole = saved.read_bytes()
     for place in range(whole.index(b"\n") + 1, len(whole)):
         saved.write_bytes(whole[:place] + bytes([whole[place] ^ 2]) + whole[place + 1 :])
         with pytest.raises(DecodeError, match="its checksum is another"):
-            Index.read(saved, ABC)
+            LexiconIndex.read(saved, ABC)
     nested = whole.split(b",")[0] + b', "x": ' + b"[" * 100_000 + b"\n"
     saved.write_bytes(nested)
     with pytest.raises(DecodeError, match="is damaged"):
-        Index.read(saved, ABC)
+        LexiconIndex.read(saved, ABC)
 
 
 def test_an_arc_that_leads_nowhere_is_damage(tmp_path: Path) -> None:
     saved = tmp_path / "words.lexicon"
-    index = Index.of_words(["abc"], ABC)
+    index = LexiconIndex.of_words(["abc"], ABC)
     index.automaton.target[-1] = 99
     index.save(saved)
     with pytest.raises(DecodeError, match="an arc leads nowhere"):
-        Index.read(saved, ABC)
+        LexiconIndex.read(saved, ABC)

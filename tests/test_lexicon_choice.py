@@ -39,6 +39,6 @@ def test_both_cases_of_a_letter_count_for_its_word() -> None:
 @pytest.mark.parametrize("prior", [0.01, 0.3, 0.99, 1.0])
 def test_between_two_words_the_prior_does_not_matter(prior: float) -> None:
     steps = [[0.25, 0.4, 0.35], [0.4, 0.25, 0.35]]  # the blank, a, b: greedily it is a
-    reading = read("ab", steps, words=["a", "b"], prior=prior)
+    reading = read("ab", steps, words=["a", "b"], lexicon_prior=prior)
     assert reading.text == "b"  # .35 * .4 + .35 * .35 + .25 * .35 = .35; a has .3225
     assert (reading.matches_constraint, reading.optimal) == (True, True)

@@ -229,7 +229,7 @@ def test_a_word_that_need_not_be_read_outweighs_nothing() -> None:
     image = crops(1, seed=5)[0]
     words = ["jihg"]
     backend = Upright(image)
-    sure = Recognizer(backend, "lexicon", tta_threshold=0.7, words=words, prior=0.9)(image)
+    sure = Recognizer(backend, "lexicon", tta_threshold=0.7, words=words, lexicon_prior=0.9)(image)
     assert (sure.text, sure.matches_constraint, backend.calls) == ("ab", False, 1)
     backend = Upright(image)
     strict = Recognizer(backend, "lexicon", tta_threshold=0.7, words=words)(image)
@@ -266,7 +266,7 @@ def test_what_a_language_model_said_of_a_reading_counts_among_looks() -> None:
 def test_the_model_file_recommends_a_decoder_and_the_caller_has_the_last_word() -> None:
     backend = Upright(crops(1, seed=5)[0], decoder=DecoderChoice("beam"))
     assert isinstance(Recognizer(backend).decoder, beam.Decoder)
-    assert Recognizer(backend, width=3).decoder.width == 3
+    assert Recognizer(backend, beam_size=3).decoder.beam_size == 3
     assert isinstance(Recognizer(backend, "greedy").decoder, greedy.Decoder)
     unknown = Upright(crops(1, seed=5)[0], decoder=DecoderChoice("nothing"))
     with pytest.raises(UnknownNameError, match="no decoder 'nothing'"):

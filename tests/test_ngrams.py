@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn_edge.charset import Charset
-from crnn_edge.decoders.lm import DEFAULT
-from crnn_edge.decoders.ngrams import NGrams, Tree
+from crnn_edge.decoders.lm import DEFAULT_LM
+from crnn_edge.decoders.ngrams import NGrams, Trie
 from crnn_edge.errors import CharsetError, DecodeError
 from model.lm import build, main
 
@@ -51,7 +51,7 @@ def test_a_text_has_the_product_of_interpolated_probabilities(
     texts: list[str], text: str, order: int
 ) -> None:
     counted = Counter(texts)
-    model = build(counted, AB, order, least=0)
+    model = build(counted, AB, order, prune_threshold=0)
     line = "^" + text + "$"
     parts = [
         witten_bell(counted, order, line[max(0, at - order + 1) : at], line[at])
@@ -66,8 +66,8 @@ def test_a_text_has_the_product_of_interpolated_probabilities(
 
 @settings(max_examples=30, deadline=None)
 @given(TEXTS, st.integers(1, 4), st.floats(0, 3))
-def test_what_may_follow_sums_to_one(texts: list[str], order: int, least: float) -> None:
-    model = build(Counter(texts), AB, order, least)
+def test_what_may_follow_sums_to_one(texts: list[str], order: int, prune_threshold: float) -> None:
+    model = build(Counter(texts), AB, order, prune_threshold)
     beginning = len(AB.tokens)
     states = {model.start}
     for _ in range(order + 1):
@@ -78,7 +78,7 @@ def test_what_may_follow_sums_to_one(texts: list[str], order: int, least: float)
 
 
 def test_what_was_seen_often_is_probable() -> None:
-    model = build(Counter({"abc": 90, "acb": 10}), AB, 3, least=0)
+    model = build(Counter({"abc": 90, "acb": 10}), AB, 3, prune_threshold=0)
     assert model.log_prob(numbers("abc")) > model.log_prob(numbers("acb")) + 1
     assert model.log_prob(numbers("acb")) > model.log_prob(numbers("bca")) + 3
 
@@ -86,8 +86,8 @@ def test_what_was_seen_often_is_probable() -> None:
 def test_pruning_drops_what_is_hardly_missed() -> None:
     rng = np.random.default_rng(0)
     texts = Counter("".join(rng.choice(list("abc"), 6, p=[0.8, 0.1, 0.1])) for _ in range(500))
-    whole, pruned = build(texts, AB, 4, least=0), build(texts, AB, 4, least=25)
-    assert len(pruned.tree.token) < 2 / 3 * len(whole.tree.token)
+    whole, pruned = build(texts, AB, 4, prune_threshold=0), build(texts, AB, 4, prune_threshold=25)
+    assert len(pruned.trie.token) < 2 / 3 * len(whole.trie.token)
     lost = [whole.log_prob(numbers(t)) - pruned.log_prob(numbers(t)) for t in texts.elements()]
     assert np.mean(lost) < 0.3  # nats a text of seven tokens
     assert np.mean(lost) > 0
@@ -96,7 +96,10 @@ def test_pruning_drops_what_is_hardly_missed() -> None:
 def test_what_is_pruned_is_rounded_to_quarters_of_a_nat_and_nothing_else_is() -> None:
     rng = np.random.default_rng(0)
     texts = Counter("".join(rng.choice(list("abc"), 6, p=[0.8, 0.1, 0.1])) for _ in range(500))
-    whole, pruned = build(texts, AB, 4, least=0).tree, build(texts, AB, 4, least=5).tree
+    whole, pruned = (
+        build(texts, AB, 4, prune_threshold=0).trie,
+        build(texts, AB, 4, prune_threshold=5).trie,
+    )
     for part in ("cost", "backoff"):
         assert not np.any(getattr(pruned, part) % 4)
         assert np.any(getattr(pruned, part))
@@ -104,7 +107,7 @@ def test_what_is_pruned_is_rounded_to_quarters_of_a_nat_and_nothing_else_is() ->
 
 
 def test_a_saved_model_is_the_same(tmp_path: Path) -> None:
-    model = build(Counter({"abc": 3, "cab": 1, "": 1}), AB, 3, least=0)
+    model = build(Counter({"abc": 3, "cab": 1, "": 1}), AB, 3, prune_threshold=0)
     model.save(tmp_path / "x.lm")
     again = NGrams.read(tmp_path / "x.lm")
     assert again.tokens == model.tokens
@@ -113,8 +116,8 @@ def test_a_saved_model_is_the_same(tmp_path: Path) -> None:
 
 
 def test_a_model_without_long_n_grams_is_read_back(tmp_path: Path) -> None:
-    build(Counter({"a": 1}), AB, 5, least=0).save(tmp_path / "short.lm")
-    build(Counter({"abc": 1}), AB, 5, least=1e9).save(tmp_path / "pruned.lm")
+    build(Counter({"a": 1}), AB, 5, prune_threshold=0).save(tmp_path / "short.lm")
+    build(Counter({"abc": 1}), AB, 5, prune_threshold=1e9).save(tmp_path / "pruned.lm")
     for name in ("short.lm", "pruned.lm"):
         assert NGrams.read(tmp_path / name).log_prob([0]) < 0
 
@@ -127,7 +130,7 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 def _packed(tmp_path: Path, **changes: object) -> Path:
     """A small model's file with another head."""
     path = tmp_path / "x.lm"
-    build(Counter({"abc": 3, "cab": 1}), AB, 3, least=0).save(path)
+    build(Counter({"abc": 3, "cab": 1}), AB, 3, prune_threshold=0).save(path)
     head, _, packed = path.read_bytes().partition(b"\n")
     path.write_bytes(json.dumps(json.loads(head) | changes).encode() + b"\n" + packed)
     return path
@@ -164,20 +167,20 @@ def test_a_file_cut_short_is_refused(tmp_path: Path, keep: float) -> None:
 @given(st.integers(0, 10**6), st.integers(0, 255), st.integers(0, 255))
 def test_whatever_the_parts_hold_no_search_runs_forever(at: int, value: int, token: int) -> None:
     """Files are strangers': what is not refused can be stepped through."""
-    tree = build(Counter({"abc": 3, "cab": 1, "ab": 2}), AB, 3, least=0).tree
-    parts = [part.copy() for part in tree]
+    trie = build(Counter({"abc": 3, "cab": 1, "ab": 2}), AB, 3, prune_threshold=0).trie
+    parts = [part.copy() for part in trie]
     flat = np.concatenate([part.view(np.uint8) for part in parts])
     flat[at % len(flat)] = value
     bounds = np.cumsum([len(part) for part in parts])[:-1]
     token_, cost, children, backoff = np.split(flat, bounds)
     try:
-        model = NGrams(AB.tokens, Tree(token_, cost, children, backoff.view(np.int8)))
+        model = NGrams(AB.tokens, Trie(token_, cost, children, backoff.view(np.int8)))
     except ValueError:
         return
     state = model.start
     for number in (token % 3, 0, 1, 2, 2, 1, 0, model.end):
         _, state = model.step(state, number)
-        assert 0 <= state < len(model.tree.children)
+        assert 0 <= state < len(model.trie.children)
 
 
 def test_parts_that_unpack_to_more_than_is_told_are_refused(tmp_path: Path) -> None:
@@ -203,9 +206,9 @@ def test_a_model_has_as_many_tokens_as_bytes_can_tell(count: int, tmp_path: Path
 def test_what_counts_no_times_changes_nothing(tmp_path: Path) -> None:
     for name, text in (("one", "EXIT\nEXIT\n"), ("other", "TOWN\n")):
         (tmp_path / f"{name}.txt").write_text(text)
-    base = ["--least", "0", "--data", str(tmp_path / "one.txt")]
+    base = ["--prune-threshold", "0", "--texts", str(tmp_path / "one.txt")]
     assert main([*base, "--out", str(tmp_path / "a.lm")]) == 0
-    more = ["--data", f"{tmp_path / 'other.txt'}=0"]
+    more = ["--texts", f"{tmp_path / 'other.txt'}=0"]
     assert main([*base, *more, "--out", str(tmp_path / "b.lm")]) == 0
     assert (tmp_path / "a.lm").read_bytes() == (tmp_path / "b.lm").read_bytes()
 
@@ -221,7 +224,7 @@ def test_the_command_makes_a_model_of_labels_and_lists(
     texts = tmp_path / "texts.txt"
     texts.write_text("EXIT\nEXIT\nExit 12\nnaïve\n")
     out = tmp_path / "x.lm"
-    told = ["--data", f"{texts}=3", "--data", str(crops_folder), "--least", "0"]
+    told = ["--texts", f"{texts}=3", "--texts", str(crops_folder), "--prune-threshold", "0"]
     assert main([*told, "--out", str(out), "--eval", str(texts)]) == 0
     said = capsys.readouterr()
     assert "n-grams of up to 5 tokens" in said.out
@@ -239,8 +242,8 @@ def test_the_command_makes_a_model_of_labels_and_lists(
         ["--synth", "-1"],
         ["--synth", "9", "--order", "9"],
         ["--words", "x"],
-        ["--data", "x.txt=much"],
-        ["--synth", "9", "--least", "nan"],
+        ["--texts", "x.txt=much"],
+        ["--synth", "9", "--prune-threshold", "nan"],
     ],
 )
 def test_the_command_refuses_what_it_cannot_do(arguments: list[str], tmp_path: Path) -> None:
@@ -251,7 +254,7 @@ def test_the_command_refuses_what_it_cannot_do(arguments: list[str], tmp_path: P
 def test_a_source_is_never_written_over(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("EXIT\n")
     with pytest.raises(SystemExit, match="2"):
-        main(["--data", f"{tmp_path / 't.txt'}=3", "--out", str(tmp_path / "t.txt")])
+        main(["--texts", f"{tmp_path / 't.txt'}=3", "--out", str(tmp_path / "t.txt")])
     assert (tmp_path / "t.txt").read_text() == "EXIT\n"
 
 
@@ -264,13 +267,13 @@ def test_nothing_to_learn_from_is_an_error(
 ) -> None:
     (tmp_path / "t.txt").write_text(f"{text}\n")
     data = f"{tmp_path / 't.txt'}{times}"
-    assert main(["--data", data, "--out", str(tmp_path / "x.lm")]) == 1
+    assert main(["--texts", data, "--out", str(tmp_path / "x.lm")]) == 1
     assert told in capsys.readouterr().err
     assert not (tmp_path / "x.lm").exists()
 
 
 def test_the_shipped_model_knows_words_numbers_and_case() -> None:
-    model = NGrams.read(DEFAULT)
+    model = NGrams.read(DEFAULT_LM)
     charset = Charset.ascii()
     assert model.tokens == charset.tokens
 
@@ -280,4 +283,4 @@ def test_the_shipped_model_knows_words_numbers_and_case() -> None:
     assert nats("Street") < nats("Strcet") - 3
     assert nats("Elm") < nats("EIm") - 1
     assert nats("2019") < nats("2O19") - 1
-    assert DEFAULT.stat().st_size < 750_000
+    assert DEFAULT_LM.stat().st_size < 750_000

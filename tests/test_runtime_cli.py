@@ -161,7 +161,7 @@ def test_an_unknown_setting_lists_those_that_there_are_as_the_help_says(
         capsys, "read", "--model", tiny_model, pictures, "--decoder", "beam", "--set", "x="
     )
     assert code == 1
-    for setting in ("width=", "pattern=", "nbest="):
+    for setting in ("beam_size=", "pattern=", "nbest="):
         assert setting in err
     with pytest.raises(SystemExit):
         main(["read", "--help"])

@@ -55,7 +55,7 @@ _DECODERS = [
     ("beam", "fast_ctc_decode, cut 0.01"),
     ("beam", "fast_ctc_decode"),
     ("beam", "pyctcdecode"),
-    ("exhaustive", "ours"),
+    ("prefix_search", "ours"),
     ("lm", "ours"),
 ]
 _NOISE = "noise"

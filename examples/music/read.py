@@ -32,7 +32,7 @@ MODEL = Path(__file__).parent / "crnn-score.onnx"
 _TEMPO = 100  # quarters a minute
 _PART = math.log(0.2 / 12)
 """What a short measure adds to a log-probability: a line in five has one, of a dozen lengths."""
-_ALTERNATIVES, _WIDTH = 8, 16  # readings weighed beside the likeliest, of a beam so wide
+_ALTERNATIVES, _BEAM_SIZE = 8, 16  # readings weighed beside the likeliest, of a beam so wide
 
 
 def load(path: Path = MODEL, threads: int | None = None) -> Recognizer:
@@ -42,7 +42,7 @@ def load(path: Path = MODEL, threads: int | None = None) -> Recognizer:
         ScoreError: If it reads something else.
     """
     recognizer = Recognizer.load(
-        path, decoder="beam", width=_WIDTH, nbest=1 + _ALTERNATIVES, threads=threads
+        path, decoder="beam", beam_size=_BEAM_SIZE, nbest=1 + _ALTERNATIVES, threads=threads
     )
     if recognizer.manifest.charset != CHARSET:
         raise ScoreError(f"{path} reads no music: its charset is not that of examples/music")

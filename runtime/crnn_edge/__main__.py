@@ -63,8 +63,8 @@ def _parser() -> argparse.ArgumentParser:
         "--decoder",
         metavar="NAME",
         help="what makes text of the network's output: a file name in crnn_edge/decoders/, such as "
-        "greedy, lm, beam, lexicon or exhaustive, or a dotted name of your own module (default: as "
-        "the model file says)",
+        "greedy, lm, beam, lexicon or prefix_search, or a dotted name of your own module "
+        "(default: as the model file says)",
     )
     words.add_argument(
         "--set",
@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a setting of the decoder, such as width=20; repeatable; an unknown one is refused "
+        help="a setting of the decoder, such as nbest=5; repeatable; an unknown one is refused "
         "with a list of those that there are",
     )
     words.add_argument(

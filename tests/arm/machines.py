@@ -112,7 +112,7 @@ A7 = Processor(
     "half thumb fastmult vfp edsp neon vfpv3 tls vfpv4 idiva idivt vfpd32 lpae evtstrm",
 )
 
-_DECODERS = ("charset", "ctc", "greedy", "beam", "exhaustive", "lexicon", "pattern", "metrics")
+_DECODERS = ("charset", "ctc", "greedy", "beam", "prefix_search", "lexicon", "pattern", "metrics")
 _NUMERIC = ("preprocess", "images", "numpy_backend")
 _ONNX = ("backends", "recognizer", "looks", "runtime_cli", "decoder_settings", "manifest")
 """Of these the test network is an ONNX file."""

@@ -61,7 +61,7 @@ def ours(tokens: list[str], words: Path) -> dict[str, Read]:
     from crnn_edge.charset import Charset
     from crnn_edge.decoders import ctc, make_decoder
     from crnn_edge.decoders.base import Decoder
-    from crnn_edge.decoders.lexicon_index import Index
+    from crnn_edge.decoders.lexicon_index import LexiconIndex
     from crnn_edge.errors import DecodeError
 
     charset = Charset(tuple(tokens))
@@ -69,21 +69,21 @@ def ours(tokens: list[str], words: Path) -> dict[str, Read]:
     def read(decoder: Decoder) -> Read:
         return lambda log_probs: [charset.decode(best.classes) for best, *_ in decoder(log_probs)]
 
-    exhaustive = make_decoder("exhaustive", charset, budget=20_000)
+    prefix_search = make_decoder("prefix_search", charset, max_expansions=20_000)
     found = {
         "greedy": read(make_decoder("greedy", charset)),
         "beam": read(make_decoder("beam", charset)),
-        "exhaustive": read(exhaustive),
+        "prefix_search": read(prefix_search),
         "proven": lambda rows: [
             charset.decode(best.classes) if best.optimal else UNPROVEN
-            for best, *_ in exhaustive(rows)
+            for best, *_ in prefix_search(rows)
         ],
     }
     with suppress(DecodeError):  # the language model that comes along does not know such tokens
         found["lm"] = read(make_decoder("lm", charset))
     for path in sorted(words.glob("*.txt")):
         found[path.stem] = read(make_decoder("lexicon", charset, words=path))
-        index = Index.read(path, charset)
+        index = LexiconIndex.read(path, charset)
         found[path.stem + RESCORED] = rescored(index, ctc.forward_sum)
     return found
 

@@ -19,7 +19,7 @@ from typing import Any
 from crnn_edge import selftest
 from crnn_edge.backends import SUFFIXES, open_backend, physical_cores
 from crnn_edge.cli import bench as benchmark
-from crnn_edge.decoders.lexicon_index import Index
+from crnn_edge.decoders.lexicon_index import LexiconIndex
 from crnn_edge.decoders.settings import parse_settings
 from crnn_edge.errors import EngineError, ImageError
 from crnn_edge.files import model_size
@@ -45,7 +45,7 @@ def read(options: argparse.Namespace) -> int:
       python -m crnn_edge read --model my.onnx --json crops/ more/*.jpg
       cat word.png | python -m crnn_edge read -
       python -m crnn_edge read plate.png --decoder beam --set 'pattern=[A-Z]{2}\d{4}'
-      python -m crnn_edge read crops/ --decoder lexicon --set words=names.txt --set prior=0.99
+      python -m crnn_edge read crops/ --decoder lexicon --set words=names.txt
       python -m crnn_edge read word.png --decoder beam --set nbest=5 --json
       python -m crnn_edge read hard/ --tta-threshold 0.7
     """
@@ -215,7 +215,7 @@ def bench(options: argparse.Namespace) -> int:
 
 
 def lexicon(options: argparse.Namespace) -> int:
-    """Index a word list for the lexicon decoder, so that it loads in a millisecond.
+    """LexiconIndex a word list for the lexicon decoder, so that it loads in a millisecond.
 
     The list has a word a line. The index is for models of the same charset.
 
@@ -224,7 +224,7 @@ def lexicon(options: argparse.Namespace) -> int:
       python -m crnn_edge read crops/ --decoder lexicon --set words=names.lexicon
     """
     charset = open_backend(options.model, options.backend, threads=1).manifest.charset
-    index = Index.read(options.words, charset, ignore_case=not options.match_case)
+    index = LexiconIndex.read(options.words, charset, ignore_case=not options.match_case)
     index.save(options.out)
     count = int(index.automaton.accepts.sum())
     size = options.out.stat().st_size

@@ -119,12 +119,12 @@ class Automaton:
                 waiting.append((int(target), [*text, int(token)]))
         return found
 
-    def choices(
-        self, node: int, offers: list[tuple[float, int]], steps: int
+    def allowed_tokens(
+        self, node: int, candidates: list[tuple[float, int]], steps: int
     ) -> list[tuple[float, int]]:
-        """Those of some tokens, after their p, on which a text can end in so many more steps."""
+        """Those candidates `(p, token)` after which a text can still end within `steps` tokens."""
         arcs, distance = self.arcs[node], self.distance
-        return [o for o in offers if o[1] in arcs and distance[arcs[o[1]]] <= steps]
+        return [c for c in candidates if c[1] in arcs and distance[arcs[c[1]]] <= steps]
 
     def expand(self, nodes: Ints) -> tuple[Ints, Ints]:
         """All arcs of some nodes: for each the index into `nodes`, and the index of the arc."""

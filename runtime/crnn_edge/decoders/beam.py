@@ -11,7 +11,7 @@ forward sums, unless the first leads by more than all that was dropped: then not
 and the reading is `optimal`.
 
 The search itself is in `crnn_edge.decoders.beam_search`, and once more, for many unclear images at
-once, in `crnn_edge.decoders.beam_batch`.
+once, in `crnn_edge.decoders.beam_vectorized`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from numbers import Integral, Real
 
 import numpy as np
 
 from crnn_edge.charset import BLANK, Charset
-from crnn_edge.decoders import beam_batch, beam_search, ctc
+from crnn_edge.decoders import beam_search, beam_vectorized, ctc
 from crnn_edge.decoders.automaton import Automaton
 from crnn_edge.decoders.base import Hypothesis
 from crnn_edge.decoders.beam_search import Text
@@ -32,8 +31,7 @@ from crnn_edge.decoders.checks import check_log_probs
 from crnn_edge.decoders.ctc import FloatArray
 from crnn_edge.decoders.greedy import best_paths
 from crnn_edge.decoders.pattern import compile_pattern
-from crnn_edge.decoders.settings import check_kind
-from crnn_edge.errors import DecodeError
+from crnn_edge.decoders.settings import check_number
 
 _MARGIN = 1e-4  # float32 log-softmax sums to 1 within 1e-6 a step
 _FEW = 8  # images: to look for clear readings first pays in a batch
@@ -47,14 +45,14 @@ class Decoder:
 
     Args:
         charset: What the classes stand for.
-        width: Prefixes kept at a time step, at most 10,000.
-        token_prob: Tokens less probable than this at a step are not tried there, and prefixes
+        beam_size: Prefixes kept at a time step, at most 10,000.
+        min_token_prob: Tokens less probable than this at a step are not tried there, and prefixes
             are dropped that have less than this share of the best. 0 tries everything.
-        blank_prob: A step where the blank is at least this probable is taken for a blank.
+        blank_skip_threshold: A step where the blank is at least this probable is taken for a blank.
         nbest: How many hypotheses an image gets at most.
         pattern: A regular expression that the whole text must match, such as `[A-Z]{2}\d{4}`;
-            see `crnn_edge.decoders.pattern`. Nothing but `width` limits the search then. Where no
-            text fits, the reading is the one without a pattern, and `matches_constraint` is False.
+            see `crnn_edge.decoders.pattern`. Only `beam_size` limits the search then. Where no text
+            matches, the result is the one without a pattern, and `matches_constraint` is False.
     """
 
     strict = True
@@ -62,26 +60,21 @@ class Decoder:
     def __init__(
         self,
         charset: Charset,
-        width: int = 10,
-        token_prob: float = 0.02,
-        blank_prob: float = 0.99,
+        beam_size: int = 10,
+        min_token_prob: float = 0.02,
+        blank_skip_threshold: float = 0.99,
         nbest: int = 1,
         pattern: str | None = None,
     ) -> None:
         """Check the settings."""
-        check_kind(Integral, "a whole number", width=width, nbest=nbest)
-        check_kind(Real, "a number", token_prob=token_prob, blank_prob=blank_prob)
-        probable = 0 <= token_prob < 1 and 0 < blank_prob <= 1
-        if not (1 <= width <= _WIDEST and nbest >= 1 and probable):
-            raise DecodeError(
-                f"a beam takes a width from 1 to {_WIDEST:,}, 0 <= token_prob < 1, "
-                f"0 < blank_prob <= 1 and nbest >= 1, got width={width}, "
-                f"token_prob={token_prob}, blank_prob={blank_prob}, nbest={nbest}"
-            )
+        check_number("beam_size", beam_size, at_least=1, at_most=_WIDEST, whole=True)
+        check_number("min_token_prob", min_token_prob, at_least=0, below=1)
+        check_number("blank_skip_threshold", blank_skip_threshold, above=0, at_most=1)
+        check_number("nbest", nbest, at_least=1, whole=True)
         self.charset = charset
-        self.width = width
-        self.token_prob = token_prob
-        self.blank_prob = blank_prob
+        self.beam_size = int(beam_size)
+        self.min_token_prob = min_token_prob
+        self.blank_skip_threshold = blank_skip_threshold
         self.nbest = int(nbest)
         self.automaton = None if pattern is None else compile_pattern(pattern, charset)
 
@@ -149,18 +142,18 @@ class Decoder:
         # What a pattern demands may be less probable than a float32 can say, 1e-45.
         probs = np.exp(log_probs, dtype=np.float32 if automaton is None else np.float64)
         if automaton is not None:
-            tried = np.zeros(log_probs.shape, dtype=np.bool_)
-            tried[:, :, automaton.alphabet] = True
-            tried &= probs > 0
-            tried[:, :, BLANK] = False
+            mask = np.zeros(log_probs.shape, dtype=np.bool_)
+            mask[:, :, automaton.alphabet] = True
+            mask &= probs > 0
+            mask[:, :, BLANK] = False
         else:
-            tried = beam_search.worth_trying(probs, self.token_prob, self.blank_prob)
-        if automaton is None and self.width <= _WIDE and np.count_nonzero(tried) > _MUCH * steps:
-            return beam_batch.search(probs, tried, self.width, self.token_prob)
-        share = self.token_prob if automaton is None else 0.0
+            mask = beam_search.candidate_mask(probs, self.min_token_prob, self.blank_skip_threshold)
+        if automaton is None and self.beam_size <= _WIDE and np.count_nonzero(mask) > _MUCH * steps:
+            return beam_vectorized.search(probs, mask, self.beam_size, self.min_token_prob)
+        share = self.min_token_prob if automaton is None else 0.0
         return [
-            beam_search.search(offers, classes, self.width, share, automaton)
-            for offers in beam_search.steps_of(probs, tried)
+            beam_search.search(candidates, classes, self.beam_size, share, automaton)
+            for candidates in beam_search.steps_of(probs, mask)
         ]
 
 

@@ -28,7 +28,7 @@ BoolArray = npt.NDArray[np.bool_]
 Texts = Sequence[Sequence[int]]
 """Texts in class ids, without blanks."""
 
-_SAFE = (1e-200, 1e200)
+_UNDERFLOW_SAFE_RANGE = (1e-200, 1e200)
 """A sum in this range has lost nothing to underflow, or overflow: to grow back from what underflows
 takes some 200 steps in a row that tell nothing."""
 
@@ -78,7 +78,7 @@ def forward_sum(
         sums = np.array([_sum_alone(log_probs[of[0]], peak[of[0]], texts[0])])
     else:
         sums = _sums(log_probs, peak, texts, of)
-    safe = (sums > _SAFE[0]) & (sums < _SAFE[1])
+    safe = (sums > _UNDERFLOW_SAFE_RANGE[0]) & (sums < _UNDERFLOW_SAFE_RANGE[1])
     found: DoubleArray = np.log(sums, out=np.full(len(texts), -np.inf), where=safe)
     found += peak.sum(axis=1, dtype=np.float64)[of]
     if not safe.all():

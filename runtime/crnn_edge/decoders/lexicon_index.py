@@ -31,7 +31,7 @@ _PARTS = {"first": "<i4", "token": "<u2", "target": "<i4", "accepts": "|b1"}
 
 
 @dataclass(frozen=True, eq=False)
-class Index:
+class LexiconIndex:
     """The words of a lexicon, for one charset.
 
     Attributes:
@@ -45,7 +45,9 @@ class Index:
     automaton: Automaton
 
     @classmethod
-    def of_words(cls, words: Iterable[str], charset: Charset, ignore_case: bool = True) -> Index:
+    def of_words(
+        cls, words: Iterable[str], charset: Charset, ignore_case: bool = True
+    ) -> LexiconIndex:
         """The index of some words; empty ones and repetitions are dropped.
 
         Raises:
@@ -98,7 +100,7 @@ class Index:
     @classmethod
     def read(
         cls, path: str | os.PathLike[str], charset: Charset, ignore_case: bool = True
-    ) -> Index:
+    ) -> LexiconIndex:
         """The index of a file: one that was saved, or a list of words, one a line.
 
         Raises:
@@ -117,7 +119,7 @@ class Index:
     @classmethod
     def _mapped(
         cls, path: str | os.PathLike[str], head: bytes, charset: Charset, ignore_case: bool
-    ) -> Index:
+    ) -> LexiconIndex:
         try:
             told = json.loads(head)
             data = np.memmap(path, dtype=np.uint8, mode="r")

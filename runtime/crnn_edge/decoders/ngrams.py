@@ -2,7 +2,7 @@
 
 What was seen after the last N - 1 tokens counts; where a token was never seen there, the last N - 2
 do, at a price, and so on (S. M. Katz: *Estimation of probabilities from sparse data for the
-language model component of a speech recognizer*, 1987). Stored, it is a tree; loaded, an automaton:
+language model component of a speech recognizer*, 1987). Stored, it is a trie; loaded, an automaton:
 each n-gram that something can follow is a state, and a state's way back is the same without its
 first token (as in A. Aho, M. Corasick: *Efficient string matching*, 1975). So a token costs one
 search among what follows, and a model of 200,000 n-grams is there in some 20 ms.
@@ -25,7 +25,7 @@ import numpy.typing as npt
 from crnn_edge.errors import DecodeError
 from crnn_edge.files import atomic_write
 
-MOST_TOKENS = 253
+MAX_TOKENS = 253
 """Tokens of a model: a byte tells how many n-grams continue one, and with the beginning and the end
 so many may continue the empty one."""
 
@@ -37,8 +37,8 @@ _MAX_HEAD = 1 << 16
 _MAX_NODES = 1 << 24
 
 
-class Tree(NamedTuple):
-    """N-grams as a tree, level by level, each level in the order of its n-grams.
+class Trie(NamedTuple):
+    """N-grams as a trie, level by level, each level in the order of its n-grams.
 
     Attributes:
         token: `(M,) uint8`: the last token of each n-gram: numbers of tokens, then that of the
@@ -61,41 +61,41 @@ class NGrams:
 
     Args:
         tokens: What it knows.
-        tree: The n-grams. The first level has all tokens, the beginning and the end.
+        trie: The n-grams. The first level has all tokens, the beginning and the end.
 
     Attributes:
         tokens: What it knows.
-        tree: The n-grams.
+        trie: The n-grams.
         start: The state where a text begins.
         end: The number of the end, which `step` takes like a token.
 
     Raises:
-        ValueError: If that is no tree of n-grams whose shorter forms are there, too.
+        ValueError: If that is no trie of n-grams whose shorter forms are there, too.
     """
 
-    def __init__(self, tokens: Sequence[str], tree: Tree) -> None:
+    def __init__(self, tokens: Sequence[str], trie: Trie) -> None:
         """Find each n-gram's way back."""
-        self.tokens, self.tree = tuple(tokens), tree
+        self.tokens, self.trie = tuple(tokens), trie
         self.end = len(self.tokens) + 1
-        inner, count = len(tree.children), len(tree.token)
-        first = np.concatenate([[0], np.cumsum(tree.children, dtype=np.int64)])
-        if not 0 < len(self.tokens) <= MOST_TOKENS or len(set(self.tokens)) < len(self.tokens):
+        inner, count = len(trie.children), len(trie.token)
+        first = np.concatenate([[0], np.cumsum(trie.children, dtype=np.int64)])
+        if not 0 < len(self.tokens) <= MAX_TOKENS or len(set(self.tokens)) < len(self.tokens):
             raise ValueError("it has no tokens, too many, or one twice")
-        if first[-1] != count or len(tree.cost) != count or len(tree.backoff) != inner:
+        if first[-1] != count or len(trie.cost) != count or len(trie.backoff) != inner:
             raise ValueError("its parts do not fit each other")
-        if tree.token[: first[1]].tolist() != list(range(self.end + 1)):
+        if trie.token[: first[1]].tolist() != list(range(self.end + 1)):
             raise ValueError("it lacks single tokens")
         # Node k + 1 is n-gram k; node 0 is the empty one.
-        parent = np.repeat(np.arange(inner), tree.children)
-        keys = parent * 256 + tree.token
+        parent = np.repeat(np.arange(inner), trie.children)
+        keys = parent * 256 + trie.token
         suffix = np.zeros(count + 1, dtype=np.int64)
         state = np.zeros(count + 1, dtype=np.int64)  # -1 until it is known to be one itself
-        state[1:inner][tree.children[1:] > 0] = -1
+        state[1:inner][trie.children[1:] > 0] = -1
         begin, stop = 0, int(first[1])
         while True:
             nodes = np.arange(begin, stop)
             if begin:
-                wanted = suffix[parent[nodes]] * 256 + tree.token[nodes]
+                wanted = suffix[parent[nodes]] * 256 + trie.token[nodes]
                 found = np.minimum(keys.searchsorted(wanted), count - 1)
                 if (keys[found] != wanted).any():
                     raise ValueError("an n-gram lacks its shorter form")
@@ -110,11 +110,11 @@ class NGrams:
         if (np.diff(keys) <= 0).any():
             raise ValueError("its n-grams are out of order")
         self.start = int(state[len(self.tokens) + 1])
-        self._token = tree.token.tobytes()
-        self._cost = tree.cost.tobytes()
+        self._token = trie.token.tobytes()
+        self._cost = trie.cost.tobytes()
         # Views, because a Python list of so many numbers takes longer to make than all else.
         self._first = first.astype(np.int32).data
-        self._backoff = np.ascontiguousarray(tree.backoff, dtype=np.int8).data
+        self._backoff = np.ascontiguousarray(trie.backoff, dtype=np.int8).data
         self._back = state[suffix].astype(np.int32).data
         self._state = state[1:].astype(np.int32).data
 
@@ -170,7 +170,7 @@ class NGrams:
             token, cost, children, backoff = np.split(
                 np.frombuffer(parts, np.uint8), [count, 2 * count, 2 * count + inner]
             )
-            return cls(told["tokens"], Tree(token, cost, children, backoff.view(np.int8)))
+            return cls(told["tokens"], Trie(token, cost, children, backoff.view(np.int8)))
         except (ValueError, KeyError, TypeError, IndexError, zlib.error, RecursionError) as error:
             raise DecodeError(
                 f"{os.fspath(path)} is no language model, or a damaged one ({error}): make one "
@@ -185,9 +185,9 @@ class NGrams:
         """
         told = {
             "format": _FORMAT,
-            "inner": len(self.tree.children),
-            "ngrams": len(self.tree.token),
+            "inner": len(self.trie.children),
+            "ngrams": len(self.trie.token),
             "tokens": self.tokens,
         }
-        packed = zlib.compress(b"".join(part.tobytes() for part in self.tree), 9)
+        packed = zlib.compress(b"".join(part.tobytes() for part in self.trie), 9)
         atomic_write(path, json.dumps(told).encode() + b"\n" + packed)

@@ -16,7 +16,7 @@ _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
 def search(
-    probs: FloatArray | DoubleArray, tried: BoolArray, width: int, share: float
+    probs: FloatArray | DoubleArray, mask: BoolArray, beam_size: int, share: float
 ) -> list[list[Text]]:
     """The texts that the beam of each image ends with, most probable first.
 
@@ -25,36 +25,40 @@ def search(
 
     Args:
         probs: `(N, T, C)`.
-        tried: `(N, T, C)`: which classes are worth trying; never the blank, which always is.
-        width: Prefixes kept.
+        mask: `(N, T, C)`: which classes are candidates; never the blank, which always is.
+        beam_size: Prefixes kept.
         share: Prefixes with less than this share of the best are dropped.
     """
     n, steps, classes = probs.shape
     blanks = probs[:, :, BLANK].astype(np.float64)
-    probs = np.where(tried, probs, 0.0).astype(np.float64)
-    most = min(width + 1, classes - 1)
-    offers = np.argpartition(probs, -most, axis=2)[:, :, -most:]
-    order = np.argsort(-np.take_along_axis(probs, offers, axis=2), axis=2, kind="stable")
-    offers = np.take_along_axis(offers, order, axis=2)  # (N, T, most), most probable first
-    offered = np.take_along_axis(probs, offers, axis=2)
-    # Which prefix is tried with which offer, and the place of that pair; beyond them a waste bin.
-    which, offer = np.array(
-        [(i, j) for i, limit in enumerate(continuations(width)) for j in range(min(limit, most))]
+    probs = np.where(mask, probs, 0.0).astype(np.float64)
+    most = min(beam_size + 1, classes - 1)
+    candidates = np.argpartition(probs, -most, axis=2)[:, :, -most:]
+    order = np.argsort(-np.take_along_axis(probs, candidates, axis=2), axis=2, kind="stable")
+    candidates = np.take_along_axis(candidates, order, axis=2)  # (N, T, most), most probable first
+    candidate_probs = np.take_along_axis(probs, candidates, axis=2)
+    # Which prefix is tried with which candidate, and the place of that pair; then a waste bin.
+    which, candidate = np.array(
+        [
+            (i, j)
+            for i, limit in enumerate(continuations(beam_size))
+            for j in range(min(limit, most))
+        ]
     ).T
-    place = np.full((width, most + 1), len(which))
-    place[which, offer] = np.arange(len(which))
+    place = np.full((beam_size, most + 1), len(which))
+    place[which, candidate] = np.arange(len(which))
 
     # Of each image and prefix (N, W), most probable first; those that are not there have p = 0.
-    on_blank, on_token = np.zeros((2, n, width))
+    on_blank, on_token = np.zeros((2, n, beam_size))
     on_blank[:, 0] = 1
-    last = np.zeros((n, width), dtype=np.intp)
-    number, parent = np.zeros((2, n, width), dtype=np.uint64)
+    last = np.zeros((n, beam_size), dtype=np.intp)
+    number, parent = np.zeros((2, n, beam_size), dtype=np.uint64)
     number[:, 0] = 1  # the empty prefix; 0 is none
     scale = np.zeros(n)
     image = np.arange(n)[:, None]
     made = np.zeros((n, len(which) + 1))  # p of each pair, and the waste bin
-    came_from = np.empty((steps, n, width), dtype=np.intp)
-    added = np.empty((steps, n, width), dtype=np.intp)
+    came_from = np.empty((steps, n, beam_size), dtype=np.intp)
+    added = np.empty((steps, n, beam_size), dtype=np.intp)
     for t in range(steps):
         total = on_blank + on_token
         # Prefixes that stay, with a blank, the last token again, or from the prefix before.
@@ -66,20 +70,22 @@ def search(
         stay_token = (on_token + arriving) * probs[image, t, last]
         stay_blank = total * blanks[:, t, None]
         # Prefixes that are new: not those that are there already.
-        tokens = offers[:, t]
-        pair_tokens = tokens[:, offer]
+        tokens = candidates[:, t]
+        pair_tokens = tokens[:, candidate]
         again = last[:, which] == pair_tokens
-        made[:, :-1] = np.where(again, on_blank[:, which], total[:, which]) * offered[:, t, offer]
+        made[:, :-1] = (
+            np.where(again, on_blank[:, which], total[:, which]) * candidate_probs[:, t, candidate]
+        )
         same = last[:, :, None] == tokens[:, None, :]
         rank = np.where(same.any(axis=2) & known, same.argmax(axis=2), most)
         made[image, place[before, rank]] = 0.0
         # The best of both.
         grown = np.concatenate([stay_blank + stay_token, made[:, :-1]], axis=1)
-        best = np.argpartition(grown, -width, axis=1)[:, -width:]
+        best = np.argpartition(grown, -beam_size, axis=1)[:, -beam_size:]
         best = best[image, np.argsort(-grown[image, best], axis=1, kind="stable")]
         kept = grown[image, best]
-        stays = best < width
-        pair = np.maximum(best - width, 0)
+        stays = best < beam_size
+        pair = np.maximum(best - beam_size, 0)
         source = np.where(stays, best, which[pair])
         token = np.where(stays, BLANK, pair_tokens[image, pair])
         kept[kept < share * kept[:, :1]] = 0.0

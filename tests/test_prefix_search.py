@@ -18,7 +18,7 @@ from crnn_edge.errors import DecodeError
 
 
 def read(log_probs: np.ndarray, charset: Charset = AB, **settings: object) -> Recognition:
-    (reading,) = decode(make_decoder("exhaustive", charset, **settings), log_probs)
+    (reading,) = decode(make_decoder("prefix_search", charset, **settings), log_probs)
     return reading
 
 
@@ -49,7 +49,7 @@ def test_it_stays_exact_on_many_classes_if_they_are_clear(seed: int) -> None:
     log_probs = random_log_probs(16, 96, seed=seed, spread=7)
     charset = Charset.ascii()
     reading = read(log_probs, charset)
-    (beam,) = decode(make_decoder("beam", charset, width=50, token_prob=0.0), log_probs)
+    (beam,) = decode(make_decoder("beam", charset, beam_size=50, min_token_prob=0.0), log_probs)
     assert reading.log_prob >= beam.log_prob - 1e-9
     assert reading.text == beam.text or not beam.optimal
 
@@ -57,7 +57,7 @@ def test_it_stays_exact_on_many_classes_if_they_are_clear(seed: int) -> None:
 def test_it_says_when_it_gave_up_and_is_no_worse_than_greedy() -> None:
     charset = Charset.ascii()
     log_probs = random_log_probs(24, 96, seed=0, spread=1)
-    reading = read(log_probs, charset, budget=100)
+    reading = read(log_probs, charset, max_expansions=100)
     (greedy,) = decode(make_decoder("greedy", charset), log_probs)
     assert not reading.optimal
     assert reading.log_prob >= greedy.log_prob
@@ -82,12 +82,14 @@ def test_where_no_text_matches_the_reading_is_greedy_and_says_so() -> None:
 
 def test_a_batch_equals_its_members() -> None:
     log_probs = random_log_probs(5, 6, 3, seed=3)
-    assert decode(make_decoder("exhaustive", AB), log_probs) == [read(rows) for rows in log_probs]
-    assert decode(make_decoder("exhaustive", AB), log_probs[:0]) == []
+    assert decode(make_decoder("prefix_search", AB), log_probs) == [
+        read(rows) for rows in log_probs
+    ]
+    assert decode(make_decoder("prefix_search", AB), log_probs[:0]) == []
 
 
 def test_impossible_settings_and_broken_log_probs_are_refused() -> None:
-    with pytest.raises(DecodeError, match="budget >= 1"):
-        make_decoder("exhaustive", AB, budget=0)
+    with pytest.raises(DecodeError, match="must be a number at least 1"):
+        make_decoder("prefix_search", AB, max_expansions=0)
     with pytest.raises(DecodeError, match="expected log-probabilities"):
         read(np.full((4, 3), np.nan, np.float32))
