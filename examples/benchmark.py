@@ -1,4 +1,4 @@
-"""Measure speed, size and accuracy on this machine: `python examples/benchmark.py --help`."""
+"""Measure speed, size and accuracy on this machine: `python -m examples.benchmark --help`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works in a clone, not installed
 
 from crnn_edge import plugins
 from crnn_edge.cli.run import run_command
@@ -18,35 +15,37 @@ PACKAGE = "examples.benchmarks"
 EXAMPLES = """
 examples:
   which model, engine and precision is best on this board:
-    python examples/benchmark.py backends --data crops/dev --png chart.png
-  is it slower than before the update:
-    python examples/benchmark.py backends --json new.json --compare old.json
-  every option of one of them:
-    python examples/benchmark.py backends --help
+    python -m examples.benchmark backends --images CROPS --png chart.png
+  how well models and baselines read several sets of images:
+    python -m examples.benchmark sets --images sets/*/dev --baselines ppocr
+  whether it is slower than before an update:
+    python -m examples.benchmark backends --json new.json --compare old.json
+  every option of a benchmark:
+    python -m examples.benchmark backends --help
 """
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser; each file of `examples/benchmarks` with a `run` adds its own part."""
+    """The parser: a subcommand for each module of `examples/benchmarks` that has a `run`."""
     parser = argparse.ArgumentParser(
-        prog="python examples/benchmark.py",
-        description="Measure speed, size and accuracy together, on this machine. Tables go to "
-        "standard output as Markdown, progress and remarks to standard error.",
+        prog="python -m examples.benchmark",
+        description="Measure speed, size and accuracy together, on this machine. Results go to "
+        "standard output as Markdown tables, progress and messages to standard error.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     subparsers = parser.add_subparsers(required=True, metavar="BENCHMARK")
     for name in plugins.available(PACKAGE, "run"):
         module = importlib.import_module(f"{PACKAGE}.{name}")
-        told = (module.__doc__ or "").strip()
-        made = subparsers.add_parser(
+        text = (module.__doc__ or "").strip()
+        subparser = subparsers.add_parser(
             name,
-            help=told.partition("\n")[0],
-            description=told,
+            help=text.partition("\n")[0],
+            description=text,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        module.add_options(made)
-        made.set_defaults(run=module.run)
+        module.add_options(subparser)
+        subparser.set_defaults(run=module.run)
     return parser
 
 
@@ -54,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one benchmark.
 
     Returns:
-        The exit code: 0; 1 after `error: …` on standard error; 130 if it was interrupted before
-        there was anything to print.
+        The exit code: 0; 1 after `error: …` on standard error; 130 if interrupted before there was
+        anything to print.
     """
     options = build_parser().parse_args(arguments)
     return run_command(lambda: options.run(options))

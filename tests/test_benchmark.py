@@ -10,14 +10,14 @@ def test_every_file_with_a_run_is_a_benchmark_that_explains_itself(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     found = plugins.available(benchmark.PACKAGE, "run")
-    assert {"backends", "readme", "rivals", "roofline", "synth"} <= set(found)
+    assert {"backends", "baselines", "decoders", "sets", "tables"} <= set(found)
     for arguments in ([], *([name] for name in found)):
         with pytest.raises(SystemExit) as end:
             benchmark.main([*arguments, "--help"])
         assert end.value.code == 0
         told = capsys.readouterr().out
         assert "xamples:" in told
-        assert not arguments or "python examples/benchmark.py" in told
+        assert not arguments or "python -m examples.benchmark" in told
 
 
 @pytest.mark.parametrize("arguments", [[], ["nothing"], ["backends", "--threads", "x"]])
@@ -33,9 +33,9 @@ def test_misuse_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture
     [
         ["backends", "--threads", "0"],
         ["backends", "--minutes", "0"],
-        ["rivals", "--minutes", "nan"],
-        ["synth", "--rounds", "-1"],
-        ["roofline", "--json", "no/such/folder/a.json"],
+        ["baselines", "--minutes", "nan"],
+        ["sets", "--max", "0"],
+        ["baselines", "--json", "no/such/folder/a.json"],
         ["backends", "--json", "tests"],
         ["backends", "--png", "."],
     ],

@@ -16,8 +16,8 @@ from crnn_edge.manifest import TtaSettings
 from crnn_edge.recognizer import Recognizer
 from examples.benchmarks import backends, report, results
 from examples.benchmarks.child import Child
+from examples.benchmarks.interleaved import Reader
 from examples.benchmarks.programs import reader
-from examples.benchmarks.turns import Reader
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +72,7 @@ def test_a_backend_that_crashes_is_survived_and_told(
     crashing = program("mine.crashing", CRASHING.format(calls=calls))
     code, out, _ = run(
         capsys, "backends", "--models", tiny_model, f"{tiny_model}={crashing}",
-        f"{tiny_model}=mine.absent", "--threads", 1, "--data", crops, "--widths", 64, 256,
+        f"{tiny_model}=mine.absent", "--threads", 1, "--images", crops, "--widths", 64, 256,
         "--batch", 1, 4, "--json", tmp_path / "a.json", "--png", tmp_path / "a.png",
     )  # fmt: skip
     assert code == 0
@@ -101,9 +101,9 @@ def test_an_interrupt_prints_the_table_so_far(
     def interrupted(self: Reader, *arguments: Any) -> float:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Reader, "read_together", interrupted)  # in the second round
+    monkeypatch.setattr(Reader, "read_batches", interrupted)  # in the second round
     code, out, err = run(
-        capsys, "backends", "--models", tiny_model, "--threads", 1, "--data", crops
+        capsys, "backends", "--models", tiny_model, "--threads", 1, "--images", crops
     )
     assert code == 0
     assert "interrupted" in err
@@ -114,7 +114,7 @@ def test_nothing_measured_is_a_failure(
     tiny_model: Path, crops: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     absent = f"{tiny_model}=mine.absent"
-    code, out, _ = run(capsys, "backends", "--models", absent, "--threads", 1, "--data", crops)
+    code, out, _ = run(capsys, "backends", "--models", absent, "--threads", 1, "--images", crops)
     assert code == 1
     assert "nothing was measured" in out
 
@@ -128,7 +128,7 @@ def test_a_baseline_that_crashes_costs_no_other_row(
     crashing = program("mine.crashing", CRASHING.format(calls=0))
     code, out, _ = run(
         capsys, "backends", "--models", tiny_model, f"{tiny_model}={crashing}", "--threads", 1,
-        "--data", crops, "--brief", "--baseline", "tiny.onnx, mine.crashing",
+        "--images", crops, "--brief", "--baseline", "tiny.onnx, mine.crashing",
     )  # fmt: skip
     assert code == 0
     assert [cells[:2] for cells in rows(out)] == [["tiny.onnx", "onnx"]]
@@ -146,7 +146,7 @@ def test_models_that_there_is_no_time_for_are_told(
     tiny_model: Path, crops: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, _ = run(
-        capsys, "backends", "--models", tiny_model, "--threads", 1, 2, "--data", crops,
+        capsys, "backends", "--models", tiny_model, "--threads", 1, 2, "--images", crops,
         "--minutes", 1e-4,
     )  # fmt: skip
     assert code == 1
@@ -208,10 +208,10 @@ def test_a_line_too_long_for_a_wider_look_is_read_as_the_recognizer_reads_it(
         "{",
         "[]",
         '{"format": 0, "rows": []}',
-        '{"format": 1}',
-        '{"format": 1, "rows": [], "conditions": "", "data": {}}',
-        '{"format": 1, "rows": [1], "conditions": "", "data": {"folder": "", "pictures": 1}}',
-        '{"format": 1, "rows": [{}], "conditions": "", "data": {"folder": "", "pictures": 1}}',
+        '{"format": 2}',
+        '{"format": 2, "rows": [], "conditions": "", "data": {}}',
+        '{"format": 2, "rows": [1], "conditions": "", "data": {"folder": "", "images": 1}}',
+        '{"format": 2, "rows": [{}], "conditions": "", "data": {"folder": "", "images": 1}}',
         (Path(__file__).parent / "arm" / "instructions.json").read_text(),  # of another benchmark
     ],
 )
@@ -234,12 +234,12 @@ def test_the_figures_are_saved_before_they_are_compared(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    old = {"format": 1, "rows": [], "conditions": "", "data": {"folder": "", "pictures": 1}}
+    old = {"format": 2, "rows": [], "conditions": "", "data": {"folder": "", "images": 1}}
     (tmp_path / "old.json").write_text(json.dumps(old))
     monkeypatch.delattr(report, "comparison")
     with pytest.raises(AttributeError, match="comparison"):
         run(
-            capsys, "backends", "--models", tiny_model, "--threads", 1, "--data", crops,
+            capsys, "backends", "--models", tiny_model, "--threads", 1, "--images", crops,
             "--json", tmp_path / "new.json", "--compare", tmp_path / "old.json",
         )  # fmt: skip
     assert len(results.load(tmp_path / "new.json")["rows"]) == 1

@@ -27,7 +27,7 @@ def test_our_decoders_are_measured_where_no_other_can_be_installed(
     monkeypatch.setattr(decoders, "_TURNS", 1)
     (tmp_path / "words").write_text("abc\nbad\ncab\n")
     code, out, err = run(
-        capsys, "decoders", "--model", tiny_model, "--data", crops, "--rescored", 4,
+        capsys, "decoders", "--model", tiny_model, "--images", crops, "--rescored", 4,
         "--words", tmp_path / "words", "--json", tmp_path / "a.json",
     )  # fmt: skip
     assert code == 0
@@ -36,7 +36,7 @@ def test_our_decoders_are_measured_where_no_other_can_be_installed(
     assert names == [f"{name}: ours" for name in ("greedy", "beam", "prefix_search", "lm", "beam")]
     assert [cells[-1] for cells in rows(out) if cells[0] == "lm: ours"] == ["–"]
     found = json.loads((tmp_path / "a.json").read_text())
-    assert found["pictures"] == PICTURES
+    assert found["images"] == PICTURES
     assert [row["lexicon"] for row in found["lexicons"]] == ["3 words"]
     assert all(row["same"] == row["of"] > 0 for row in found["lexicons"])
 
@@ -54,7 +54,7 @@ def test_words_that_are_of_no_use_are_refused_in_one_line(
 ) -> None:
     (tmp_path / "words").write_bytes(content)
     code, out, err = run(
-        capsys, "decoders", "--model", tiny_model, "--data", crops, "--words", tmp_path / "words"
+        capsys, "decoders", "--model", tiny_model, "--images", crops, "--words", tmp_path / "words"
     )
     assert (code, out) == (1, "")
     assert err.startswith("error: ")

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from crnn_edge.metrics import Estimate, proportion
 from crnn_edge.tables import figure, markdown, percent, times
 from examples.benchmarks import machine
+from examples.benchmarks.interleaved import against
 from examples.benchmarks.machine import Conditions
 from examples.benchmarks.programs.timing import timed
 from examples.benchmarks.stats import as_list, from_list, median, ratio
-from examples.benchmarks.turns import against
 
 
 def test_the_median_of_known_numbers() -> None:
@@ -109,14 +109,14 @@ def test_whole_reads_are_timed_by_clock_and_processor() -> None:
 def test_conditions_tell_what_changed_and_what_is_unknown() -> None:
     before = Conditions("Board", "3.11", "Linux 6", "", 1000.0, 50.0, "0x0", 0.5, 3.0, 100.0)
     after = Conditions("Board", "3.11", "Linux 6", "", 1000.0, 80.0, "0x4", 0.5, 10.0, 100.9)
-    told = before.told(after)
-    for part in ("governor not told", "1000 MHz", "50 → 80 °C", "0x0 before, 0x4 after", "7 s"):
+    told = before.describe(after)
+    for part in ("governor unknown", "1000 MHz", "50 → 80 °C", "0x0 before, 0x4 after", "7 s"):
         assert part in told
     assert "other programs" not in told
-    assert ", 12 s of processor time taken by other programs" in before.told(
+    assert ", 12 s of processor time taken by other programs" in before.describe(
         replace(after, others_s=112.0)
     )
-    assert "other programs" not in replace(before, others_s=None).told(after)
+    assert "other programs" not in replace(before, others_s=None).describe(after)
 
 
 def test_what_we_and_our_children_took_was_not_taken_by_others(

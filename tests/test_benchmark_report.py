@@ -31,7 +31,7 @@ def figures(*found: dict[str, Any]) -> dict[str, Any]:
     return {
         "format": results.FORMAT, "baseline": found[0]["label"], "rows": list(found),
         "failures": {}, "conditions": "Board, arm64",
-        "data": {"folder": "crops", "pictures": 100},
+        "data": {"folder": "crops", "images": 100},
     }  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def test_another_machine_and_other_pictures_are_told_in_a_comparison() -> None:
     assert "Another machine" not in report.comparison(old, new)
     old["conditions"] = "Another board, arm64"
     assert "Another machine then: Another board" in report.comparison(old, new)
-    old["data"] = {"folder": "others", "pictures": 9}
+    old["data"] = {"folder": "others", "images": 9}
     assert "Other pictures then: 9 pictures of others" in report.comparison(old, new)
 
 

@@ -1,10 +1,10 @@
-"""What a picture costs on Arm processors: the instructions that `make test-arm64` counted.
+"""Instructions an image on Arm processors, as `make test-arm64` counted them in an emulator.
 
-They were counted in an emulator, and are here only told again. An instruction count is no time:
-take it for a ratio between models, precisions and engines on one processor.
+This only prints the recorded counts. A number of instructions is not a time: use it to compare
+models, precisions and engines on one processor.
 
 Examples:
-  python examples/benchmark.py arm
+  python -m examples.benchmark arm
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from crnn_edge.tables import figure, markdown
 from examples.benchmarks.child import ROOT
 
 FORMAT = 1
-"""Of the file; another number, another meaning."""
+"""Version of the file's format."""
 
 COUNTED = ROOT / "tests" / "arm" / "instructions.json"
 
 _SHARED = ("preprocess", "decode")
-"""Stages that the model and the engine have no part in."""
+"""Stages that do not depend on the model or the engine."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What may be asked."""
+    """Declare the options."""
     parser.add_argument(
         "--file", type=Path, default=COUNTED, help="(default: tests/arm/instructions.json)"
     )
@@ -52,18 +52,18 @@ def load(path: Path) -> list[dict[str, Any]]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         if found["format"] != FORMAT:
-            raise ValueError(f"its format is {found['format']}, expected {FORMAT}")
+            raise ValueError(f"format is {found['format']}, expected {FORMAT}")
         rows: list[dict[str, Any]] = found["rows"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CrnnError(
-            f"cannot use the figures in {path}: {error}; `make test-arm64 ARM='--update'` writes "
-            "them"
+            f"cannot read the counts in {path}: {error}; `make test-arm64 ARM='--update'` writes "
+            "that file"
         ) from None
     return rows
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """What was counted with, a line a model, precision and engine, and a line a shared stage."""
+    """The versions, a row for each model, precision and engine, and a row for each shared stage."""
     processors = list(dict.fromkeys(row["processor"] for row in rows))
     networks: dict[tuple[str, str, str], dict[str, float]] = defaultdict(dict)
     versions = defaultdict(set)
@@ -87,11 +87,11 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
             p: median(row[stage] for row in rows if row["processor"] == p) for p in processors
         }
         lines.append([f"any: {stage}", "–", "–", *cells(counts), *("–" for _ in processors)])
-    told = [f"{name} {', '.join(sorted(numbers))}" for name, numbers in sorted(versions.items())]
-    heads = ["M instructions a picture", "engine", "precision", *processors]
+    engines = [f"{name} {', '.join(sorted(numbers))}" for name, numbers in sorted(versions.items())]
+    heads = ["M instructions an image", "engine", "precision", *processors]
     return "\n".join(
         [
-            f"emulated, one thread, a picture 96 px wide; {'; '.join(told)}",
+            f"emulated, one thread, an image 96 px wide; {'; '.join(engines)}",
             "",
             markdown([*heads, *(f"of FP32, {p}" for p in processors)], lines),
         ]

@@ -1,19 +1,18 @@
-r"""Every model file in its engine on this machine: speed, accuracy, memory, size, in one table.
+r"""Every model file in its engine on this machine: speed, accuracy, memory and size in one table.
 
-A read is one picture from array to text: preprocess, model, decode. Each picture of --data is read
-once by each model, in turns: half of them one by one, which gives the times a read, the others in
-batches, which give words a second (a batch reads what reading alone gives), so speed and accuracy
-come from the same reads. The ratio to the baseline is the median over rounds, with a 95 %
-interval. "overhead" is the part of a read that is not the model. Every row is a process of its own:
-one that crashes is left out and told. Ctrl-C prints the table so far, and so does the clock; where
-that is short, slow rows read fewer pictures (n).
+A read is one image from array to text: preprocess, model, decode. Each image is read once by each
+model, in interleaved runs: half of them one by one, which gives the time of a read, the others in
+batches, which give words a second, so speed and accuracy come from the same reads. The ratio to the
+baseline is the median over rounds, with a 95 % interval. "overhead" is the part of a read outside
+the network. Every row is a process of its own: one that crashes is reported and left out. The table
+so far is printed on Ctrl-C and when the time is up; then slow rows have read fewer images (n).
 
 Examples:
-  python examples/benchmark.py backends --data crops/dev
-  python examples/benchmark.py backends --models a.onnx b.onnx --threads 1 --json new.json
-  python examples/benchmark.py backends --data crops/dev --json new.json --compare old.json
-  python examples/benchmark.py backends --widths 64 128 256 --batch 1 16 64
-  python examples/benchmark.py backends \
+  python -m examples.benchmark backends --images CROPS
+  python -m examples.benchmark backends --models a.onnx b.onnx --threads 1 --json new.json
+  python -m examples.benchmark backends --images CROPS --json new.json --compare old.json
+  python -m examples.benchmark backends --widths 64 128 256 --batch 1 16 64
+  python -m examples.benchmark backends \
       --models model/weights/crnn-lite.safetensors=model.network.backend
 """
 
@@ -34,44 +33,44 @@ from crnn_edge.backends import physical_cores
 from crnn_edge.charset import Charset
 from crnn_edge.files import atomic_write, model_size
 from crnn_edge.labels import LabelledFolder
+from examples.benchmarks import images as image_checks
 from examples.benchmarks import options as shared
-from examples.benchmarks import pictures as checked
 from examples.benchmarks import report
 from examples.benchmarks.child import Child
+from examples.benchmarks.interleaved import Reader, attempt, chunks, run_interleaved
 from examples.benchmarks.machine import conditions
 from examples.benchmarks.models import models, titles
 from examples.benchmarks.progress import progress
 from examples.benchmarks.results import READ, baseline, figures, load
-from examples.benchmarks.turns import Reader, attempt, chunks, take_turns
 
-_CHUNK = 16  # pictures a turn, at least
-_PICTURES = 400  # at least, half of them one by one
-_STARTS = 3  # processes that the cold start is the median of
-_STARTING = 1 / 3  # of the time at most, so that some is left to read
-_AT_WIDTH = 4  # reads a turn
+_CHUNK = 16  # images a round, at least
+_IMAGES = 400  # at least, half of them one by one
+_STARTS = 3  # processes; the cold start is their median
+_STARTING = 1 / 3  # of the time at most, so that some is left for reading
+_AT_WIDTH = 4  # reads a round
 _HANGS_S = 25.0  # an answer that takes longer; with it, a run of 4.5 minutes stays below 5
 
 ALONE = 0
-"""The size of a batch where pictures are read one by one."""
+"""The batch size where images are read one by one."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What may be asked."""
+    """Declare the options."""
     add = parser.add_argument
     shared.add_models(
         parser,
         None,
-        told="model files",
-        of_default="those that ship, those in build/, and the shipped checkpoints where torch is "
+        what="model files",
+        default_text="all bundled ones, those in build/, and the shipped checkpoints if torch is "
         "installed",
     )
-    shared.add_data(parser)
+    shared.add_images(parser)
     add(
         "--threads",
         type=shared.count,
         nargs="+",
         metavar="N",
-        help="processor cores; each gives a row (default: 1, 2 and all)",
+        help="numbers of threads, a row each (default: 1, 2 and all cores)",
     )
     add(
         "--batch",
@@ -79,7 +78,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[16],
         metavar="N",
-        help="pictures at a time; each gives a column (default: 16)",
+        help="batch sizes, a column each (default: 16)",
     )
     add(
         "--widths",
@@ -87,38 +86,42 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="PX",
-        help="also time pictures of "
-        "these widths, in pixels at the model's height; a second table (default: none)",
+        help="also time images of these widths, in pixels at the model's height: a second table",
     )
     add(
         "--baseline",
         metavar="LABEL",
-        help="row that the others are compared with, as `FILE`, `FILE, ENGINE` or `FILE, ENGINE, "
-        "THREADS`, named as in the table (default: the first)",
+        help="the row that the others are compared with: `FILE`, `FILE, ENGINE` or `FILE, ENGINE, "
+        "THREADS`, as in the table (default: the first)",
     )
     shared.add_minutes(parser, 4.5)
-    add("--brief", action="store_true", help="fewer columns: what one chooses by")
+    add("--brief", action="store_true", help="fewer columns: those to choose by")
     shared.add_json(parser)
     shared.add_png(parser)
-    add("--compare", type=Path, metavar="OLD", help="a --json of an earlier run: show what changed")
+    add(
+        "--compare",
+        type=Path,
+        metavar="OLD",
+        help="compare with the --json of an earlier run",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Measure, print, write."""
     end_s = time.monotonic() + 60 * options.minutes
     old = load(options.compare) if options.compare else None
-    pictures = LabelledFolder(options.data)
+    images = LabelledFolder(options.images)
     rows = list(_rows(options))
     readers = [reader for _, reader in rows]
     compared_with = baseline([reader.label for reader in readers], options.baseline)
-    sizes = checked.sizes(pictures.paths, options.widths)
+    sizes = image_checks.sizes(images.paths, options.widths)
 
-    def turn(reader: Reader, number: int, part: tuple[int, Sequence[int]]) -> None:
+    def measure(reader: Reader, number: int, part: tuple[int, Sequence[int]]) -> None:
         size, chunk = part
         if size == ALONE:
-            reader.read(number, chunk, pictures.paths, slice(len(READ)))
+            reader.read(number, chunk, images.paths, slice(len(READ)))
         else:
-            rate = reader.read_together(chunk, pictures.paths, size)
+            rate = reader.read_batches(chunk, images.paths, size)
             reader.about["words_per_s"].setdefault(str(size), {})[number] = rate
         if options.widths:
             width = options.widths[number % len(options.widths)]
@@ -129,12 +132,12 @@ def run(options: argparse.Namespace) -> int:
     before = conditions()
     with ExitStack() as stack:
         _start_all(rows, stack, 60 * options.minutes, sizes)
-        plan = list(parts(len(pictures), options.batch))
-        take_turns(readers, plan, turn, end_s - time.monotonic())
-    measured = figures(readers, pictures.texts, compared_with)
-    measured["conditions"] = before.told(conditions())
-    measured["data"] = {"folder": str(options.data), "pictures": len(pictures)}
-    if options.json:  # first, so that nothing that goes wrong from here on loses it
+        plan = list(parts(len(images), options.batch))
+        run_interleaved(readers, plan, measure, end_s - time.monotonic())
+    measured = figures(readers, images.texts, compared_with)
+    measured["conditions"] = before.describe(conditions())
+    measured["data"] = {"folder": str(options.images), "images": len(images)}
+    if options.json:  # first, so that no later failure loses the results
         atomic_write(options.json, json.dumps(measured, indent=1).encode())
     print(report.table(measured, brief=options.brief))
     if options.widths:
@@ -147,15 +150,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def parts(count: int, sizes: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
-    """What each round reads: the size of its batches, or `ALONE`, and the numbers of the pictures.
+    """What each round reads: the size of its batches, or `ALONE`, and the numbers of the images.
 
-    Half of the pictures are read alone, the other half in batches of each size in turn.
+    Half of the images are read alone, the other half in batches of each size alternately.
 
     Args:
-        count: Pictures there are. All are read once; where they are few, all as often as it takes.
+        count: Number of images. All are read once; where they are few, all several times.
         sizes: Of the batches.
     """
-    order = [i for whole in chunks(count, count, _PICTURES) for i in whole]
+    order = [i for whole in chunks(count, count, _IMAGES) for i in whole]
     kinds = cycle([kind for size in sizes for kind in (*[ALONE] * -(-size // _CHUNK), size)])
     first = 0
     while first < len(order):
@@ -167,7 +170,7 @@ def parts(count: int, sizes: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
 
 
 def _rows(options: argparse.Namespace) -> Iterator[tuple[Path, Reader]]:
-    """A model file, and what will be measured of it in one engine with so many threads."""
+    """Each model file with each number of threads."""
     found = models(options.models)
     names = titles(path for path, _ in found)
     cores = physical_cores()
@@ -184,20 +187,20 @@ def _rows(options: argparse.Namespace) -> Iterator[tuple[Path, Reader]]:
 
 
 def _start_all(
-    rows: Sequence[tuple[Path, Reader]], stack: ExitStack, seconds: float, sizes: checked.Sizes
+    rows: Sequence[tuple[Path, Reader]], stack: ExitStack, seconds: float, sizes: image_checks.Sizes
 ) -> None:
-    """Start every reader's process, several times in turns for the cold start; the first stays.
+    """Start every reader's process, several times for the cold start; the first one stays.
 
     Those with few threads come first, so that every model has a row where time is short.
 
     Args:
         rows: The model files and their readers.
-        stack: What ends the processes.
+        stack: Ends the processes.
         seconds: For the whole benchmark.
-        sizes: Of all that will be read.
+        sizes: Of all images that will be read.
 
     Raises:
-        ImageError: If some of it is too long a line for a model.
+        ImageError: If an image is too long for a model.
     """
     end_s = time.monotonic() + _STARTING * seconds
     starts: dict[str, list[tuple[float, dict[str, float]]]] = {r.label: [] for _, r in rows}
@@ -215,7 +218,7 @@ def _start_all(
             child.close()
         else:
             reader.child = child
-            checked.check(sizes, reader.label, child.ask)
+            image_checks.check(sizes, reader.label, child.ask)
             reader.charset = Charset(*child.ask("charset"))
             reader.about |= about | {"size_bytes": model_size(path)}
 
@@ -225,7 +228,9 @@ def _start_all(
             if time.monotonic() < end_s:
                 attempt(reader, partial(start, path=path))
             elif not starts[reader.label] and not reader.failure:
-                reader.failure = "there was no time to start it: more --minutes, fewer --models"
+                reader.failure = (
+                    "no time left to start it: increase --minutes or pass fewer --models"
+                )
     for _, reader in rows:
         if not reader.failure:
             totals_ms, of_parts = zip(*starts[reader.label], strict=True)

@@ -1,4 +1,4 @@
-"""Child processes that measure: if one crashes, the others and the table survive it."""
+"""Child processes that measure: if one crashes, the others and the table survive."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ _POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_THR
 
 
 class ChildError(CrnnError):
-    """A child process that died, hung, or answered with an error."""
+    """A child process died, hung, or answered with an error."""
 
 
 class Child:
-    """A process that answers questions, as a context manager.
+    """A process whose functions can be called, as a context manager.
 
     It leads a process group of its own, so that Ctrl-C interrupts the parent alone, and it ends
     by itself when the parent is gone, because its standard input closes.
 
     Args:
         program: A file in `programs/`, without its suffix, or a dotted module.
-        arguments: What its `start` gets.
-        python: The interpreter, which decides the environment.
-        threads: What libraries that keep a thread pool of their own are told to use.
-        timeout_s: An answer that takes longer means that the child hangs.
+        arguments: Passed to its `start`.
+        python: The interpreter, which determines the environment.
+        threads: Size of the thread pools of libraries, set through environment variables.
+        timeout_s: If an answer takes longer, the child counts as hanging.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Child:
         threads: int = 1,
         timeout_s: float = 300.0,
     ) -> None:
-        """Start it; that it runs shows with the first answer."""
+        """Start the process, without waiting for it."""
         module = program if "." in program else f"examples.benchmarks.programs.{program}"
         self.name = program
         self._timeout_s = timeout_s
@@ -76,8 +76,8 @@ class Child:
         """End it."""
         self.close()
 
-    def tell(self, function: str, *arguments: Any) -> None:
-        """Ask a question without waiting for the answer.
+    def send(self, function: str, *arguments: Any) -> None:
+        """Call a function without waiting for the result.
 
         Raises:
             ChildError: If it is dead.
@@ -89,11 +89,11 @@ class Child:
         except OSError:
             raise ChildError(f"{self.name} {self._fate()}") from None
 
-    def hear(self) -> Any:
-        """The answer to the oldest question.
+    def receive(self) -> Any:
+        """The result of the oldest call.
 
         Raises:
-            ChildError: If it is dead, hangs, or answered with an error.
+            ChildError: If it is dead, hangs, or answers with an error.
         """
         try:
             line = self._answers.get(timeout=self._timeout_s)
@@ -101,7 +101,7 @@ class Child:
             self._process.kill()
             raise ChildError(f"{self.name} gave no answer in {self._timeout_s:.0f} s") from None
         if not line:
-            self._answers.put("")  # whoever asks again hears the same
+            self._answers.put("")  # for the next call
             raise ChildError(f"{self.name} {self._fate()}")
         reply = json.loads(line)
         if "error" in reply:
@@ -109,16 +109,16 @@ class Child:
         return reply["answer"]
 
     def ask(self, function: str, *arguments: Any) -> Any:
-        """Ask a question and wait for the answer.
+        """Call a function and wait for the result.
 
         Raises:
-            ChildError: If it is dead, hangs, or answered with an error.
+            ChildError: If it is dead, hangs, or answers with an error.
         """
-        self.tell(function, *arguments)
-        return self.hear()
+        self.send(function, *arguments)
+        return self.receive()
 
     def close(self) -> None:
-        """End the process at once: it holds nothing that is worth an orderly end."""
+        """Kill the process: it holds nothing that needs an orderly shutdown."""
         assert self._process.stdin
         with contextlib.suppress(OSError):
             self._process.stdin.close()
@@ -137,11 +137,11 @@ class Child:
     def _fate(self) -> str:
         code = self._process.wait()
         self._errors.seek(0)
-        said = self._errors.read().strip().splitlines()[-1:]
+        last_line = self._errors.read().strip().splitlines()[-1:]
         how = (
             f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
         )
-        return ": ".join([how, *said])
+        return ": ".join([how, *last_line])
 
 
 def _path() -> str:

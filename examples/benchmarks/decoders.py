@@ -1,16 +1,16 @@
-r"""CTC decoders: ours, fast-ctc-decode (Rust) and pyctcdecode, on the same posteriors.
+r"""CTC decoders: ours, fast-ctc-decode (Rust) and pyctcdecode, on the same log-probabilities.
 
-The posteriors are those of a model on real crops, and noise for the worst case. Each library is a
-process on one core; they take turns, some pictures at a time, one by one and in batches of 64.
-Times are of the processor, so that other programs matter little; ratios are medians over the
-turns. Beams are 10 wide. "agrees" is the share of the texts that exact search proves to be the
-most probable ones that a decoder finds; `lm`, with the language model of the runtime, looks for
-others on purpose. The others get an environment in build/rivals/ctc.
+The log-probabilities are those of a model on real crops, and noise for the worst case. Each library
+is a process with one thread; they are measured in interleaved runs, image by image and in batches
+of 64. Times are processor time; ratios are medians over the rounds. The beam size is 10. "agrees"
+is the share of those texts found by a decoder that exact search proves to be the most probable
+ones; `lm`, with the bundled language model, has another objective. The other libraries are
+installed in build/baselines/ctc.
 
 Examples:
-  python examples/benchmark.py decoders --data crops/dev --words words.txt
-  python examples/benchmark.py decoders --data crops/dev --images 200
-  python examples/benchmark.py decoders --data crops/dev \
+  python -m examples.benchmark decoders --images CROPS --words words.txt
+  python -m examples.benchmark decoders --images CROPS --max 200
+  python -m examples.benchmark decoders --images CROPS \
       --model run/best.safetensors=model.network.backend
 """
 
@@ -46,7 +46,7 @@ from examples.benchmarks.programs.decoders import RESCORED, UNPROVEN
 from examples.benchmarks.progress import progress
 from examples.benchmarks.stats import as_list, from_list, ratio
 
-RIVALS = ("fast-ctc-decode==0.3.7", "pyctcdecode==0.5.0")
+LIBRARIES = ("fast-ctc-decode==0.3.7", "pyctcdecode==0.5.0")
 BATCHES = (1, 64)
 _DECODERS = [
     ("greedy", "ours"),
@@ -59,36 +59,36 @@ _DECODERS = [
     ("lm", "ours"),
 ]
 _NOISE = "noise"
-_TURNS = 6  # of noise, which takes long
-_FEW = 8  # pictures a turn where every word is scored
+_NOISE_ROUNDS = 6  # it takes long
+_FEW = 8  # images a round where every word is scored
 _LEXICONS = (50, 1000, sys.maxsize)
 
-Turn = tuple[str, int, int]
-"""The posteriors of a turn: the array's name, the first picture, and the one after the last."""
+Round = tuple[str, int, int]
+"""What a round decodes: the array's name, the first image, and the one after the last."""
 
 Measured = dict[Any, list[dict[str, Any]]]
-"""Texts and seconds of each turn, by decoder, library and batch."""
+"""Texts and seconds of each round, by decoder, library and batch size."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What may be asked."""
+    """Declare the options."""
     add = parser.add_argument
-    shared.add_data(parser)
+    shared.add_images(parser)
     add(
         "--model",
         default=str(DEFAULT_MODEL),
         metavar="FILE[=BACKEND]",
-        help="what makes the posteriors (default: the model that comes with the runtime)",
+        help="the model whose log-probabilities are decoded (default: crnn-lite)",
     )
     add("--words", type=Path, metavar="FILE", help="a word list: time the lexicon decoder with "
         "50, 1,000 and all of its words")  # fmt: skip
-    add("--images", type=shared.count, metavar="N", help="pictures (default: all)")
+    add("--max", type=shared.count, metavar="N", help="images (default: all)")
     add(
         "--rescored",
         type=shared.count,
         default=100,
         metavar="N",
-        help="pictures for which every word of a lexicon is scored, to compare (default: "
+        help="images for which every word of a lexicon is scored, to compare (default: "
         "%(default)s; slow)",
     )
     shared.add_json(parser)
@@ -99,13 +99,13 @@ def run(options: argparse.Namespace) -> int:
     before = conditions()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        arrays, charset = posteriors(options)
-        np.savez(folder / "posteriors.npz", allow_pickle=False, **arrays)
+        arrays, charset = compute_log_probs(options)
+        np.savez(folder / "log_probs.npz", allow_pickle=False, **arrays)
         lexicons = write_lexicons(folder, options.words, charset)
-        given = [str(folder / "posteriors.npz"), json.dumps(charset.tokens), str(folder)]
+        given = [str(folder / "log_probs.npz"), json.dumps(charset.tokens), str(folder)]
         children = {"ours": stack.enter_context(Child("decoders", ["ours", *given]))}
         try:
-            python = environment("ctc", RIVALS)
+            python = environment("ctc", LIBRARIES)
         except EngineError as error:
             print(f"left out: {error}", file=sys.stderr)
         else:
@@ -114,24 +114,24 @@ def run(options: argparse.Namespace) -> int:
                 children[name] = stack.enter_context(child)
         noise = arrays.pop(_NOISE)
         size = BATCHES[-1]
-        turns = [
+        rounds = [
             (name, first, min(first + size, len(rows)))
             for name, rows in arrays.items()
             for first in range(0, len(rows), size)
         ]
         few = [(_NOISE, first, first + size) for first in range(0, len(noise), size)]
-        pairs = [pair for pair in _DECODERS if pair[0] != "lm" or written(charset)]
-        crops = measure(children, pairs, turns)
+        pairs = [pair for pair in _DECODERS if pair[0] != "lm" or has_lm(charset)]
+        crops = measure(children, pairs, rounds)
         noisy = measure(children, [pair for pair in _DECODERS if pair[0] == "beam"], few)
-        words = measure(children, [(name, "ours") for name in lexicons], turns, batches=(1,))
-        exact = texts(measure(children, [("proven", "ours")], turns, batches=(1,)))
-        checked = turns[:: max(1, len(turns) * _FEW // max(1, options.rescored))]
+        words = measure(children, [(name, "ours") for name in lexicons], rounds, batches=(1,))
+        exact = texts(measure(children, [("proven", "ours")], rounds, batches=(1,)))
+        checked = rounds[:: max(1, len(rounds) * _FEW // max(1, options.rescored))]
         checked = [(name, first, min(first + _FEW, last)) for name, first, last in checked]
         wanted = [(f"{name}{end}", "ours") for name in lexicons for end in ("", RESCORED)]
         same = measure(children, wanted, checked, batches=(1,))
     found = {
-        "conditions": before.told(conditions()),
-        "pictures": sum(map(len, arrays.values())),
+        "conditions": before.describe(conditions()),
+        "images": sum(map(len, arrays.values())),
         "steps": [min(map(int, arrays)), max(map(int, arrays))],
         "proven": sum(text != UNPROVEN for text in exact) / max(1, len(exact)),
         "crops": rows_of(crops, exact),
@@ -144,25 +144,27 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def posteriors(options: argparse.Namespace) -> tuple[dict[str, FloatArray], Charset]:
-    """Log-probabilities `(N, T, C)` of the pictures, by T as text, and of noise."""
+def compute_log_probs(options: argparse.Namespace) -> tuple[dict[str, FloatArray], Charset]:
+    """Log-probabilities `(N, T, C)` of the images, by T as text, and of noise."""
     model, backend = file_and_backend(options.model, "--model")
     recognizer = Recognizer.load(model, backend=backend or None)
-    paths = LabelledFolder(options.data).paths[: options.images]
+    paths = LabelledFolder(options.images).paths[: options.max]
     by_steps = defaultdict(list)
     for rows in recognizer.log_probs([read_image(path) for path in paths]):
         by_steps[f"{len(rows)}"].append(rows)
     arrays = {name: np.stack(rows) for name, rows in sorted(by_steps.items())}
     charset = recognizer.manifest.charset
-    noise = np.random.default_rng(0).normal(size=(_TURNS * BATCHES[-1], 64, charset.num_classes))
+    noise = np.random.default_rng(0).normal(
+        size=(_NOISE_ROUNDS * BATCHES[-1], 64, charset.num_classes)
+    )
     return {**arrays, _NOISE: log_softmax(noise.astype(np.float32))}, charset
 
 
 def write_lexicons(folder: Path, words: Path | None, charset: Charset) -> list[str]:
-    """Word lists in a folder: 50, 1,000 and all of the words. The names of the lists.
+    """Write lists of 50, 1,000 and all of the words into a folder; return their names.
 
     Raises:
-        CrnnError: If the words cannot be read, or none of them be spelt.
+        CrnnError: If the words cannot be read, or none is in the charset.
     """
     if words is None:
         print("left out: the lexicon decoder, which needs --words", file=sys.stderr)
@@ -171,7 +173,7 @@ def write_lexicons(folder: Path, words: Path | None, charset: Charset) -> list[s
 
     known = [word for word in read_words(words) if word in charset]
     if not known:
-        raise CharsetError(f"--words {words}: the model's charset can spell no word of it")
+        raise CharsetError(f"--words {words}: the model's charset contains no word of it")
     drawn = np.random.default_rng(0).permutation(len(known))
     names = []
     for count in sorted({min(count, len(known)) for count in _LEXICONS}):
@@ -181,8 +183,8 @@ def write_lexicons(folder: Path, words: Path | None, charset: Charset) -> list[s
     return names
 
 
-def written(charset: Charset) -> bool:
-    """Whether the language model of the runtime knows all that the network reads."""
+def has_lm(charset: Charset) -> bool:
+    """Whether the bundled language model covers the charset."""
     try:
         lm.Decoder(charset)
     except DecodeError as error:
@@ -194,49 +196,51 @@ def written(charset: Charset) -> bool:
 def measure(
     children: dict[str, Child],
     pairs: Sequence[tuple[str, str]],
-    turns: Sequence[Turn],
+    rounds: Sequence[Round],
     batches: Sequence[int] = BATCHES,
 ) -> Measured:
-    """What each decoder of each library answers in each turn, by decoder, library and batch."""
+    """The results of each decoder of each library in each round, by decoder, library and batch."""
     keys = [(*pair, batch) for pair in pairs for batch in batches if pair[1] in children]
     found: Measured = {key: [] for key in keys}
-    for number, turn in enumerate(progress(turns if keys else [], "turns")):
+    for number, content in enumerate(progress(rounds if keys else [], "rounds")):
         first = number % len(keys)
         for decoder, library, batch in (*keys[first:], *keys[:first]):
-            answer = children[library].ask("read", decoder, *turn, batch)
+            answer = children[library].ask("read", decoder, *content, batch)
             found[decoder, library, batch].append(answer)
     return found
 
 
 def texts(measured: Measured) -> list[str]:
     """All texts of a single decoder."""
-    return [text for answers in measured.values() for turn in answers for text in turn["texts"]]
+    return [
+        text for answers in measured.values() for content in answers for text in content["texts"]
+    ]
 
 
 def rows_of(measured: Measured, exact: list[str]) -> list[dict[str, Any]]:
-    """A row a decoder and library."""
+    """A row for each decoder and library."""
     rows = []
     for decoder, library in dict.fromkeys((key[0], key[1]) for key in measured):
         row: dict[str, Any] = {"decoder": decoder, "library": library}
         for batch in BATCHES:
             answers = measured[decoder, library, batch]
-            read = [text for turn in answers for text in turn["texts"]]
-            spent_s = [sum(turn["cpu_s"]) for turn in answers]
-            ours_s = [sum(turn["cpu_s"]) for turn in measured[decoder, "ours", batch]]
+            read = [text for content in answers for text in content["texts"]]
+            spent_s = [sum(content["cpu_s"]) for content in answers]
+            ours_s = [sum(content["cpu_s"]) for content in measured[decoder, "ours", batch]]
             row[f"us_{batch}"] = 1e6 * sum(spent_s) / len(read)
             row[f"times_ours_{batch}"] = as_list(ratio(spent_s, ours_s))
             pairs = [(a, b) for a, b in zip(read, exact, strict=False) if b != UNPROVEN]
-            told = pairs and decoder != "lm"
-            row["agrees"] = sum(a == b for a, b in pairs) / len(pairs) if told else None
+            comparable = pairs and decoder != "lm"
+            row["agrees"] = sum(a == b for a, b in pairs) / len(pairs) if comparable else None
         rows.append(row)
     return rows
 
 
 def lexicon_rows(words: Measured, same: Measured) -> list[dict[str, Any]]:
-    """A row a lexicon."""
+    """A row for each lexicon."""
     rows = []
     for name, library, batch in words:
-        spent_ms = [1e3 * s for turn in words[name, library, batch] for s in turn["cpu_s"]]
+        spent_ms = [1e3 * s for content in words[name, library, batch] for s in content["cpu_s"]]
         found, wanted = (texts({(): same[name + end, library, batch]}) for end in ("", RESCORED))
         equal = sum(a.casefold() == b.casefold() for a, b in zip(found, wanted, strict=True))
         quantiles = np.percentile(spent_ms, (50, 95, 99)).tolist()
@@ -246,14 +250,14 @@ def lexicon_rows(words: Measured, same: Measured) -> list[dict[str, Any]]:
 
 
 def report(found: dict[str, Any]) -> str:
-    """The figures for people."""
+    """The results as text."""
     shortest, longest = found["steps"]
     parts = [
-        f"{found['conditions']}; {found['pictures']} pictures, {shortest} to {longest} time steps; "
+        f"{found['conditions']}; {found['images']} images, {shortest} to {longest} time steps; "
         f"exact search proves {100 * found['proven']:.1f} % of the readings"
     ]
-    for kind, told in (("crops", "real crops"), ("noise", "noise, 64 time steps")):
-        heads = [told + " / library", *(f"µs a text, {b} at once" for b in BATCHES), "texts/s"]
+    for kind, title in (("crops", "real crops"), ("noise", "noise, 64 time steps")):
+        heads = [title + " / library", *(f"µs a text, {b} at once" for b in BATCHES), "texts/s"]
         heads += [*(f"× ours, {b} at once" for b in BATCHES), "agrees %"]
         rows = [
             [
@@ -272,6 +276,6 @@ def report(found: dict[str, Any]) -> str:
         for row in found["lexicons"]
     ]  # fmt: skip
     if rows:
-        heads = ["lexicon", "mean ms a picture", "p50", "p95", "p99", "same as scoring every word"]
+        heads = ["lexicon", "mean ms an image", "p50", "p95", "p99", "same as scoring every word"]
         parts.append(markdown(heads, rows))
     return "\n\n".join(parts)

@@ -1,4 +1,4 @@
-"""Environments of their own for what cannot, or should not, be installed beside us."""
+"""Separate environments for baselines, whose dependencies differ from ours."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pathlib import Path
 from crnn_edge.errors import EngineError
 from examples.benchmarks.child import ROOT
 
-FOLDER = ROOT / "build" / "rivals"
+FOLDER = ROOT / "build" / "baselines"
 
 
 def environment(name: str, requirements: Sequence[str], *, dependencies: bool = True) -> Path:
-    """The interpreter of `build/rivals/NAME`, made on the first call.
+    """The interpreter of `build/baselines/NAME`, created on the first call.
 
     Args:
         name: Of the folder.
-        requirements: What pip installs, as on its command line.
-        dependencies: Whether what they need is installed too.
+        requirements: Passed to pip.
+        dependencies: Whether pip installs their dependencies, too.
 
     Raises:
-        EngineError: If pip cannot install them; the message has pip's last line.
+        EngineError: If pip cannot install them; the message ends with pip's last line.
     """
     folder = FOLDER / name
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
@@ -32,7 +32,7 @@ def environment(name: str, requirements: Sequence[str], *, dependencies: bool = 
     stamp = folder / ".installed"
     if python.exists() and stamp.exists() and stamp.read_text() == wanted:
         return python
-    print(f"making {folder}: {' '.join(requirements)}", file=sys.stderr)
+    print(f"installing into {folder}: {' '.join(requirements)}", file=sys.stderr)
     venv.create(folder, with_pip=True, clear=True)
     command = [str(python), "-m", "pip", "install", "--quiet", *requirements]
     done = subprocess.run(

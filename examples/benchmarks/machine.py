@@ -1,4 +1,4 @@
-"""The conditions of a measurement: the machine, its clock, its heat, and who else used it."""
+"""The conditions of a measurement: the machine, its clock, temperature and load."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _BUSY_S = 1.0  # of processor time, below which nothing is said: a system is nev
 
 @dataclass(frozen=True)
 class Conditions:
-    """What the system told at one moment; None or empty where it does not tell.
+    """The state of the system at one moment; None or empty where it is unknown.
 
     Attributes:
         machine: Board or processor, architecture, cores.
         python: Version.
         system: Kernel.
-        governor: Policy of the processor's clock.
+        governor: The policy of the processor's clock.
         clock_mhz: Its frequency.
-        temperature_c: The hottest sensor.
-        throttled: How often, or (on a Raspberry Pi) in which ways, heat or power slowed it down.
-        load: Programs that wanted to run, on average over the last minute.
+        temperature_c: Of the hottest sensor.
+        throttled: How often, or (on a Raspberry Pi) for which reasons, the clock was lowered.
+        load: Load average of the last minute.
         stolen_s: Processor seconds that a host gave to other guests since it started.
         others_s: Processor seconds that other programs took since it started: all but this process
             and those children of it that have ended.
@@ -49,21 +49,21 @@ class Conditions:
         """For JSON."""
         return asdict(self)
 
-    def told(self, after: Conditions | None = None) -> str:
-        """One line for people; with the conditions after the measurement, what changed."""
+    def describe(self, after: Conditions | None = None) -> str:
+        """One line of text; with the conditions after the measurement, what changed."""
         last = after or self
         parts = [self.machine, f"Python {self.python}", self.system]
-        parts.append(f"governor {self.governor or 'not told'}")
+        parts.append(f"governor {self.governor or 'unknown'}")
         if self.clock_mhz and last.clock_mhz:
             parts.append(_change("", self.clock_mhz, last.clock_mhz, "MHz"))
         if self.temperature_c and last.temperature_c:
             parts.append(_change("", self.temperature_c, last.temperature_c, "°C"))
         else:
-            parts.append("temperature not told")
+            parts.append("temperature unknown")
         if last.throttled:
             parts.append(f"throttled {self.throttled} before, {last.throttled} after")
         else:
-            parts.append("throttling not told")
+            parts.append("throttling unknown")
         if self.load is not None and last.load is not None:
             parts.append(_change("load ", self.load, last.load, "", 1))
         for what, before, now in (

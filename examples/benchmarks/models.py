@@ -1,4 +1,4 @@
-"""Which model files are measured, and what tables call them."""
+"""The model files to measure, and their names in tables."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def models(given: Sequence[str] | None) -> list[tuple[Path, str]]:
     """Model files and the names of their backends, each pair once.
 
     Args:
-        given: `FILE` or `FILE=BACKEND`, where a name means a file that comes along; None for all
-            that ship, all in build/, and the shipped checkpoints where torch is installed.
+        given: `FILE` or `FILE=BACKEND`, where FILE may be the name of a bundled model; None for
+            all bundled models, all in build/, and the shipped checkpoints if torch is installed.
 
     Raises:
         ModelFileError: If there are none.
@@ -33,8 +33,8 @@ def models(given: Sequence[str] | None) -> list[tuple[Path, str]]:
             found += [(path, "model.network.backend") for path in weights]
         if not found:
             raise ModelFileError(
-                "no model files in runtime/crnn_edge/models and build: name some with --models, or "
-                "make one with `python -m export.onnx --int8`"
+                "no model files in runtime/crnn_edge/models and build: pass --models, or create a "
+                "file with `python -m export.onnx --int8`"
             )
         return found
     pairs = []
@@ -43,22 +43,22 @@ def models(given: Sequence[str] | None) -> list[tuple[Path, str]]:
         backend = backend or SUFFIXES.get(path.suffix, "")
         if not backend:
             raise ModelFileError(
-                f"--models {text}: its suffix names no engine (known: {', '.join(SUFFIXES)}): "
-                f"name one, for example {text.removesuffix('=')}=model.network.backend"
+                f"--models {text}: unknown file suffix (known: {', '.join(SUFFIXES)}): add a "
+                f"backend, for example {text.removesuffix('=')}=model.network.backend"
             )
         pairs.append((path.resolve(), backend))
     return list(dict.fromkeys(pairs))
 
 
 def file_and_backend(text: str, option: str) -> tuple[Path, str]:
-    """What `FILE` or `FILE=BACKEND` names; without a backend, `""`.
+    """The file and the backend of `FILE` or `FILE=BACKEND`; without a backend, `""`.
 
-    The whole is tried first, and else cut at the last `=`, since a path may have some of its own,
-    as in `runs/lr=0.1/m.onnx`.
+    The whole text is tried as a path first, because a path may contain `=`, as in
+    `runs/lr=0.1/m.onnx`.
 
     Args:
-        text: As given.
-        option: By which, to be named if it is refused.
+        text: As given on the command line.
+        option: The option's name, for the error message.
 
     Raises:
         ModelFileError: If there is no such file.
@@ -68,14 +68,14 @@ def file_and_backend(text: str, option: str) -> tuple[Path, str]:
     for path, engine in ((find_model(file), engine) for file, engine in named):
         if path.is_file():
             return path, engine
-    raise ModelFileError(f"{option} {text}: there is no such file")
+    raise ModelFileError(f"{option} {text}: no such file")
 
 
 def titles(paths: Iterable[Path]) -> dict[Path, str]:
-    """What a table calls each file.
+    """The name of each file in tables.
 
-    A file of the project is called by its place in it, whichever others there are, so that runs
-    can be compared; another one by its name and as many folders as tell it from its namesakes.
+    A file of the project is named by its path from the root, so that runs can be compared; any
+    other file by its name and as many parent folders as distinguish it from the others.
     """
     unique = dict.fromkeys(paths)
     others = {path for path in unique if not path.is_relative_to(ROOT)}
@@ -88,7 +88,7 @@ def titles(paths: Iterable[Path]) -> dict[Path, str]:
 
 
 def _tail(path: Path, others: set[Path]) -> Path:
-    """The end of a path, as long as it takes to tell it from the others."""
+    """The shortest end of a path that no other path has."""
     for k in range(1, len(path.parts)):
         if not any(other.parts[-k:] == path.parts[-k:] for other in others):
             return Path(*path.parts[-k:])

@@ -1,4 +1,4 @@
-"""Options that several benchmarks share: one name, one meaning, one check wherever they appear."""
+"""Options that several benchmarks share: one name, one meaning and one check everywhere."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ from pathlib import Path
 from examples.benchmarks.child import ROOT
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
-    """`--data`: the pictures."""
+def add_images(parser: argparse.ArgumentParser) -> None:
+    """`--images`: what is read."""
     parser.add_argument(
-        "--data",
+        "--images",
         type=Path,
         default=ROOT / "examples" / "images",
         metavar="DIR",
-        help="a folder with labels.tsv or labels.csv (default: the eight example pictures, too "
-        "few to tell an accuracy)",
+        help="a folder with labels.tsv or labels.csv (default: the eight example images, too "
+        "few to estimate an accuracy)",
     )
 
 
 def add_models(
-    parser: argparse.ArgumentParser, default: list[str] | None, *, told: str, of_default: str
+    parser: argparse.ArgumentParser, default: list[str] | None, *, what: str, default_text: str
 ) -> None:
     """`--models`: files, each perhaps with a backend.
 
     Args:
-        parser: What gets it.
-        default: The value where nothing is given.
-        told: What the files are.
-        of_default: What the default is, in words.
+        parser: Receives the option.
+        default: The value if the option is not given.
+        what: What the files are, for the help.
+        default_text: The default in words, for the help.
     """
     parser.add_argument(
         "--models",
         nargs="+",
         default=default,
         metavar="FILE[=BACKEND]",
-        help=f"{told}, each in the engine of its suffix or in the one named (default: "
-        f"{of_default})",
+        help=f"{what}: files, or names of bundled models, each run by the engine of its suffix "
+        f"unless another is given (default: {default_text})",
     )
 
 
@@ -47,31 +47,29 @@ def add_minutes(parser: argparse.ArgumentParser, default: float) -> None:
         "--minutes",
         type=amount,
         default=default,
-        help="stop then, with the table so far (default: %(default)s)",
+        help="stop after that time and print the table so far (default: %(default)s)",
     )
 
 
 def add_rounds(parser: argparse.ArgumentParser, default: int) -> None:
-    """`--rounds`: how often each has its turn."""
+    """`--rounds`: how often each one is measured."""
     parser.add_argument(
         "--rounds",
         type=count,
         default=default,
         metavar="N",
-        help="turns that each has (default: %(default)s)",
+        help="rounds (default: %(default)s)",
     )
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """`--json`: where the figures go."""
-    parser.add_argument("--json", type=output, metavar="FILE", help="write the figures there")
+    """`--json`: where the results go."""
+    parser.add_argument("--json", type=output, metavar="FILE", help="write the results to a file")
 
 
 def add_png(parser: argparse.ArgumentParser) -> None:
     """`--png`: where the chart goes."""
-    parser.add_argument(
-        "--png", type=output, metavar="FILE", help="draw accuracy against latency there"
-    )
+    parser.add_argument("--png", type=output, metavar="FILE", help="draw accuracy against time")
 
 
 def count(text: str) -> int:
@@ -86,15 +84,15 @@ def amount(text: str) -> float:
     """A number above 0."""
     value = float(text)
     if not value > 0:
-        raise argparse.ArgumentTypeError(f"expected more than 0, got {text}")
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
     return value
 
 
 def output(text: str) -> Path:
-    """A file to write, refused before minutes are spent on what goes into it."""
+    """A path that can be written: checked before minutes are spent on what goes into it."""
     path = Path(text)
     if path.is_dir():
-        raise argparse.ArgumentTypeError(f"{path} is a folder: name a file in it")
+        raise argparse.ArgumentTypeError(f"{path} is a folder: expected the path of a file")
     if not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no folder {path.parent} to write {path} in")
+        raise argparse.ArgumentTypeError(f"cannot write {path}: no folder {path.parent}")
     return path

@@ -1,4 +1,4 @@
-"""A bar on standard error, where tqdm is installed: a board that only reads does without one."""
+"""A progress bar on standard error, if tqdm is installed: a board that only reads lacks it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _T = TypeVar("_T")
 
 
 class Steps(Sized, Iterable[_T_co], Protocol[_T_co]):
-    """What a bar can tell the end of."""
+    """Steps whose number is known."""
 
 
-def progress(steps: Steps[_T], told: str) -> Iterable[_T]:
-    """The steps, shown as they are taken."""
+def progress(steps: Steps[_T], label: str) -> Iterable[_T]:
+    """The steps, with a progress bar."""
     try:
         from tqdm import tqdm
     except ImportError:
         return steps
-    return cast(Iterable[_T], tqdm(steps, desc=told, disable=None))
+    return cast(Iterable[_T], tqdm(steps, desc=label, disable=None))

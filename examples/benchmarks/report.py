@@ -1,4 +1,4 @@
-"""What `backends` found, for people: tables, a chart, and what changed since an earlier run."""
+"""The results of `backends` as text: tables, a chart, and what changed since an earlier run."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 from crnn_edge.metrics import Estimate
 from crnn_edge.tables import figure, markdown, percent, times
-from examples.benchmarks.advice import recommended, unscaled
-from examples.benchmarks.chart import Bubble, chart
+from examples.benchmarks.chart import Point, chart
+from examples.benchmarks.recommendation import recommended, unscaled
 from examples.benchmarks.results import READ
 from examples.benchmarks.stats import from_list, verdict
 
 
 def table(found: dict[str, Any], *, brief: bool = False) -> str:
-    """The conditions, a row a reader, what follows from them, and what was left out.
+    """The conditions, a row for each reader, recommendations, and what was left out.
 
     Args:
-        found: The figures.
-        brief: Only what one chooses by.
+        found: The results.
+        brief: Only the columns to choose by.
     """
     engines = sorted({f"{n} {v}" for row in found["rows"] for n, v in row["engine"].items()})
     columns = _columns(found, brief)
@@ -28,13 +28,13 @@ def table(found: dict[str, Any], *, brief: bool = False) -> str:
     parts = [found["conditions"], *engines, *([f"threads: {threads}"] if rows else [])]
     sound = [row for row in found["rows"] if row["label"] not in found["failures"]]
     remarks = [
-        *(f"- recommended {told}" for told in recommended(sound)),
-        *(f"- does not scale {told}" for told in unscaled(found["rows"])),
+        *(f"- recommended {text}" for text in recommended(sound)),
+        *(f"- does not scale {text}" for text in unscaled(found["rows"])),
         *(f"- left out: {label}: {why}" for label, why in found["failures"].items()),
     ]
     return "\n".join(
         [
-            f"{'; '.join(parts)}; {pictures(found)}",
+            f"{'; '.join(parts)}; {images(found)}",
             "",
             markdown(list(columns), rows) if rows else "nothing was measured",
             *(["", *remarks] if remarks else []),
@@ -45,23 +45,22 @@ def table(found: dict[str, Any], *, brief: bool = False) -> str:
 def draw(found: dict[str, Any], path: Path) -> None:
     """A chart of the rows with the fewest threads."""
     fewest = min(row["threads"] for row in found["rows"])
-    bubbles = [
-        Bubble(
-            f"{row['file']}, {row['precision']}, {row['backend']}",
+    points = [
+        Point(
+            f"{row['name']}, {row['precision']}, {row['backend']}",
             row["backend"],
             row["read_median_ms"][0],
             row["score"]["accuracy"],
-            row["size_bytes"],
         )
         for row in sorted(found["rows"], key=lambda row: row["backend"])
         if row["threads"] == fewest
     ]
-    title = f"{found['conditions'].split(',')[0]}, {pictures(found)}"
-    chart(bubbles, title, f"median ms a read, threads: {fewest}", path)
+    title = f"{found['conditions'].split(',')[0]}, {images(found)}"
+    chart(points, title, f"median ms a read, threads: {fewest}", path)
 
 
 def _columns(found: dict[str, Any], brief: bool) -> dict[str, Callable[[Any], str]]:
-    """What makes each cell of a row, by the column's head."""
+    """What formats each cell of a row, by the head of its column."""
     sizes = sorted({size for row in found["rows"] for size in row["words_per_s"]}, key=int)
 
     def rate(row: dict[str, Any], size: str) -> str:
@@ -117,13 +116,13 @@ def _columns(found: dict[str, Any], brief: bool) -> dict[str, Callable[[Any], st
     return columns
 
 
-def pictures(found: dict[str, Any]) -> str:
-    """What was read, in words."""
-    return f"{found['data']['pictures']:,} pictures of {Path(found['data']['folder']).name}"
+def images(found: dict[str, Any]) -> str:
+    """What was read, as text."""
+    return f"{found['data']['images']:,} images of {Path(found['data']['folder']).name}"
 
 
 def widths_table(found: dict[str, Any]) -> str:
-    """Milliseconds a read by the width of the picture."""
+    """Milliseconds a read by the width of the image."""
     widths = sorted({width for row in found["rows"] for width in row["widths_ms"]}, key=int)
     rows = []
     for row in found["rows"]:
@@ -133,7 +132,7 @@ def widths_table(found: dict[str, Any]) -> str:
 
 
 def comparison(old: dict[str, Any], new: dict[str, Any]) -> str:
-    """What changed since an earlier run, row by row; "slower" where the intervals are apart."""
+    """What changed since an earlier run; "slower" where the intervals do not overlap."""
     before = {_key(row): row for row in old["rows"]}
     rows = []
     for row in new["rows"]:
@@ -156,10 +155,10 @@ def comparison(old: dict[str, Any], new: dict[str, Any]) -> str:
         rows.append([row["label"], was_ms, "–", "–", "–", "–", "gone"])
     remarks = []
     if old["conditions"].split(",")[:2] != new["conditions"].split(",")[:2]:
-        remarks.append(f"Another machine then: {old['conditions']}\n\n")
+        remarks.append(f"The earlier run was on another machine: {old['conditions']}\n\n")
     if old["data"] != new["data"]:
-        remarks.append(f"Other pictures then: {pictures(old)}\n\n")
-    heads = ["compared", "ms before", "ms now", "time", "file", "accuracy, points", "so it is"]
+        remarks.append(f"The earlier run read other images: {images(old)}\n\n")
+    heads = ["compared", "ms before", "ms now", "time", "file", "accuracy, points", "verdict"]
     return "".join(remarks) + markdown(heads, rows)
 
 

@@ -1,4 +1,4 @@
-"""What `backends` found, as plain figures that JSON can hold, and on disk."""
+"""The results of `backends` as plain values for JSON."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import numpy as np
 
 from crnn_edge.cli.bench import STAGES, quantiles
 from crnn_edge.errors import CrnnError
+from examples.benchmarks.interleaved import Reader, against
 from examples.benchmarks.stats import as_list, median
-from examples.benchmarks.turns import Reader, against
 
-FORMAT = 1
-"""Of the JSON; another number, another meaning."""
+FORMAT = 2
+"""Version of the JSON's format."""
 
 READ = STAGES[:3]
-"""What a read consists of; the confidence is computed only when asked for."""
+"""The stages of a read; the confidence is computed only on demand."""
 
 _COMPARED = frozenset(
     {"file", "backend", "threads", "label", "read_median_ms", "size_bytes", "score"}
 )
-"""What a row must have, so that another can be compared with it."""
+"""Keys that a row needs to be compared with another."""
 
 
 def baseline(labels: Sequence[str], wanted: str | None) -> str:
@@ -34,36 +34,36 @@ def baseline(labels: Sequence[str], wanted: str | None) -> str:
         wanted: One of them, or its beginning up to a comma; None for the first.
 
     Raises:
-        CrnnError: If no row is called like this.
+        CrnnError: If no row has this label.
     """
     for label in labels:
         if wanted is None or f"{label}, ".startswith(f"{wanted}, "):
             return label
     rows = "; ".join(labels)
-    raise CrnnError(f"no row is called {wanted!r}, to be the baseline. There are: {rows}")
+    raise CrnnError(f"--baseline {wanted!r}: no such row; rows: {rows}")
 
 
-def figures(readers: Sequence[Reader], truths: Sequence[str], compared_with: str) -> dict[str, Any]:
-    """Everything measured, as JSON can hold it: `rows`, and `failures` with their reasons.
+def figures(readers: Sequence[Reader], labels: Sequence[str], compared_with: str) -> dict[str, Any]:
+    """Everything measured, as values for JSON: `rows`, and `failures` with their reasons.
 
     Args:
-        readers: Whose figures.
-        truths: What the pictures say.
-        compared_with: The label of the baseline; where it was left out, it is the first row.
+        readers: What was measured.
+        labels: Of the images.
+        compared_with: The label of the baseline; the first row if that was left out.
     """
-    # Without it not even one turn was finished.
+    # Without it not even one round was finished.
     measured = [reader for reader in readers if "peak_rss_mb" in reader.about]
     chosen = [reader for reader in measured if reader.label == compared_with] or measured
     return {
         "format": FORMAT,
         "baseline": chosen[0].label if chosen else None,
-        "rows": [_row(reader, chosen[0], measured, truths) for reader in measured],
+        "rows": [_row(reader, chosen[0], measured, labels) for reader in measured],
         "failures": {reader.label: reader.failure for reader in readers if reader.failure},
     }
 
 
 def _row(
-    reader: Reader, baseline: Reader, readers: Sequence[Reader], truths: Sequence[str]
+    reader: Reader, baseline: Reader, readers: Sequence[Reader], labels: Sequence[str]
 ) -> dict[str, Any]:
     durations_ms = np.array(reader.durations_ms)
     reads_ms = durations_ms[:, : len(READ)].sum(axis=1)
@@ -82,7 +82,7 @@ def _row(
         for size in rates
         if single is not None and single is not reader
     }
-    found = reader.score(truths)
+    found = reader.score(labels)
     return {
         **reader.about,
         "label": reader.label,
@@ -100,7 +100,7 @@ def _row(
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The figures of an earlier run.
+    """The results of an earlier run.
 
     Raises:
         CrnnError: If the file is missing or was not written by this benchmark.
@@ -111,7 +111,7 @@ def load(path: Path) -> dict[str, Any]:
             raise ValueError(f"its format is {found['format']}")
         if lacking := {"rows", "conditions", "data"} - found.keys():
             raise ValueError(f"it has no {', '.join(sorted(lacking))}")
-        if lacking := {"folder", "pictures"} - found["data"].keys():
+        if lacking := {"folder", "images"} - found["data"].keys():
             raise ValueError(f"its data has no {', '.join(sorted(lacking))}")
         for number, row in enumerate(found["rows"], start=1):
             if lacking := _COMPARED - row.keys():

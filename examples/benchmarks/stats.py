@@ -1,7 +1,7 @@
-"""Figures from durations: medians, never means, and ratios with an interval.
+"""Statistics of durations: medians, never means, and ratios with an interval.
 
-One interruption by another program would own a mean. Ratios are taken round by round, in which
-both sides met the same machine, so a busy minute cancels out.
+A single interruption by another program would dominate a mean. Ratios are taken round by round,
+under the same load on both sides, so a busy minute cancels out.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import numpy as np
 from crnn_edge.metrics import Estimate
 
 _RESAMPLES = 2000
-_SLOWER = 1.05  # less is not worth a word, even where the intervals tell it
+_SLOWER = 1.05  # smaller changes are not reported
 _BLOCK = 1 << 16  # values drawn at a time; bounds memory, however many reads there were
-_FEWEST = 6  # values of which the least and the most enclose the median 95 times of 100
+_FEWEST = 6  # values; the extremes of six enclose the median 95 times of 100
 
 
 def median(values: Sequence[float]) -> Estimate:
-    """The median, with the 95 % interval that resampling gives it (bootstrap, fixed seed).
+    """The median and its 95 % interval by resampling (bootstrap, fixed seed).
 
-    Fewer than six values tell of no such interval: its bounds are then not a number.
+    Of fewer than six values there is no such interval: its bounds are then not a number.
     """
     sample = np.asarray(values, dtype=np.float64)
     if len(sample) < _FEWEST:
@@ -38,7 +38,7 @@ def median(values: Sequence[float]) -> Estimate:
 
 
 def ratio(values: Sequence[float], baseline: Sequence[float]) -> Estimate:
-    """How many times the baseline: the median over rounds of one divided by the other.
+    """The ratio to the baseline: the median over rounds.
 
     Raises:
         ValueError: If they were not measured in the same rounds.
@@ -49,7 +49,7 @@ def ratio(values: Sequence[float], baseline: Sequence[float]) -> Estimate:
 
 
 def as_list(value: Estimate | None) -> list[float | None] | None:
-    """An estimate as JSON can hold it: `[value, low, high]`."""
+    """An estimate as values for JSON: `[value, low, high]`."""
     if value is None:
         return None
     bounds = (None if math.isnan(x) else round(x, 5) for x in (value.low, value.high))
@@ -57,14 +57,14 @@ def as_list(value: Estimate | None) -> list[float | None] | None:
 
 
 def from_list(value: Sequence[float | None] | None) -> Estimate | None:
-    """What `as_list` made a list of."""
+    """The inverse of `as_list`."""
     if value is None:
         return None
     return Estimate(*(math.nan if x is None else x for x in value))
 
 
 def verdict(before: Sequence[float | None], now: Sequence[float | None]) -> str:
-    """`slower` or `faster` where both the intervals and 5 % tell it, else `the same`."""
+    """`slower` or `faster` if the intervals do not overlap and it is over 5 %, else `the same`."""
     a, b = from_list(before), from_list(now)
     assert a is not None
     assert b is not None

@@ -17,7 +17,7 @@ from examples.benchmarks.programs.timing import timed
 
 
 class _ToTensor:
-    """`torchvision.transforms.ToTensor` for a gray picture."""
+    """`torchvision.transforms.ToTensor` for a gray image."""
 
     def __call__(self, picture: Any) -> torch.Tensor:
         return torch.from_numpy(np.array(picture, dtype=np.float32)[None] / 255)

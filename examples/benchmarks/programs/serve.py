@@ -1,4 +1,4 @@
-"""The child's half of the conversation in `examples.benchmarks.child`: one JSON value a line.
+"""The child's side of `examples.benchmarks.child`: one JSON value a line.
 
 `python -m examples.benchmarks.programs.serve MODULE ARGUMENT…` calls `start(ARGUMENT…)` of the
 module and answers each `["name", argument, …]` on standard input by the function of that name:
@@ -15,7 +15,7 @@ import sys
 
 def main(module: str, arguments: list[str]) -> None:
     """Start a program and answer until standard input closes."""
-    # Whatever libraries print, some already when imported, must not be taken for an answer.
+    # What libraries print, some already when imported, must not be mistaken for an answer.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     functions = importlib.import_module(module).start(*arguments)
@@ -23,7 +23,7 @@ def main(module: str, arguments: list[str]) -> None:
         name, *given = json.loads(line)
         try:
             reply = {"answer": functions[name](*given)}
-        except Exception as error:  # the other side decides what a failure means
+        except Exception as error:  # the parent decides what a failure means
             reply = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(reply), file=answers, flush=True)
 

@@ -1,4 +1,4 @@
-"""What follows from the figures of `backends`: which threads do not pay, and what to take."""
+"""Conclusions from the results of `backends`: which file and how many threads to use."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ def unscaled(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     found: dict[tuple[int, str], list[str]] = defaultdict(list)
     for row in rows:
         for size, ratio in _short(row).items():
-            told = f"{row['file']} ({row['backend']}) {ratio:.2f}×"
-            found[row["threads"], size].append(told)
-    for (threads, size), those in found.items():
-        yield f"to {threads} threads, {size} at once: {'; '.join(those)}"
+            text = f"{row['file']} ({row['backend']}) {ratio:.2f}×"
+            found[row["threads"], size].append(text)
+    for (threads, size), texts in found.items():
+        yield f"to {threads} threads, {size} at once: {'; '.join(texts)}"
 
 
 def recommended(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """For each model, the file, engine and threads to take.
+    """For each model, the file, engine and number of threads to use.
 
-    Of the files whose accuracy the intervals do not tell from the best one's, it is the one that
-    reads a picture soonest with the fewest threads; then as many threads as its batches scale to,
-    where several numbers of them were measured.
+    Among the files whose accuracy does not differ significantly from the best one's, it is the one
+    that reads an image fastest with the fewest threads; then as many threads as its batches scale
+    to, where several numbers were measured.
     """
     several = len({row["threads"] for row in rows}) > 1
     for name in dict.fromkeys(row["name"] for row in rows):
@@ -62,20 +62,20 @@ def recommended(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def _pays(row: dict[str, Any], fewest: dict[str, Any]) -> bool:
-    """Whether the further threads of a row speed up batches and do not slow down single reads."""
+    """Whether a row's additional threads speed up batches and do not slow down single reads."""
     if verdict(fewest["read_median_ms"], row["read_median_ms"]) == "slower" or _short(row):
         return False
     return any(_large(row, size) for size, ratio in row["times_one_thread"].items() if ratio)
 
 
 def _large(row: dict[str, Any], size: str) -> bool:
-    """Whether a batch has a picture for each thread."""
+    """Whether a batch has an image for each thread."""
     threads: int = row["threads"]
     return int(size) >= threads > 1
 
 
 def _short(row: dict[str, Any]) -> dict[str, float]:
-    """How many times one thread's words a second, by the size of the batch, where too few."""
+    """The ratio to one thread's words a second, by batch size, where it is too low."""
     return {
         size: ratio[0]
         for size, ratio in row["times_one_thread"].items()

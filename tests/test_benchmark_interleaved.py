@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from examples.benchmarks.child import ChildError
-from examples.benchmarks.turns import Reader, chunks, fair_s, take_turns
+from examples.benchmarks.interleaved import Reader, chunks, fair_s, run_interleaved
 
 
 @pytest.mark.parametrize(("count", "at_least", "times_each"), [(20, 1, 1), (20, 45, 3)])
@@ -23,12 +23,12 @@ def test_turns_rotate_and_a_failing_reader_is_left_out() -> None:
     readers = [Reader(label) for label in "abc"]
     seen: list[str] = []
 
-    def turn(reader: Reader, number: int, about: str) -> None:
+    def measure(reader: Reader, number: int, about: str) -> None:
         seen.append(f"{reader.label}{number}{about}")
         if (reader.label, number) == ("b", 1):
             raise ChildError("was ended by SIGSEGV")
 
-    take_turns(readers, ["x", "y", "z"], turn, 60)
+    run_interleaved(readers, ["x", "y", "z"], measure, 60)
     assert seen == ["a0x", "b0x", "c0x", "b1y", "c1y", "a1y", "c2z", "a2z"]
     assert [reader.failure for reader in readers] == ["", "was ended by SIGSEGV", ""]
 
@@ -36,7 +36,7 @@ def test_turns_rotate_and_a_failing_reader_is_left_out() -> None:
 def test_a_slow_reader_leaves_time_for_the_others() -> None:
     slow, fast = Reader("slow", spent_s=60.0), Reader("fast")
     seen: list[str] = []
-    take_turns([slow, fast], range(3), lambda reader, *_: seen.append(reader.label), 60)
+    run_interleaved([slow, fast], range(3), lambda reader, *_: seen.append(reader.label), 60)
     assert seen == ["fast"] * 3
 
 
@@ -53,9 +53,9 @@ def test_what_the_fast_leave_over_is_shared_by_the_slow(
 
 def test_no_turn_begins_when_time_is_up(capsys: pytest.CaptureFixture[str]) -> None:
     readers = [Reader("a"), Reader("b")]
-    take_turns(readers, range(1000), lambda *_: time.sleep(0.01), 0.05)
-    assert 1 <= sum(reader.turns for reader in readers) <= 6
-    assert "time was up for a after" in capsys.readouterr().err
+    run_interleaved(readers, range(1000), lambda *_: time.sleep(0.01), 0.05)
+    assert 1 <= sum(reader.num_rounds for reader in readers) <= 6
+    assert "time is up: a was measured" in capsys.readouterr().err
 
 
 def test_turns_are_taken_without_a_bar_where_tqdm_is_not_installed(
@@ -63,8 +63,8 @@ def test_turns_are_taken_without_a_bar_where_tqdm_is_not_installed(
 ) -> None:
     monkeypatch.setitem(sys.modules, "tqdm", None)
     reader = Reader("a")
-    take_turns([reader], range(3), lambda *_: None, 60)
-    assert reader.turns == 3
+    run_interleaved([reader], range(3), lambda *_: None, 60)
+    assert reader.num_rounds == 3
 
 
 def test_a_round_takes_as_long_as_its_reads_on_average(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 from benchmarking import run
 from PIL import Image
 
-from examples.benchmarks import rivals
+from examples.benchmarks import recognizers
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("benchmark", ["backends", "rivals"])
+@pytest.mark.parametrize("benchmark", ["backends", "baselines"])
 def test_a_picture_that_none_can_read_is_named_before_anything_is_measured(
     benchmark: str,
     folder: Path,
@@ -28,8 +28,8 @@ def test_a_picture_that_none_can_read_is_named_before_anything_is_measured(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(rivals, "_installed", lambda *_: pytest.fail("installed in vain"))
-    code, out, err = run(capsys, benchmark, "--models", tiny_model, "--data", folder)
+    monkeypatch.setattr(recognizers, "INSTALL", {})
+    code, out, err = run(capsys, benchmark, "--models", tiny_model, "--images", folder)
     assert (code, out) == (1, "")
     assert err.startswith(f"error: cannot read {folder / 'bad.png'}: ")
     assert err.count("\n") == 1
@@ -42,7 +42,7 @@ def test_what_is_too_long_a_line_for_a_model_is_named_before_anything_is_measure
     width = 96 if widths else 3000
     Image.fromarray(np.zeros((32, width), np.uint8)).save(folder / "bad.png")
     code, out, err = run(
-        capsys, "backends", "--models", tiny_model, "--threads", 1, "--data", folder, *widths
+        capsys, "backends", "--models", tiny_model, "--threads", 1, "--images", folder, *widths
     )
     assert (code, out) == (1, "")
     culprit = "--widths 4096" if widths else str(folder / "bad.png")
@@ -57,8 +57,8 @@ def test_what_is_too_long_a_line_for_ours_is_named_before_rivals_read_it(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(rivals, "INSTALL", {})
+    monkeypatch.setattr(recognizers, "INSTALL", {})
     Image.fromarray(np.zeros((32, 3000), np.uint8)).save(folder / "bad.png")
-    code, out, err = run(capsys, "rivals", "--models", tiny_model, "--data", folder)
+    code, out, err = run(capsys, "baselines", "--models", tiny_model, "--images", folder)
     assert (code, out) == (1, "")
-    assert err.startswith(f"error: {folder / 'bad.png'}, for ours: tiny.onnx (onnx): ")
+    assert err.startswith(f"error: {folder / 'bad.png'}, for tiny.onnx (onnx): ")

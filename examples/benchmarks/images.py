@@ -1,4 +1,4 @@
-"""Pictures that every model can read: one that none can would cost each of them its row."""
+"""Checks images before anything is measured: an unreadable one would cost every model its row."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from crnn_edge.images import read_image
 from examples.benchmarks.progress import progress
 
 Sizes = dict[tuple[int, int], str]
-"""Heights and widths in pixels, each with what has that size; height 0 is the model's own."""
+"""Heights and widths in pixels, each with what has that size; 0 is the height of the model."""
 
 
 def sizes(paths: Sequence[Path], widths: Iterable[int] = ()) -> Sizes:
-    """The sizes of pictures, each with the first that has it, and of further `--widths`.
+    """The sizes of images, each with the first image that has it, and of further `--widths`.
 
     Raises:
-        ImageError: If a picture cannot be read; the message names it.
+        ImageError: If an image cannot be read; the message names it.
     """
     found: Sizes = {}
-    for path in progress(paths, "checking pictures"):
+    for path in progress(paths, "checking images"):
         height, width = read_image(path).shape[:2]
         found.setdefault((height, width), str(path))
     return found | {(0, width): f"--widths {width}" for width in widths}
 
 
 def check(found: Sizes, label: str, ask: Callable[..., Any]) -> None:
-    """Ask a model's process whether it takes lines of all these sizes.
+    """Ask a model's process whether it accepts images of all these sizes.
 
     Args:
         found: The sizes.
-        label: What the model is called.
+        label: The model's name.
         ask: Asks its process.
 
     Raises:
-        ImageError: If one is too long; the message names the picture and the model.
+        ImageError: If one is too long; the message names the image and the model.
         ChildError: If the process is dead, hangs, or answered with an error.
     """
     refusals = ask("refusals", list(found))

@@ -11,10 +11,10 @@ from benchmarking import rows, run
 
 from crnn_edge.errors import CrnnError
 from examples import benchmark
-from examples.benchmarks import readme
+from examples.benchmarks import tables
 
 README = """# Title
-<!-- table: first --data "a folder" -->
+<!-- table: first --images "a folder" -->
 | old |
 <!-- end -->
 between | stays
@@ -28,7 +28,7 @@ def parsed(command: str) -> argparse.Namespace:
     """The options that a marker with this command gives."""
     asked: list[Sequence[str]] = []
     text = f"<!-- table: {command} -->\n<!-- end -->\n"
-    readme.refreshed(text, lambda arguments: f"{asked.append(arguments)}")
+    tables.refreshed(text, lambda arguments: f"{asked.append(arguments)}")
     return benchmark.build_parser().parse_args(asked[0])
 
 
@@ -39,19 +39,19 @@ def test_only_what_is_between_markers_changes() -> None:
         asked.append(list(command))
         return f"| {command[0]} |\n"
 
-    found = readme.refreshed(README, output)
-    assert sorted(asked) == [["first", "--data", "a folder"], ["second"]]
+    found = tables.refreshed(README, output)
+    assert sorted(asked) == [["first", "--images", "a folder"], ["second"]]
     assert found == README.replace("| old |\n", "\n| first |\n\n").replace(
         "second -->\n", "second -->\n\n| second |\n\n"
     )
-    assert readme.refreshed(found, output) == found
+    assert tables.refreshed(found, output) == found
 
 
 @pytest.mark.parametrize(
     "command",
     [
         command
-        for page in readme.PAGES
+        for page in tables.PAGES
         for command in re.findall(r"^<!-- table: (.+) -->$", page.read_text("utf-8"), re.MULTILINE)
     ],
 )
@@ -62,7 +62,7 @@ def test_markers_name_commands_that_there_are(command: str) -> None:
 
 def test_a_marker_may_name_several_models() -> None:
     files = ["runtime/crnn_edge/models/crnn-lite.onnx", "runtime/crnn_edge/models/crnn.onnx"]
-    assert parsed(f"rivals --models {' '.join(files)} --data crops").models == files
+    assert parsed(f"baselines --models {' '.join(files)} --images crops").models == files
 
 
 def test_what_is_written_while_it_measures_stays(tmp_path, monkeypatch) -> None:
@@ -76,7 +76,7 @@ def test_what_is_written_while_it_measures_stays(tmp_path, monkeypatch) -> None:
         return subprocess.CompletedProcess(program, 0, "| new |")
 
     monkeypatch.setattr(subprocess, "run", measure)
-    assert benchmark.main(["readme", "--file", str(path)]) == 0
+    assert benchmark.main(["tables", "--file", str(path)]) == 0
     assert len(asked) == 2
     assert path.read_text().endswith("| new |\n\n<!-- end -->\nan edited end\n")
 
@@ -89,14 +89,14 @@ def test_pages_without_the_tables_that_are_named_stay(tmp_path, monkeypatch, cap
         subprocess, "run", lambda program, **_: subprocess.CompletedProcess(program, 0, "new")
     )
     files = [str(page) for page in pages]
-    assert benchmark.main(["readme", "--only", "second", "--file", *files]) == 0
+    assert benchmark.main(["tables", "--only", "second", "--file", *files]) == 0
     assert ["old" in page.read_text() for page in pages] == [True, False]
-    assert benchmark.main(["readme", "--only", "third", "--file", *files]) == 1
+    assert benchmark.main(["tables", "--only", "third", "--file", *files]) == 1
     assert "no `<!-- table: third -->`" in capsys.readouterr().err
 
 
 def test_tables_that_are_not_named_stay() -> None:
-    found = readme.refreshed(README, lambda _: "new", ["second"])
+    found = tables.refreshed(README, lambda _: "new", ["second"])
     assert "| old |" in found
     assert "new" in found
 
@@ -113,7 +113,7 @@ def test_tables_that_are_not_named_stay() -> None:
 )
 def test_unpaired_markers_are_refused(text: str) -> None:
     with pytest.raises(CrnnError):
-        readme.refreshed(text, lambda _: "new")
+        tables.refreshed(text, lambda _: "new")
 
 
 def test_a_command_that_fails_leaves_the_file_as_it_was(
@@ -121,7 +121,7 @@ def test_a_command_that_fails_leaves_the_file_as_it_was(
 ) -> None:
     path = tmp_path / "README.md"
     path.write_text(text := "a\n<!-- table: backends --models none.onnx -->\nold\n<!-- end -->\n")
-    code, _, err = run(capsys, "readme", "--file", path)
+    code, _, err = run(capsys, "tables", "--file", path)
     assert code == 1
     assert "failed" in err
     assert path.read_text() == text
@@ -129,15 +129,35 @@ def test_a_command_that_fails_leaves_the_file_as_it_was(
 
 
 def test_a_file_is_refreshed_by_the_real_command(
-    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "tiny.onnx").write_bytes(tiny_model.read_bytes())
     path = tmp_path / "README.md"
-    marker = "<!-- table: roofline --models tiny.onnx --rounds 1 -->"
+    marker = "<!-- table: arm -->"
     path.write_text(f"before\n{marker}\n<!-- end -->\nafter\n")
-    code, _, _ = run(capsys, "readme", "--file", path)
+    code, _, _ = run(capsys, "tables", "--file", path)
     assert code == 0
     text = path.read_text()
     assert text.startswith(f"before\n{marker}\n\n")
     assert text.endswith("\n\n<!-- end -->\nafter\n")
     assert len(rows(text)) >= 3
+
+
+def test_placeholders_stand_for_folders_and_without_one_a_table_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "page.md"
+    path.write_text(
+        "<!-- table: first --images CROPS -->\nold\n<!-- end -->\n"
+        "<!-- table: second --images SETS -->\nold\n<!-- end -->\n"
+    )
+    asked = []
+
+    def measure(program: Sequence[str], **_: object) -> subprocess.CompletedProcess[str]:
+        asked.append(program[-3:])
+        return subprocess.CompletedProcess(program, 0, "| new |")
+
+    monkeypatch.setattr(subprocess, "run", measure)
+    assert benchmark.main(["tables", "--file", str(path), "--crops", str(tmp_path)]) == 0
+    assert asked == [["first", "--images", str(tmp_path.resolve())]]
+    assert path.read_text().count("| new |") == 1
+    assert "no SETS given" in capsys.readouterr().err

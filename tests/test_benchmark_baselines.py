@@ -10,14 +10,14 @@ import pytest
 from benchmarking import PICTURES, rows, run
 
 from crnn_edge.errors import EngineError
-from examples.benchmarks import rivals
+from examples.benchmarks import recognizers
 from examples.benchmarks.child import Child
 
-RIVAL = """
+BASELINE = """
 from examples.benchmarks.programs.timing import timed
 
 def start(text):
-    about = {"engine": {"rival": "1.0"}, "size_bytes": 2_000_000}
+    about = {"engine": {"baseline": "1.0"}, "size_bytes": 2_000_000}
     return {"about": lambda: about, "read": lambda paths: timed(lambda path: text, paths)}
 """
 
@@ -34,19 +34,19 @@ def test_rivals_that_cannot_be_installed_are_told_and_the_others_measured(
     def absent() -> dict[str, Any]:
         raise EngineError("cannot install absent: no network")
 
-    start = partial(Child, program("mine.rival", RIVAL), ["word1"])
+    start = partial(Child, program("mine.baseline", BASELINE), ["word1"])
     monkeypatch.setattr(
-        rivals, "INSTALL", {"absent": absent, "present": lambda: {"Present 5": start}}
+        recognizers, "INSTALL", {"absent": absent, "present": lambda: {"Present 5": start}}
     )
     code, out, _ = run(
-        capsys, "rivals", "--models", tiny_model, tiny_int8_model, "--data", crops,
+        capsys, "baselines", "--models", tiny_model, tiny_int8_model, "--images", crops,
         "--json", tmp_path / "a.json", "--png", tmp_path / "a.png",
     )  # fmt: skip
     assert code == 0
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     assert "left out: absent: cannot install absent: no network" in out
     table = {cells[0]: cells for cells in rows(out)}
-    assert list(table) == ["ours: tiny.onnx (onnx)", "ours: int8.onnx (onnx)", "Present 5"]
+    assert list(table) == ["tiny.onnx (onnx)", "int8.onnx (onnx)", "Present 5"]
     assert table["Present 5"][1].startswith("5.0 ±")  # one of twenty words
     assert table["Present 5"][-1] == str(PICTURES)
     found = json.loads((tmp_path / "a.json").read_text())
