@@ -1,4 +1,4 @@
-# Everything a developer types. `make` alone lists the targets.
+# The commands of a clone. `make` alone lists the targets.
 
 PYTHON ?= python3
 VENV   := .venv
@@ -14,44 +14,48 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: $(STAMP) ## Export the shipped checkpoint to INT8 and read the example pictures with it
+demo: $(STAMP) ## Export the bundled weights to INT8 and read the example images with the file
 	$(PY) -m export.onnx --int8 --out build/crnn-lite-int8.onnx
-	$(PY) -m runtime read --model build/crnn-lite-int8.onnx examples/images
+	$(PY) -m crnn_edge read --model build/crnn-lite-int8.onnx examples/images
 
 .PHONY: ship
-ship: $(STAMP) ## Export the shipped checkpoints as the runtime's models
+ship: $(STAMP) ## Export the bundled checkpoints as the package's model files
 	$(PY) -m export.onnx --int8 --out runtime/crnn_edge/models/crnn-lite.onnx
 	$(PY) -m export.onnx model/weights/crnn-medium.safetensors --int8 --out runtime/crnn_edge/models/crnn-medium.onnx
 	$(PY) -m export.onnx model/weights/crnn.safetensors --int8 --out runtime/crnn_edge/models/crnn.onnx
 
-.PHONY: readme-tables
-readme-tables: $(STAMP) ## Measure again what the README's tables say (takes minutes)
-	$(PY) examples/benchmark.py readme
+.PHONY: tables
+tables: $(STAMP) ## Measure the tables of docs/benchmarks.md again: make tables CROPS=DIR SETS='DIR…'
+	$(PY) -m examples.benchmark tables $(if $(CROPS),--crops $(CROPS)) $(if $(SETS),--sets $(SETS))
+
+.PHONY: docs
+docs: $(STAMP) ## Generate docs/api.md from the docstrings
+	$(PY) tests/make_api_docs.py
 
 .PHONY: test
-test: lint ## Lint, check types, run every test
+test: lint ## Lint, check types, run all tests
 	$(PY) -m pytest
 
 .PHONY: test-arm64
-test-arm64: $(STAMP) ## Test the runtime on emulated Arm boards (ARM=--help tells more)
+test-arm64: $(STAMP) ## Run the device tests on emulated Arm boards (options: ARM=--help)
 	$(PY) -m tests.arm $(ARM)
 
 .PHONY: lint
-lint: $(STAMP) ## Style and types
+lint: $(STAMP) ## Check style and types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
 .PHONY: format
-format: $(STAMP) ## Put the code into shape
+format: $(STAMP) ## Format the code
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
 .PHONY: clean
-clean: ## Remove what the targets made
+clean: ## Remove everything the targets created
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-# torch by itself and first, so that the constraint decides which build of it is taken.
+# torch by itself and first, so that the constraint decides which build is installed.
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --constraint constraints.txt torch

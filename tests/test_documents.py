@@ -27,8 +27,8 @@ BLOCKS = [
     for block in re.findall(r"^```(\w+)\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.M)
 ]
 OUT_OF_REACH = re.compile(
-    r"pip |make |git |pre-commit|model\.train|model\.qat|examples\.benchmark|fetch|meters/|meter\.|"
-    r"scores/|CROPS|SETS|camera\.py (0|clip|rtsp)|ssh|scp|export\.all|export\.tflite|quantize\."
+    r"pip |venv |make |git |pre-commit|model\.train|model\.qat|examples\.benchmark|fetch|meters/|"
+    r"meter\.|scores/|CROPS|SETS|camera\.py (0|clip)|export\.all|export\.tflite|quantize\."
 )
 """What needs a network, a camera, minutes, or images that the reader brings."""
 

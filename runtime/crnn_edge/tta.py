@@ -8,7 +8,7 @@
 - What is less probable than 0.2 even then is read along a line that falls, and one that climbs:
   such a line is squeezed by the height that it needs.
 
-This takes time for unsure pictures alone; `model/RUNS.md`, "Test-time
+This takes time for unsure pictures alone; `docs/experiments.md`, "Test-time
 augmentation", tells what it gives. The best of several probabilities is somewhat more than the
 text deserves.
 """
