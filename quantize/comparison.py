@@ -7,7 +7,7 @@ from typing import Any
 
 from crnn_edge.errors import CrnnError
 from crnn_edge.metrics import Estimate, Score
-from crnn_edge.selftest import Check
+from crnn_edge.selftest import SelfTestResult
 
 _ROUNDING = 1e-9  # points: 14 % less 13 % is a little more than one point
 
@@ -34,7 +34,7 @@ class Side:
     bytes: int
     score: Score
     median_ms: float
-    selftest: Check | None = None
+    selftest: SelfTestResult | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The side for programs."""

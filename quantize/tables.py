@@ -60,7 +60,7 @@ def overview(comparisons: Sequence[Comparison], weights: int) -> str:
     caption = (
         f"{first.crops}, n = {first.n:,}, crop by crop in turns, one thread each. Against "
         f"{first.reference.name}:\nsame text, max |Δ logit| (max Δ) and the median ratio of times; "
-        "self-test: pinned time steps."
+        "self-test: checked time steps."
     )
     return f"{caption}\n\n{markdown(heads, rows)}"
 
@@ -78,7 +78,7 @@ def _row(side: Side, weights: int) -> tuple[str, ...]:
 
 def _pinned(side: Side) -> str:
     test = side.selftest
-    return f"{test.pinned - len(test.differences)}/{test.pinned}" if test else "none"
+    return f"{test.num_checked - len(test.differences)}/{test.num_checked}" if test else "none"
 
 
 def _ms(side: Side) -> str:

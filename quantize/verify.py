@@ -22,7 +22,7 @@ from crnn_edge.files import model_size
 from crnn_edge.manifest import Manifest
 from crnn_edge.metrics import Estimate, Z, score
 from crnn_edge.recognizer import Recognizer
-from crnn_edge.selftest import MARGIN, check, selftest_classes
+from crnn_edge.selftest import LOGIT_MARGIN, run_selftest, selftest_classes
 from quantize.calibration import Crops
 from quantize.comparison import Comparison, Side, VerificationError
 
@@ -177,7 +177,7 @@ class _Run:
             self.contender.bytes,
             score(crops.texts, self.texts, backend.manifest.charset),
             float(np.median(self.times_ms)),
-            check(backend) if pins else None,
+            run_selftest(backend) if pins else None,
         )
 
     def comparison(self, reference: _Run, crops: Crops, before: Side, after: Side) -> Comparison:
@@ -257,12 +257,12 @@ def seal(
     if all(k < 0 for k in classes):
         raise VerificationError(
             f"{path.name} is sure of nothing yet: at no time step of the self-test's picture is a "
-            f"class {MARGIN:g} above the others, so that no device could prove that it computes "
-            "the same: train it longer"
+            f"class {LOGIT_MARGIN:g} above the others, so that no device could prove that it "
+            "computes the same: train it longer"
         )
     metrics = {**manifest.metrics, manifest.precision: comparison.metrics()}
     replace_manifest(path, manifest.replace(metrics=metrics, selftest=classes))
-    finished = check(open_backend(path, threads=1))
+    finished = run_selftest(open_backend(path, threads=1))
     if not finished.ok:
         told = finished.describe(manifest.charset)
         raise VerificationError(f"{path.name} reads otherwise once its manifest is written: {told}")

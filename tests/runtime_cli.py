@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crnn_edge.__main__ import main
+from crnn_edge.cli.main import main
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from crnn_edge import selftest
-from crnn_edge.__main__ import main as runtime_main
 from crnn_edge.backends import open_backend
+from crnn_edge.cli.main import main as runtime_main
 from crnn_edge.errors import EngineError, ModelFileError
 from crnn_edge.labels import LabelledFolder
 from crnn_edge.recognizer import Recognizer
@@ -132,7 +132,7 @@ def test_a_finished_file_says_what_it_is_and_proves_it(
     assert before.provenance.items() <= backend.manifest.provenance.items()
     assert backend.manifest.precision == precision
     assert precision in backend.manifest.metrics
-    assert selftest.check(backend).ok
+    assert selftest.run_selftest(backend).ok
     assert runtime_main(["check", str(files[name, precision])]) == 0
     assert "agree" in capsys.readouterr().out
 
@@ -164,7 +164,7 @@ def test_int8_is_made_from_fp32_alone(files, home: Path, tmp_path: Path, name: s
     source = files[name, "fp32"]
     assert quantize_cli.main(module.FORMAT, [str(value) for value in (source, *argv)]) == 0
     assert json.loads(capsys.readouterr().out)["verified"][0]["candidate"]["precision"] == "int8"
-    assert selftest.check(open_backend(out)).ok
+    assert selftest.run_selftest(open_backend(out)).ok
     again = [str(value) for value in (out, *argv[:-2], tmp_path / f"smaller{suffix(name)}")]
     assert quantize_cli.main(module.FORMAT, again) == 1
     assert "int8 already" in capsys.readouterr().err

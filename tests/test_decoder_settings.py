@@ -11,7 +11,7 @@ from decoding import decode
 from PIL import Image
 from tiny import CHARSET
 
-from crnn_edge.__main__ import main
+from crnn_edge.cli.main import main
 from crnn_edge.decoders import beam, make_decoder
 from crnn_edge.decoders.settings import parse_settings
 from crnn_edge.errors import DecodeError
@@ -124,7 +124,7 @@ def test_read_with_a_lexicon_and_its_index(
 ) -> None:
     words, index = tmp_path / "words.txt", tmp_path / "words.lexicon"
     words.write_text("bad\nface\ncabbage\n")
-    code, out, _ = run(capsys, "lexicon", words, "--out", index, "--model", tiny_model)
+    code, out, _ = run(capsys, "index-lexicon", words, "--out", index, "--model", tiny_model)
     assert (code, out.startswith(f"{index}: 3 words, ")) == (0, True)
     readings = [
         run(capsys, "read", "--model", tiny_model, picture, "--decoder", "lexicon", "--set",

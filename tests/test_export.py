@@ -125,7 +125,7 @@ def test_the_manifest_survives_export(home: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("int8", [[], ["--int8", "--margin", 100]])
 def test_a_finished_file_passes_its_own_self_test(home: Path, tmp_path: Path, int8: list) -> None:
     assert run(home, "--out", tmp_path / "tiny.onnx", *int8) == 0
-    assert selftest.check(open_backend(tmp_path / "tiny.onnx")).ok
+    assert selftest.run_selftest(open_backend(tmp_path / "tiny.onnx")).ok
 
 
 def test_the_same_checkpoint_gives_the_same_bytes(home: Path, tmp_path: Path) -> None:

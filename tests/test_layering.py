@@ -110,7 +110,7 @@ FOREIGN = (
 
 def test_the_runtime_imports_with_numpy_alone() -> None:
     code = BLOCK + (
-        "import crnn_edge, crnn_edge.__main__, crnn_edge.cli.bench, crnn_edge.metrics\n"
+        "import crnn_edge, crnn_edge.cli.main, crnn_edge.benchmark, crnn_edge.metrics\n"
         "import crnn_edge.selftest\n"
         "import crnn_edge.backends.onnx, crnn_edge.backends.openvino, crnn_edge.backends.tflite\n"
         "import crnn_edge.backends.numpy, crnn_edge.decoders.greedy\n"
@@ -137,7 +137,7 @@ def test_reading_needs_numpy_one_engine_and_a_reader(tiny_model: Path, tmp_path:
 def test_reading_never_imports_torch_or_opencv(tiny_model: Path, tmp_path: Path) -> None:
     Image.fromarray(selftest_image()).save(tmp_path / "word.png")
     code = (
-        "import sys; from crnn_edge.__main__ import main\n"
+        "import sys; from crnn_edge.cli.main import main\n"
         "main(['read', '--model', sys.argv[1], '--json', sys.argv[2]])\n"
         "print(sorted({'torch', 'cv2', 'onnx', 'model', 'export', 'quantize'} & set(sys.modules)))"
     )

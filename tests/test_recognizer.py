@@ -162,24 +162,25 @@ def test_selftest_agrees_with_itself_and_finds_another_network(
     tiny_model: Path, tmp_path: Path
 ) -> None:
     backend = open_backend(tiny_model)
-    result = selftest.check(backend)
+    result = selftest.run_selftest(backend)
     assert result.ok
-    assert result.pinned > 5
+    assert result.num_checked > 5
     assert len(result.expected) == 40
     shifted = tuple(k if k < 0 else (k + 1) % 11 for k in result.expected)
     other = build_tiny(tmp_path / "other.onnx", tiny_manifest(selftest=shifted))
-    result = selftest.check(open_backend(other))
+    result = selftest.run_selftest(open_backend(other))
     assert not result.ok
-    assert len(result.differences) == result.pinned
-    assert f"{result.pinned} of {result.pinned} pinned time steps differ" in result.describe(
-        Charset(tuple("abcdefghij"))
+    assert len(result.differences) == result.num_checked
+    assert (
+        f"{result.num_checked} of {result.num_checked} checked time steps differ"
+        in result.describe(Charset(tuple("abcdefghij")))
     )
 
 
 def test_selftest_notices_another_number_of_steps(tiny_model: Path, tmp_path: Path) -> None:
     pinned = open_backend(tiny_model).manifest.selftest
     other = build_tiny(tmp_path / "other.onnx", tiny_manifest(selftest=pinned[:-1]))
-    result = selftest.check(open_backend(other))
+    result = selftest.run_selftest(open_backend(other))
     assert not result.ok
     assert "expected 39 time steps, got 40" in result.describe(Charset(tuple("abcdefghij")))
 
@@ -193,7 +194,7 @@ def test_selftest_pins_no_step_that_is_close() -> None:
 
 def test_a_file_without_selftest_cannot_be_checked() -> None:
     with pytest.raises(ModelFileError, match="pins no self-test"):
-        selftest.check(Fake(np.zeros((1, 40, 11), np.float32)))
+        selftest.run_selftest(Fake(np.zeros((1, 40, 11), np.float32)))
 
 
 def test_the_selftest_picture_never_changes() -> None:

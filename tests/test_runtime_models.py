@@ -11,11 +11,11 @@ from PIL import Image
 from runtime_cli import run
 from tiny import CHARSET, build_tiny, tiny_manifest
 
+from crnn_edge.benchmark import bench
 from crnn_edge.charset import Charset
-from crnn_edge.cli.bench import bench
 from crnn_edge.metrics import score
 from crnn_edge.recognizer import Recognizer
-from crnn_edge.selftest import Check, selftest_image
+from crnn_edge.selftest import SelfTestResult, selftest_image
 
 
 def test_info_tells_what_the_file_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,7 +43,7 @@ def test_check_passes_on_the_network_that_was_exported(
 ) -> None:
     code, out, err = run(capsys, "check", tiny_model)
     assert (code, err) == (0, "")
-    assert "time steps that the file pins agree" in out
+    assert "checked time steps agree" in out
     _, out, _ = run(capsys, "check", tiny_model, "--json")
     assert json.loads(out)["ok"] is True
 
@@ -55,18 +55,20 @@ def test_check_fails_on_another_network_and_says_where(
     code, out, err = run(capsys, "check", path)
     found = err.partition("step 39: ")[2]
     assert (code, out) == (1, "")
-    assert err.startswith(f"error: {path} computes something else")
-    assert found.endswith(", expected blank)\n")
+    assert err.startswith(f"error: self-test of {path} failed on this machine: output differs")
+    assert found.endswith(", expected blank))\n")
     code, out, _ = run(capsys, "check", path, "--json")
     assert code == 1
     assert json.loads(out)["differences"][0][:2] == [39, 0]
 
 
 def test_check_calls_a_step_without_a_winner_by_name() -> None:
-    told = Check(expected=(1, 2, -1), found=(1, -1, -1)).describe(Charset(("a", "b")))
-    assert told == "1 of 2 pinned time steps differ (step 1: NaN, expected 'b')"
-    told = Check(expected=(1,) * 11, found=(0,) * 11).describe(Charset(("a", "b")))
-    assert told.startswith("11 of 11 pinned time steps differ (step 0: blank, expected 'a'; step 1")
+    told = SelfTestResult(expected=(1, 2, -1), computed=(1, -1, -1)).describe(Charset(("a", "b")))
+    assert told == "1 of 2 checked time steps differ (step 1: NaN, expected 'b')"
+    told = SelfTestResult(expected=(1,) * 11, computed=(0,) * 11).describe(Charset(("a", "b")))
+    assert told.startswith(
+        "11 of 11 checked time steps differ (step 0: blank, expected 'a'; step 1"
+    )
     assert told.endswith("step 7: blank, expected 'a'; and 3 more)")
 
 

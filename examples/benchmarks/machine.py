@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from crnn_edge.cli.bench import machine
+from crnn_edge.benchmark import machine
 
 _CPU = Path("/sys/devices/system/cpu/cpu0")
 _PI = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")

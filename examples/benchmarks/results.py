@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from crnn_edge.cli.bench import STAGES, quantiles
+from crnn_edge.benchmark import STAGES, quantiles
 from crnn_edge.errors import CrnnError
 from examples.benchmarks.interleaved import Reader, against
 from examples.benchmarks.stats import as_list, median

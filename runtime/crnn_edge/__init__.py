@@ -1,8 +1,8 @@
 """Reads a line of text in an image, with NumPy and one inference engine.
 
->>> from crnn_edge import Recognizer
+>>> from crnn_edge import Recognizer, read_image
 >>> recognizer = Recognizer.load()
->>> recognizer(image).text
+>>> recognizer(read_image("word.png")).text
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from crnn_edge.manifest import Manifest
 from crnn_edge.preprocess import Preprocess
 from crnn_edge.recognizer import Recognizer
 
+__version__ = "0.1.0"
+"""The version of the package; `pyproject.toml` takes it from here."""
+
 __all__ = [
     "Backend",
     "Character",
@@ -28,6 +31,7 @@ __all__ = [
     "Preprocess",
     "Recognition",
     "Recognizer",
+    "__version__",
     "list_images",
     "make_decoder",
     "open_backend",

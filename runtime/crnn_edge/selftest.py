@@ -1,7 +1,7 @@
-"""A picture that every machine draws alike, and the classes that a model must see in it.
+"""The self-test of model files: an image that every machine draws alike, and its expected classes.
 
-The exporter pins the classes in the manifest; `python -m crnn_edge check FILE` draws the picture on
-the device and proves that this engine on this processor computes what was exported.
+The exporter writes the classes into the manifest. `python -m crnn_edge check FILE` draws the image
+on the device and compares: does this engine on this processor compute what was exported?
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from crnn_edge.charset import Charset
 from crnn_edge.errors import ModelFileError
 
 TEXT = "Read 42"
-MARGIN = 1.0  # logits; quantization and other processors move them by less
+LOGIT_MARGIN = 1.0  # quantization and other processors change logits by less
 
 # Seven rows of five dots, the leftmost dot being the highest bit.
 _FONT = {
@@ -34,7 +34,7 @@ _DOT, _EDGE = 5, 6  # pixels
 def selftest_image() -> npt.NDArray[np.uint8]:
     """`TEXT` in dark blue on paper lit from one side, `uint8 (47, 222, 3)` RGB.
 
-    Integers only, so that no processor rounds it otherwise.
+    Computed in integers, so that rounding is the same on every processor.
     """
     rows = [[int(dot) for k in TEXT for dot in f"{_FONT[k][row]:05b}0"] for row in range(7)]
     dots = np.array(rows, dtype=np.int64).repeat(_DOT, axis=0).repeat(_DOT, axis=1)
@@ -44,12 +44,12 @@ def selftest_image() -> npt.NDArray[np.uint8]:
     return np.where(ink == 1, color, light).astype(np.uint8)
 
 
-def selftest_classes(backend: Backend, margin: float = MARGIN) -> tuple[int, ...]:
-    """The class that wins each time step of the picture.
+def selftest_classes(backend: Backend, margin: float = LOGIT_MARGIN) -> tuple[int, ...]:
+    """The most probable class of each time step of the image.
 
     Args:
         backend: The network.
-        margin: A step whose best two logits are closer than this is not pinned: it gives -1.
+        margin: A step whose best two logits are closer than this is not checked: its class is -1.
     """
     logits = backend(backend.manifest.preprocess(selftest_image())[None])[0]
     second, first = np.sort(logits, axis=1)[:, -2:].T
@@ -58,56 +58,56 @@ def selftest_classes(backend: Backend, margin: float = MARGIN) -> tuple[int, ...
 
 
 @dataclass(frozen=True)
-class Check:
-    """What the picture should give and what it gave.
+class SelfTestResult:
+    """Expected and computed classes.
 
     Attributes:
-        expected: Class ids of the manifest, -1 where none is pinned.
-        found: Class ids that this engine computed here.
+        expected: Class ids of the manifest, -1 where a step is not checked.
+        computed: Class ids that this engine computed here.
     """
 
     expected: tuple[int, ...]
-    found: tuple[int, ...]
+    computed: tuple[int, ...]
 
     @property
-    def pinned(self) -> int:
-        """How many time steps the manifest pins."""
+    def num_checked(self) -> int:
+        """How many time steps are checked."""
         return sum(k >= 0 for k in self.expected)
 
     @property
     def differences(self) -> list[tuple[int, int, int]]:
-        """Time step, expected class and found class, wherever they differ."""
-        pairs = enumerate(zip(self.expected, self.found, strict=False))
+        """Time step, expected class and computed class, wherever they differ."""
+        pairs = enumerate(zip(self.expected, self.computed, strict=False))
         return [(step, a, b) for step, (a, b) in pairs if a not in (-1, b)]
 
     @property
     def ok(self) -> bool:
-        """Whether all pinned steps agree."""
-        return len(self.expected) == len(self.found) and not self.differences
+        """Whether all checked steps agree."""
+        return len(self.expected) == len(self.computed) and not self.differences
 
     def describe(self, charset: Charset) -> str:
         """One sentence for people."""
-        if len(self.expected) != len(self.found):
-            return f"expected {len(self.expected)} time steps, got {len(self.found)}"
+        if len(self.expected) != len(self.computed):
+            return f"expected {len(self.expected)} time steps, got {len(self.computed)}"
         if self.ok:
-            return f"ok, all {self.pinned} time steps that the file pins agree"
+            return f"ok, all {self.num_checked} checked time steps agree"
 
         names = ["blank", *map(repr, charset.tokens), "NaN"]  # the last for class -1
-        told = [f"step {t}: {names[b]}, expected {names[a]}" for t, a, b in self.differences]
-        counted = f"{len(told)} of {self.pinned} pinned time steps differ"
-        if len(told) > 8:
-            told[8:] = [f"and {len(told) - 8} more"]
-        return f"{counted} ({'; '.join(told)})"
+        steps = [f"step {t}: {names[b]}, expected {names[a]}" for t, a, b in self.differences]
+        count = f"{len(steps)} of {self.num_checked} checked time steps differ"
+        if len(steps) > 8:
+            steps[8:] = [f"and {len(steps) - 8} more"]
+        return f"{count} ({'; '.join(steps)})"
 
 
-def check(backend: Backend) -> Check:
-    """Draw the picture, run the network, compare with the manifest.
+def run_selftest(backend: Backend) -> SelfTestResult:
+    """Compute the classes of the image, and compare them with the manifest's.
 
     Raises:
-        ModelFileError: If the manifest pins nothing.
+        ModelFileError: If the manifest has no self-test.
     """
     if not any(k >= 0 for k in backend.manifest.selftest):
         raise ModelFileError(
-            f"the manifest of model {backend.manifest.name!r} pins no self-test: export it again"
+            f"the manifest of model {backend.manifest.name!r} has no self-test: export it again"
         )
-    return Check(backend.manifest.selftest, selftest_classes(backend, margin=0.0))
+    return SelfTestResult(backend.manifest.selftest, selftest_classes(backend, margin=0.0))

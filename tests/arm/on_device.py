@@ -59,7 +59,7 @@ def logits(recognizer: Recognizer, chosen: list[int]) -> dict[int, np.ndarray]:
 
 
 def test_it_passes_its_self_test(recognizer: Recognizer) -> None:
-    assert selftest.check(recognizer.backend).ok
+    assert selftest.run_selftest(recognizer.backend).ok
 
 
 def test_it_reads_the_examples_as_where_it_was_exported(

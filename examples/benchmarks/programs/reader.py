@@ -35,7 +35,7 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
     cold_parts_ms = {part: round(1e3 * (b - a), 1) for part, (a, b) in parts}
 
     # The rest does not count as cold start.
-    from crnn_edge.cli.bench import StagedReader, confidence_ms
+    from crnn_edge.benchmark import StagedReader, confidence_ms
     from crnn_edge.errors import ImageError
     from crnn_edge.images import read_image
     from crnn_edge.tta import VIEWS

@@ -1,1 +1,1 @@
-"""The command line."""
+"""The command lines: one module per command, and what all commands share."""

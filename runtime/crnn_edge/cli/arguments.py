@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from argparse import ArgumentParser
 from typing import Any
 
 from crnn_edge.backends import find_model
@@ -12,17 +13,25 @@ from crnn_edge.recognizer import DEFAULT_MODEL
 MODEL_HELP = "model file, or the name of a bundled model (default: crnn-lite)"
 
 
-def documented_parser(
-    documentation: str | None, prog: str | None = None
-) -> argparse.ArgumentParser:
-    """A parser whose help is a module's docstring: its first paragraph, then the examples."""
-    about, _, examples = (documentation or "").partition("\n\n")
-    return argparse.ArgumentParser(
-        prog=prog,
-        description=about,
-        epilog=f"examples:\n{examples}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def documented_parser(documentation: str | None, prog: str | None = None) -> ArgumentParser:
+    """A parser whose help is a module's docstring; see `help_from`."""
+    return ArgumentParser(prog=prog, **help_from(documentation))
+
+
+def help_from(documentation: str | None) -> dict[str, Any]:
+    """Keywords of a parser: a docstring as description, and its examples after the options.
+
+    Examples are what follows a line `Examples:`, or else the first paragraph.
+    """
+    text = documentation or ""
+    about, marker, examples = text.partition("\n\nExamples:\n")
+    if not marker:
+        about, _, examples = text.partition("\n\n")
+    return {
+        "description": about,
+        "epilog": f"examples:\n{examples}",
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+    }
 
 
 def positive_int(text: str) -> int:
@@ -32,14 +41,26 @@ def positive_int(text: str) -> int:
     return int(text)
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
+def add_model(parser: ArgumentParser) -> None:
     """Add `--model`."""
     parser.add_argument(
         "--model", type=find_model, default=DEFAULT_MODEL, metavar="MODEL", help=MODEL_HELP
     )
 
 
-def add_backend(parser: argparse.ArgumentParser) -> None:
+def add_model_positional(parser: ArgumentParser) -> None:
+    """Add the optional argument MODEL."""
+    parser.add_argument(
+        "model",
+        nargs="?",
+        type=find_model,
+        default=DEFAULT_MODEL,
+        metavar="MODEL",
+        help=MODEL_HELP,
+    )
+
+
+def add_backend(parser: ArgumentParser) -> None:
     """Add `--backend`."""
     parser.add_argument(
         "--backend",
@@ -49,7 +70,7 @@ def add_backend(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_engine(parser: argparse.ArgumentParser) -> None:
+def add_engine(parser: ArgumentParser) -> None:
     """Add `--backend`, `--threads` and `--device`."""
     add_backend(parser)
     parser.add_argument(
@@ -63,7 +84,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_decoder(parser: argparse.ArgumentParser) -> None:
+def add_decoder(parser: ArgumentParser) -> None:
     """Add `--decoder` and its `--set`."""
     parser.add_argument(
         "--decoder",
@@ -83,7 +104,7 @@ def add_decoder(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_tta(parser: argparse.ArgumentParser) -> None:
+def add_tta(parser: ArgumentParser) -> None:
     """Add `--tta-threshold`."""
     parser.add_argument(
         "--tta-threshold",
@@ -95,7 +116,7 @@ def add_tta(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
+def add_json(parser: ArgumentParser) -> None:
     """Add `--json`."""
     parser.add_argument("--json", action="store_true", help="write JSON, for programs")
 
