@@ -193,7 +193,7 @@ def test_selftest_pins_no_step_that_is_close() -> None:
 
 
 def test_a_file_without_selftest_cannot_be_checked() -> None:
-    with pytest.raises(ModelFileError, match="pins no self-test"):
+    with pytest.raises(ModelFileError, match="has no self-test"):
         selftest.run_selftest(Fake(np.zeros((1, 40, 11), np.float32)))
 
 
