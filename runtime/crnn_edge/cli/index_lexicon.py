@@ -35,14 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the index."""
-    from crnn_edge.decoders.lexicon_index import Index  # no other command needs it
+    from crnn_edge.decoders.lexicon_index import LexiconIndex  # no other command needs it
 
     if os.path.realpath(options.out) == os.path.realpath(options.words):
         raise CrnnError(
             f"--out {options.out} is the word list itself and would overwrite it: name another file"
         )
     charset = open_backend(options.model, options.backend, threads=1).manifest.charset
-    index = Index.read(options.words, charset, ignore_case=not options.case_sensitive)
+    index = LexiconIndex.read(options.words, charset, ignore_case=not options.case_sensitive)
     index.save(options.out)
     count = int(index.automaton.accepts.sum())
     size = options.out.stat().st_size

@@ -51,7 +51,7 @@ class Decoder:
     Args:
         charset: What the classes stand for.
         words: The lexicon: a file (words, one a line, or an index that `python -m crnn_edge
-            lexicon` made of them, which loads in a millisecond), or a sequence of words.
+            index-lexicon` made of them, which loads in a millisecond), or a sequence of words.
         ignore_case: Whether `Word`, `WORD` and `word` are one.
         lexicon_prior: How probable it is, before one has seen the image, that it shows a word of
             the lexicon; 1 for certain. Below 1 numbers and names get through: the greedy result is
