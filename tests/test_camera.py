@@ -56,27 +56,27 @@ def reading(text: str, confidence: float, matches: bool | None = None) -> Recogn
 
 
 def test_frames_agree_when_one_text_has_most_of_the_probability() -> None:
-    agree = camera.Agreement(frames=4, least=0.5)
-    assert agree(reading("12", 0.9)) == ("", pytest.approx(0.225))
-    assert agree(reading("17", 0.4)) == ("", pytest.approx(0.225))
-    assert agree(reading("12", 0.8)) == ("", pytest.approx(0.425))
-    assert agree(reading("12", 0.5)) == ("12", pytest.approx(0.55))
+    vote = camera.FrameVoting(frames=4, min_confidence=0.5)
+    assert vote(reading("12", 0.9)) == ("", pytest.approx(0.225))
+    assert vote(reading("17", 0.4)) == ("", pytest.approx(0.225))
+    assert vote(reading("12", 0.8)) == ("", pytest.approx(0.425))
+    assert vote(reading("12", 0.5)) == ("12", pytest.approx(0.55))
     # The first of them has left; two lukewarm frames outweigh no sure one.
-    assert agree(reading("17", 0.4)) == ("", pytest.approx(0.325))
+    assert vote(reading("17", 0.4)) == ("", pytest.approx(0.325))
 
 
-def test_a_text_that_is_not_as_asked_counts_for_none() -> None:
-    agree = camera.Agreement(frames=2, least=0.4)
-    assert agree(reading("BAKERY", 0.9, matches=False)) == ("", 0)
-    told = agree(reading("12", 0.9, matches=True))
-    assert told == ("12", pytest.approx(0.45))  # the other frame counts against it
+def test_a_text_that_violates_the_constraint_has_no_vote() -> None:
+    vote = camera.FrameVoting(frames=2, min_confidence=0.4)
+    assert vote(reading("BAKERY", 0.9, matches=False)) == ("", 0)
+    voted = vote(reading("12", 0.9, matches=True))
+    assert voted == ("12", pytest.approx(0.45))  # the other frame counts against it
 
 
-def test_once_fails_where_no_text_is_as_asked(clip, capsys, tmp_path) -> None:
+def test_once_fails_where_no_text_matches_the_constraint(clip, capsys, tmp_path) -> None:
     (tmp_path / "words.txt").write_text("ABCDEFGHIJKLMNOPQRSTUVWXYZ" * 3 + "\n")
     asked = ["--decoder", "lexicon", "--set", f"words={tmp_path / 'words.txt'}"]
     assert camera.main([str(clip[0]), *BOX, "--no-window", "--once", *asked]) == 1
-    assert capsys.readouterr() == ("", "no text was agreed on in 11 frames: --least is 0.5\n")
+    assert capsys.readouterr() == ("", "no text reached --min-confidence 0.5 in 11 frames\n")
 
 
 def test_a_clip_is_read_once_its_frames_agree(clip, capsys) -> None:
@@ -84,8 +84,8 @@ def test_a_clip_is_read_once_its_frames_agree(clip, capsys) -> None:
     assert camera.main([str(path), *BOX, "--no-window"]) == 0
     told = capsys.readouterr()
     (line,) = [row.split("\t") for row in told.out.splitlines()]
-    *_, (_, frame) = camera.Film(str(path))
-    x, y, width, height = camera.pixels(tuple(map(float, BOX[1:])), frame)
+    *_, (_, frame) = camera.VideoSource(str(path))
+    x, y, width, height = camera.to_pixels(tuple(map(float, BOX[1:])), frame)
     seen = frame[y : y + height, x : x + width, ::-1]
     sure = Recognizer.load(threads=1)(np.ascontiguousarray(seen)).confidence
     shown = math.ceil(5 * 0.5 / sure)  # frames until the mean of five is a half
@@ -100,17 +100,17 @@ def test_once_ends_at_the_first_text_or_fails(clip, capsys, tmp_path) -> None:
     assert camera.main([str(path), *BOX, "--no-window", "--once"]) == 0
     assert capsys.readouterr().out.split("\t")[1] == text
     gray = write_clip(tmp_path / "gray.avi", [np.full((64, 128, 3), 90, np.uint8)] * 6)
-    assert camera.main([str(gray), "--no-window", "--once", "--least", "1"]) == 1
-    assert capsys.readouterr() == ("", "no text was agreed on in 6 frames: --least is 1\n")
+    assert camera.main([str(gray), "--no-window", "--once", "--min-confidence", "1"]) == 1
+    assert capsys.readouterr() == ("", "no text reached --min-confidence 1 in 6 frames\n")
     assert camera.main([str(gray), "--no-window", "--once", "--frames", "7"]) == 1
-    assert capsys.readouterr() == ("", "no text was agreed on in 6 frames: --frames is 7\n")
+    assert capsys.readouterr() == ("", "no text from 6 frames: --frames 7 needs more\n")
 
 
-def test_what_is_recorded_shows_the_box(clip, tmp_path) -> None:
+def test_the_recording_shows_the_box(clip, tmp_path) -> None:
     path, _ = clip
     out = tmp_path / "read.mp4"
     assert camera.main([str(path), *BOX, "--no-window", "--record", str(out)]) == 0
-    film = camera.Film(str(out))
+    film = camera.VideoSource(str(out))
     assert film.rate == 10
     recorded = [frame for _, frame in film]
     assert len(recorded) == 11
@@ -124,7 +124,7 @@ def test_the_frame_that_ends_it_is_recorded(tmp_path) -> None:
     out = tmp_path / "read.mp4"
     asked = [str(IMAGES / "meter.jpg"), "--box", "0", "0", "1", "1", "--frames", "1", "--once"]
     assert camera.main([*asked, "--no-window", "--record", str(out)]) == 0
-    assert len(list(camera.Film(str(out)))) == 1
+    assert len(list(camera.VideoSource(str(out)))) == 1
 
 
 class Camera:
@@ -165,7 +165,7 @@ def test_a_recording_of_a_camera_lasts_as_long_as_what_was_seen(
         patched.setattr(camera, "time", clock)
         patched.setattr(cv2, "VideoCapture", live)
         assert camera.main(["0", "--no-window", "--record", str(out)]) == 0
-    film = camera.Film(str(out))
+    film = camera.VideoSource(str(out))
     assert film.rate == rate
     levels = [frame[0, 0].mean() for _, frame in film]
     assert len(levels) == 3 * rate + 1  # four frames, three seconds from the first to the last
@@ -173,11 +173,11 @@ def test_a_recording_of_a_camera_lasts_as_long_as_what_was_seen(
 
 
 def test_of_frames_that_come_sooner_than_told_some_are_left_out(tmp_path) -> None:
-    screen = camera.Screen(tmp_path / "read.mp4", 10.0, window=False)
+    screen = camera.Display(tmp_path / "read.mp4", 10.0, window=False)
     for number in range(40):  # forty a second
         screen.show(number / 40, np.full((64, 128, 3), number, np.uint8))
     screen.close()
-    assert len(list(camera.Film(str(tmp_path / "read.mp4")))) == 11
+    assert len(list(camera.VideoSource(str(tmp_path / "read.mp4")))) == 11
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_no_example_overwrites_what_it_reads(
     with pytest.raises(SystemExit) as caught:
         program.main()
     assert caught.value.code == 2
-    assert "itself, which would be lost" in capsys.readouterr().err
+    assert "would overwrite" in capsys.readouterr().err
     assert path.read_bytes() == (IMAGES / "meter.jpg").read_bytes()
 
 
@@ -216,7 +216,7 @@ def test_the_decoder_is_the_callers_choice(clip, capsys) -> None:
         (["{clip}", "--box", "0.5", "0", "0.6", "1"], "--box 0.5 0 0.6 1 is not within the frame"),
         (["{clip}", "--model", "/nowhere.onnx"], "/nowhere.onnx"),
         (["{clip}", "--set", "beam_size=3"], "beam_size"),
-        (["{clip}", "--record", "/nowhere/read.mp4"], "cannot record /nowhere/read.mp4"),
+        (["{clip}", "--record", "/nowhere/read.mp4"], "cannot write /nowhere/read.mp4"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_line(clip, capsys, arguments, says) -> None:
@@ -231,11 +231,20 @@ def test_what_cannot_be_done_is_told_in_one_line(clip, capsys, arguments, says) 
 def test_without_opencv_the_extra_is_named(monkeypatch, capsys) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
     assert camera.main(["--no-window"]) == 1
-    assert "pip install 'crnn-edge[camera]'" in capsys.readouterr().err
+    assert "pip install '.[camera]'" in capsys.readouterr().err
 
 
 def test_a_box_is_in_shares_of_the_frame() -> None:
     frame = np.zeros((200, 400, 3), np.uint8)
-    assert camera.pixels([0.25, 0.5, 0.5, 0.25], frame) == (100, 100, 200, 50)
-    assert camera.pixels([0, 0, 1, 1], frame) == (0, 0, 400, 200)
-    assert camera.pixels([0.999, 0.999, 0.001, 0.001], frame) == (399, 199, 1, 1)
+    assert camera.to_pixels([0.25, 0.5, 0.5, 0.25], frame) == (100, 100, 200, 50)
+    assert camera.to_pixels([0, 0, 1, 1], frame) == (0, 0, 400, 200)
+    assert camera.to_pixels([0.999, 0.999, 0.001, 0.001], frame) == (399, 199, 1, 1)
+
+
+def test_the_caption_has_an_outline_on_both_sides() -> None:
+    frame = np.full((480, 640, 3), 128, np.uint8)
+    band = camera.annotate(frame, (190, 190, 260, 100), "004711  0.80", True)[150:188].astype(int)
+    dark = np.flatnonzero((band.max(axis=2) < 60).any(axis=0))
+    white = np.flatnonzero((band.min(axis=2) > 200).any(axis=0))
+    assert 0 < white.min() - dark.min() <= 6
+    assert 0 < dark.max() - white.max() <= 6

@@ -16,7 +16,7 @@ from crnn_edge.labels import LabelledFolder
 from examples.music import engrave, engravers
 from examples.music.engrave import Engraved
 from examples.music.score import parse
-from examples.music.signs import CHARSET, TOKENS
+from examples.music.symbols import CHARSET, TOKENS
 from model.training.initialization import parse_charset
 
 drawn = pytest.mark.skipif(
@@ -26,8 +26,8 @@ drawn = pytest.mark.skipif(
 BARE = "clef.G note.quarter-L2"
 
 
-def ink(signs: str, font: str = "Bravura") -> np.ndarray:
-    return engravers.verovio(parse(signs.split()).abc(), np.random.default_rng(0), (font,))
+def ink(symbols: str, font: str = "Bravura") -> np.ndarray:
+    return engravers.verovio(parse(symbols.split()).abc(), np.random.default_rng(0), (font,))
 
 
 @drawn
@@ -65,7 +65,7 @@ def test_a_number_gives_one_picture_wherever_it_is_made() -> None:
     assert np.array_equal(image, again)
     assert text == same
     assert text != Engraved(4)[7][1]
-    assert parse(CHARSET.split(text)).signs() == text.split()
+    assert parse(CHARSET.split(text)).symbols() == text.split()
 
 
 @drawn
@@ -96,7 +96,7 @@ def test_a_folder_can_be_trained_on(tmp_path: Path, workers: str) -> None:
     folder = LabelledFolder(out)
     assert [path.name for path in folder.paths] == [f"score-000000{i}.jpg" for i in range(3)]
     assert all(text in CHARSET for text in folder.texts)
-    assert parse_charset(f"@{out / 'signs.txt'}") == CHARSET
+    assert parse_charset(f"@{out / 'symbols.txt'}") == CHARSET
 
 
 @drawn
@@ -110,13 +110,16 @@ def test_given_scores_are_drawn_in_their_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "has no score"),
-        (f"{BARE}\n\nclef.G note.third-L2\n", "line 3: not among the 132 signs: ['note.third-L2']"),
-        ("clef.G dot", "line 1: sign 2, 'dot', makes no sense after 'clef.G'"),
+        ("", "contains no score"),
+        (
+            f"{BARE}\n\nclef.G note.third-L2\n",
+            "line 3: unknown symbols: ['note.third-L2']",
+        ),
+        ("clef.G dot", "line 1: symbol 2, 'dot', cannot follow 'clef.G'"),
         ("\xe9", "songs.txt as UTF-8 text"),
     ],
 )
-def test_what_is_no_score_is_told_before_anything_is_drawn(
+def test_what_is_not_a_score_is_refused_before_anything_is_drawn(
     text: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     songs, out = tmp_path / "songs.txt", tmp_path / "out"
@@ -135,7 +138,7 @@ def test_another_engraver_draws_the_same_score() -> None:
     assert picture.shape[1] > 2 * picture.shape[0]
 
 
-def test_a_missing_engraver_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_engraver_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EngineError, match="apt install abcm2ps"):
         engravers.abcm2ps("X:1", np.random.default_rng(0))
@@ -145,20 +148,20 @@ def test_a_missing_engraver_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         engravers.verovio("X:1", np.random.default_rng(0))
 
 
-def test_an_engraver_that_does_not_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engraver_that_does_not_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(*argv: object, **_: object) -> None:
         raise subprocess.TimeoutExpired("abcm2ps", 60)
 
     monkeypatch.setattr(subprocess, "run", run)
-    with pytest.raises(EngineError, match="more than 60 s"):
+    with pytest.raises(EngineError, match="within 60 s"):
         engravers.abcm2ps("X:1", np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--scores", "songs.txt", "--count", "3"], "leave out --count"),
-        (["--engraver", "abcm2ps", "--fonts", "Leland"], "has its own"),
+        (["--scores", "songs.txt", "--count", "3"], "--count and --scores exclude each other"),
+        (["--engraver", "abcm2ps", "--fonts", "Leland"], "--fonts needs --engraver verovio"),
         (["--count", "0"], "above 0"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Signs, scores and their rules; that pictures of scores are read is in test_music_reading.py."""
+"""Symbols, scores and their rules; that pictures of scores are read is in test_music_reading.py."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from examples.music.compose import compose
 from examples.music.score import Event, Measure, Score, ScoreError, parse
-from examples.music.signs import CHARSET, HIGHEST, LOWEST, STEPS, TIMES, TOKENS, place
 from examples.music.sound import RATE, to_wav, tone
+from examples.music.symbols import CHARSET, HIGHEST, LOWEST, STEPS, TIMES, TOKENS, place
 
 ODE = (
     "clef.G key.2# time.4/4 note.quarter-S1 note.quarter-S1 note.quarter-L2 note.quarter-S2 "
@@ -31,7 +31,7 @@ def test_lines_and_spaces_are_counted_from_below() -> None:
 
 
 def test_every_sign_is_composed_sooner_or_later() -> None:
-    seen = {sign for seed in range(3000) for sign in compose(rng(seed)).signs()}
+    seen = {symbol for seed in range(3000) for symbol in compose(rng(seed)).symbols()}
     assert seen == set(TOKENS)
 
 
@@ -39,7 +39,7 @@ def test_every_sign_is_composed_sooner_or_later() -> None:
 def test_what_is_composed_keeps_time_and_survives_being_written(seed: int) -> None:
     score = compose(rng(seed))
     assert score.uneven() == []
-    assert parse(CHARSET.split(CHARSET.join(score.signs()))) == score
+    assert parse(CHARSET.split(CHARSET.join(score.symbols()))) == score
 
 
 def test_a_seed_gives_one_score() -> None:
@@ -47,11 +47,11 @@ def test_a_seed_gives_one_score() -> None:
 
 
 def test_a_key_and_an_accidental_are_heard_until_the_bar_line() -> None:
-    signs = (
+    symbols = (
         "clef.G key.1# note.quarter-S1 accidental.natural note.quarter-S1 note.quarter-S1 "
         "note.quarter-L5 barline note.quarter-S1 rest.half"
     )
-    numbers = [number for number, _ in parse(signs.split()).sounding()]
+    numbers = [number for number, _ in parse(symbols.split()).sounding()]
     # F#4 F4 F4, F#5 an octave above, which the natural does not touch, and F#4 again
     assert numbers == [66, 65, 65, 78, 66, None]
 
@@ -66,8 +66,8 @@ def test_a_key_and_an_accidental_are_heard_until_the_bar_line() -> None:
     ],
 )
 def test_heights_sound_by_clef_and_key(clef: str, key: str, heard: list[int]) -> None:
-    signs = f"{clef} {key}note.half-L1 note.half-S1 note.half-L5".split()
-    assert [number for number, _ in parse(signs).sounding()] == heard
+    symbols = f"{clef} {key}note.half-L1 note.half-S1 note.half-L5".split()
+    assert [number for number, _ in parse(symbols).sounding()] == heard
 
 
 def test_a_score_becomes_abc() -> None:
@@ -90,9 +90,9 @@ def test_abc_rests_for_a_measure_where_a_whole_rest_stands_alone() -> None:
 
 
 def test_abc_joins_the_short_notes_of_a_beat_alone() -> None:
-    signs = "clef.F key.3b time.3/8 " + "note.eighth-S0 " * 3 + "barline rest.eighth "
-    signs += "note.sixteenth-L7 accidental.flat note.sixteenth-S7 dot note.eighth-L-1"
-    score = parse(signs.split())
+    symbols = "clef.F key.3b time.3/8 " + "note.eighth-S0 " * 3 + "barline rest.eighth "
+    symbols += "note.sixteenth-L7 accidental.flat note.sixteenth-S7 dot note.eighth-L-1"
+    score = parse(symbols.split())
     assert score.abc().endswith("K:Eb clef=bass\nF,,2F,,2F,,2 | z2 E_F3/2C,,2\n")
     assert score.abc(beams=False).endswith("F,,2 F,,2 F,,2 | z2 E _F3/2 C,,2\n")
 
@@ -127,10 +127,10 @@ def heard(abc: str) -> Iterator[int]:
     raised, lowered = "FCGDAEB"[: max(fifths, 0)], "BEADGCF"[: max(-fifths, 0)]
     for measure in body.split("|"):
         written: dict[str, int] = {}
-        for sign, letter, marks in re.findall(r"([=^_]?)([A-Ga-g])([,']*)", measure):
+        for symbol, letter, marks in re.findall(r"([=^_]?)([A-Ga-g])([,']*)", measure):
             name, octave = letter.upper(), 4 + letter.islower() + marks.count("'")
-            if sign:
-                written[letter + marks] = {"_": -1, "=": 0, "^": 1}[sign]
+            if symbol:
+                written[letter + marks] = {"_": -1, "=": 0, "^": 1}[symbol]
             alter = written.get(letter + marks, (name in raised) - (name in lowered))
             yield 12 * (octave + 1 - marks.count(",")) + "C D EF G A B".index(name) + alter
 
@@ -146,28 +146,28 @@ def test_abc_without_a_time_signature_has_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("signs", "message"),
+    ("symbols", "message"),
     [
-        ("", "begins with a clef, got no sign"),
-        ("time.3/4 note.half-L1", "begins with a clef, got 'time.3/4'"),
-        ("clef.G key.8# rest.third", r"not among the 132 signs: \['key.8#', 'rest.third'\]"),
-        ("clef.G dot", "sign 2, 'dot'"),
-        ("clef.G note.half-L1 dot dot", "sign 4, 'dot'"),
-        ("clef.G note.half-L1 clef.F", "sign 3, 'clef.F'"),
-        ("clef.G note.half-L1 key.2#", "sign 3, 'key.2#'"),
-        ("clef.G time.3/4 key.2#", "sign 3, 'key.2#'"),
-        ("clef.G key.1# key.2#", "sign 3, 'key.2#'"),
-        ("clef.G time.3/4 time.2/4", "sign 3, 'time.2/4'"),
+        ("", "expected a clef first, got nothing"),
+        ("time.3/4 note.half-L1", "expected a clef first, got 'time.3/4'"),
+        ("clef.G key.8# rest.third", r"unknown symbols: \['key.8#', 'rest.third'\]"),
+        ("clef.G dot", "symbol 2, 'dot'"),
+        ("clef.G note.half-L1 dot dot", "symbol 4, 'dot'"),
+        ("clef.G note.half-L1 clef.F", "symbol 3, 'clef.F'"),
+        ("clef.G note.half-L1 key.2#", "symbol 3, 'key.2#'"),
+        ("clef.G time.3/4 key.2#", "symbol 3, 'key.2#'"),
+        ("clef.G key.1# key.2#", "symbol 3, 'key.2#'"),
+        ("clef.G time.3/4 time.2/4", "symbol 3, 'time.2/4'"),
         ("clef.G accidental.flat key.2#", "follows an accidental without a note"),
-        ("clef.G barline", "sign 2, 'barline'"),
+        ("clef.G barline", "symbol 2, 'barline'"),
         ("clef.G accidental.flat rest.half", "accidental without a note"),
         ("clef.G note.half-L1 accidental.flat", "ends with an accidental"),
         ("clef.G key.2# time.3/4", "neither a note nor a rest"),
     ],
 )
-def test_signs_that_make_no_score_are_told(signs: str, message: str) -> None:
+def test_symbols_that_are_not_a_score_are_refused(symbols: str, message: str) -> None:
     with pytest.raises(ScoreError, match=message):
-        parse(signs.split())
+        parse(symbols.split())
 
 
 def quarters(*counts: int, time: str = "3/4") -> Score:

@@ -18,8 +18,8 @@ from crnn_edge.decoders.recognition import Recognition
 from crnn_edge.labels import LabelledFolder
 from examples.music import measure, read
 from examples.music.score import parse
-from examples.music.signs import CHARSET
 from examples.music.sound import RATE
+from examples.music.symbols import CHARSET
 
 ROOT = Path(__file__).parents[1]
 IMAGES = Path(read.__file__).parent / "images"
@@ -28,13 +28,13 @@ SCORES = LabelledFolder(IMAGES)
 
 @pytest.mark.parametrize("index", range(len(SCORES)), ids=lambda i: SCORES.paths[i].stem)
 def test_the_example_scores_are_read(index: int, capsys: pytest.CaptureFixture[str]) -> None:
-    assert read.main([str(SCORES.paths[index]), "--signs", "--threads", "1"]) == 0
+    assert read.main([str(SCORES.paths[index]), "--symbols", "--threads", "1"]) == 0
     printed = capsys.readouterr()
     assert printed.out == f"{SCORES.texts[index]}\n"
     assert not printed.err
 
 
-def test_the_model_reads_the_signs_that_there_are() -> None:
+def test_the_model_has_the_charset_of_the_symbols() -> None:
     manifest = open_backend(read.MODEL).manifest
     assert manifest.charset == CHARSET
     assert manifest.precision == "int8"
@@ -54,7 +54,7 @@ def test_a_picture_becomes_abc_and_sound(
     assert [file.name for file in tmp_path.iterdir()] == ["tune.wav"]
 
 
-def test_a_sound_that_cannot_be_saved_is_told_by_its_name(
+def test_a_sound_that_cannot_be_written_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "folder.wav"
@@ -65,7 +65,7 @@ def test_a_sound_that_cannot_be_saved_is_told_by_its_name(
     assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_tunes_of_several_pictures_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+def test_tunes_of_several_images_are_separated(capsys: pytest.CaptureFixture[str]) -> None:
     paths = SCORES.paths[:2]
     assert read.main([str(paths[0]), "nowhere.png", str(paths[1])]) == 1
     tunes = [
@@ -118,30 +118,30 @@ NONE = "time.3/8 note.quarter-L1"
         ((LONG, LONG.replace("3/8", "2/4")), LONG.replace("3/8", "2/4")),
     ],
 )
-def test_the_likeliest_reading_that_keeps_time_is_chosen(
+def test_the_most_probable_hypothesis_that_fills_its_measures_is_chosen(
     texts: tuple[str, ...], chosen: str
 ) -> None:
     assert read.most_musical(reading(*texts)).text == chosen
 
 
 @pytest.mark.parametrize(("apart", "chosen"), [(2.0, "time.3/8"), (6.0, "time.2/4")])
-def test_full_measures_count_for_a_less_likely_reading(apart: float, chosen: str) -> None:
+def test_full_measures_outweigh_some_probability(apart: float, chosen: str) -> None:
     short = "clef.G time.2/4 note.quarter-L1 note.eighth-L1 barline"
     full = short.replace("2/4", "3/8")
     assert read.most_musical(reading(short, full, apart=apart)).tokens[1] == chosen
 
 
-def test_a_measure_that_does_not_keep_time_is_told(
+def test_a_measure_of_the_wrong_length_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(read, "load", lambda *_: lambda image: reading(LONG))
     assert read.main([str(SCORES.paths[0])] * 3) == 0
     printed = capsys.readouterr()
-    assert printed.err.count("measure 1 does not last 3/8") == 3
+    assert printed.err.count("the length of measure 1 is not 3/8") == 3
     assert re.findall("X:.*", printed.out) == ["X:1", "X:2", "X:3"]
 
 
-def test_what_is_no_score_is_told_and_the_others_are_read(
+def test_what_is_not_a_score_is_reported_and_the_others_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "no.png").write_bytes(b"no picture")
@@ -149,11 +149,11 @@ def test_what_is_no_score_is_told_and_the_others_are_read(
     paths = [tmp_path / "no.png", tmp_path / "empty.png", SCORES.paths[0]]
     readings = iter([reading(NONE), reading(UPBEAT)])
     monkeypatch.setattr(read, "load", lambda *_: lambda image: next(readings))
-    assert read.main([*map(str, paths), "--signs"]) == 1
+    assert read.main([*map(str, paths), "--symbols"]) == 1
     printed = capsys.readouterr()
     first, second = printed.err.splitlines()
     assert "no.png" in first
-    assert "empty.png: what was read is no score: a score begins with a clef" in second
+    assert "empty.png: the recognized symbols are not a score: expected a clef first" in second
     assert printed.out.splitlines() == [NONE, UPBEAT]
 
 
@@ -175,16 +175,16 @@ def test_a_model_of_letters_reads_no_music(capsys: pytest.CaptureFixture[str]) -
     from crnn_edge.recognizer import DEFAULT_MODEL
 
     assert read.main([str(SCORES.paths[0]), "--model", str(DEFAULT_MODEL)]) == 1
-    assert "reads no music" in capsys.readouterr().err
+    assert "is not a model for music" in capsys.readouterr().err
 
 
-def test_measuring_tells_exact_lines_and_symbol_errors(capsys: pytest.CaptureFixture[str]) -> None:
+def test_measuring_prints_exact_lines_and_symbol_errors(capsys: pytest.CaptureFixture[str]) -> None:
     assert measure.main([str(IMAGES), "--threads", "1"]) == 0
-    likeliest, timed = capsys.readouterr().out.splitlines()
-    assert f"n={len(SCORES)}" in likeliest
-    assert timed.split("\t")[1] == "keeping time"
-    assert "exact 1.0000" in timed
-    assert "SER 0.0000" in timed
+    first, filled = capsys.readouterr().out.splitlines()
+    assert f"n={len(SCORES)}" in first
+    assert filled.split("\t")[1] == "fills its measures"
+    assert "exact 1.0000" in filled
+    assert "SER 0.0000" in filled
 
 
 def test_a_board_reads_music_without_what_training_needs() -> None:
@@ -192,7 +192,7 @@ def test_a_board_reads_music_without_what_training_needs() -> None:
     script = (
         f"import sys; sys.modules.update(dict.fromkeys({absent}))\n"
         f"from examples.music import read\n"
-        f"sys.exit(read.main([{str(SCORES.paths[0])!r}, '--signs', '--threads', '1']))"
+        f"sys.exit(read.main([{str(SCORES.paths[0])!r}, '--symbols', '--threads', '1']))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True

@@ -1,5 +1,5 @@
-"""One voice on one staff, read as CRNN reads a word: the paper's other notation (section 3.4).
+"""Reads one voice on one staff, as in section 3.4 of the CRNN paper.
 
-`signs.py` has the vocabulary, `score.py` what a row of signs means, `compose.py` and `engrave.py`
-make training pictures, `read.py` reads a picture into signs, ABC notation and sound.
+`symbols.py` is the charset, `score.py` the meaning of a sequence of symbols; `compose.py` and
+`engrave.py` make training images; `read.py` reads an image into symbols, ABC notation and sound.
 """

@@ -1,7 +1,7 @@
-"""Random scores to train on: what a melody may look like, though none would be whistled.
+"""Random scores to train on: they look like melodies, but are not musical.
 
-Every sign must come often enough to be learned, at every height, and no melody so often that it
-could be guessed: a network that knows songs reads what it expects.
+Every symbol occurs often enough to be learned, at every height, and no melody recurs: a network
+that knows songs would read what it expects.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from examples.music.score import Event, Measure, Score
-from examples.music.signs import BARS, CLEFS, HIGHEST, KEYS, LOWEST, TIMES
+from examples.music.symbols import BARS, CLEFS, HIGHEST, KEYS, LOWEST, TIMES
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ _LEAP = 0.3  # how often the next note is anywhere, not a step or two from the l
 _REST, _ACCIDENTAL = 0.12, 0.14
 _NO_KEY, _NO_TIME = 0.25, 0.35
 _UPBEAT, _CUT, _WHOLE_REST = 0.12, 0.15, 0.04
-_MOST = 14  # events in a picture
+_MAX_EVENTS = 14  # in an image
 
 
 def compose(rng: np.random.Generator) -> Score:
@@ -41,7 +41,7 @@ def compose(rng: np.random.Generator) -> Score:
     time = list(TIMES)[int(rng.integers(len(TIMES)))]
     if rng.random() > _NO_TIME:
         score.time = time
-    wanted, step = int(rng.integers(3, _MOST + 1)), _near_middle(rng)
+    wanted, step = int(rng.integers(3, _MAX_EVENTS + 1)), _near_middle(rng)
     while (left := wanted - sum(len(measure.events) for measure in score.measures)) > 0:
         full = TIMES[time]
         if not score.measures and rng.random() < _UPBEAT:
@@ -72,8 +72,8 @@ def _measure(rng: np.random.Generator, full: int, step: int) -> tuple[Measure, i
         else:
             near = step + int(rng.integers(-2, 3))
             step = _near_middle(rng) if rng.random() < _LEAP else min(max(near, LOWEST), HIGHEST)
-            sign = _choice(rng, ["sharp", "flat", "natural"], [0.4, 0.35, 0.25])
-            accidental = sign if rng.random() < _ACCIDENTAL else None
+            kind = _choice(rng, ["sharp", "flat", "natural"], [0.4, 0.35, 0.25])
+            accidental = kind if rng.random() < _ACCIDENTAL else None
             measure.events.append(Event(value, dotted, step, accidental))
         at += length
     return measure, step

@@ -1,13 +1,13 @@
-r"""Make labelled pictures of random scores, to train and to measure on.
+r"""Make labelled images of random scores, to train and to measure on.
 
-python examples/music/engrave.py --out scores/train --count 20000 \
+python -m examples.music.engrave --out scores/train --count 20000 \
     --fonts Bravura Gootville Leipzig Petaluma
-python examples/music/engrave.py --out scores/dev --count 500 --seed 2 --fonts Leland
-python examples/music/engrave.py --out scores/other --count 300 --seed 3 --engraver abcm2ps
-python examples/music/engrave.py --out songs --scores songs.txt
+python -m examples.music.engrave --out scores/dev --count 500 --seed 2 --fonts Leland
+python -m examples.music.engrave --out scores/other --count 300 --seed 3 --engraver abcm2ps
+python -m examples.music.engrave --out songs --scores songs.txt
 
-The folder has the pictures, `labels.tsv` and `signs.txt`, every sign on a line, which
-`python -m model.train --charset @scores/train/signs.txt` takes.
+The folder gets the images, `labels.tsv` and `symbols.txt`, one symbol a line, for
+`python -m model.train --charset @scores/train/symbols.txt`.
 """
 
 from __future__ import annotations
@@ -19,33 +19,31 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # works in a clone, not installed
-
 from crnn_edge.cli.arguments import documented_parser
 from crnn_edge.cli.run import run_command
 from examples.music import engravers
 from examples.music.compose import compose
 from examples.music.score import ScoreError, parse
-from examples.music.signs import CHARSET
+from examples.music.symbols import CHARSET
 from model.data.render.geometry import Pixels
 from model.data.write import write_folder
 
 ENGRAVERS = ("verovio", "abcm2ps")
-_COUNT = 1000  # pictures
-_ABOVE, _BESIDE = 0.3, 0.5  # heights of the ink, at most, of margin
+_COUNT = 1000  # images
+_ABOVE, _BESIDE = 0.3, 0.5  # heights of the ink: maximum margin
 _FADED = 0.4  # how often ink is not black, or paper not white
 _BEAMS = 0.8  # how often a beat's short notes are joined
 
 
 @dataclass(frozen=True)
 class Engraved:
-    """Pictures of scores, by number: `source[i] -> (image, text)`.
+    """Images of scores, by number: `source[i] -> (image, text)`.
 
     Attributes:
-        seed: What chance starts from; a picture depends on it and its number alone.
+        seed: An image depends on the seed and its number only.
         engraver: Name of the program that draws.
         fonts: Of verovio.
-        texts: What is drawn, in order; nothing for scores by chance.
+        texts: What is drawn, in order; empty for random scores.
     """
 
     seed: int
@@ -62,11 +60,11 @@ class Engraved:
             ink = engravers.verovio(abc, rng, self.fonts)
         else:
             ink = engravers.abcm2ps(abc, rng)
-        return _printed(ink, rng), CHARSET.join(score.signs())
+        return _printed(ink, rng), CHARSET.join(score.symbols())
 
 
 def _printed(ink: Pixels, rng: np.random.Generator) -> Pixels:
-    """A drawing with margins by chance, some on gray paper in gray ink."""
+    """A drawing with random margins, some on gray paper in gray ink."""
     height = len(ink)
     above, below = (_ABOVE * height * rng.random(2)).astype(int).tolist()
     left, right = (_BESIDE * height * rng.random(2) ** 2).astype(int).tolist()
@@ -75,16 +73,16 @@ def _printed(ink: Pixels, rng: np.random.Generator) -> Pixels:
     )
     if rng.random() < _FADED:
         dark, light = 90 * rng.random(), 255 - 85 * rng.random()
-        levels = np.linspace(dark, light, 256).astype(np.uint8)
-        sheet = cv2.LUT(sheet, levels)
+        gray = np.linspace(dark, light, 256).astype(np.uint8)
+        sheet = cv2.LUT(sheet, gray)
     return sheet
 
 
 def _scores(path: Path) -> tuple[str, ...]:
-    """The scores in a file, each of which can be drawn.
+    """The scores in a file.
 
     Raises:
-        ScoreError: If one cannot, or there is none.
+        ScoreError: If a line is not a score, or there is none.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -92,15 +90,15 @@ def _scores(path: Path) -> tuple[str, ...]:
         raise ScoreError(f"cannot read {path} as UTF-8 text: {error}") from None
     texts = []
     for number, line in enumerate(lines, start=1):
-        if not (signs := line.split()):
+        if not (symbols := line.split()):
             continue
         try:
-            parse(signs)
+            parse(symbols)
         except ScoreError as error:
             raise ScoreError(f"{path}, line {number}: {error}") from None
-        texts.append(CHARSET.join(signs))
+        texts.append(CHARSET.join(symbols))
     if not texts:
-        raise ScoreError(f"{path} has no score: expected signs, a score a line")
+        raise ScoreError(f"{path} contains no score: expected symbols, a score a line")
     return tuple(texts)
 
 
@@ -109,7 +107,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = documented_parser(__doc__)
     add = parser.add_argument
     add("--out", type=Path, required=True, metavar="DIR", help="a new folder")
-    add("--count", type=int, help=f"pictures (default: {_COUNT})")
+    add("--count", type=int, help=f"images (default: {_COUNT})")
     add("--seed", type=int, default=1, help="(default: %(default)s)")
     add("--engraver", choices=ENGRAVERS, default=ENGRAVERS[0], help="(default: %(default)s)")
     add(
@@ -122,14 +120,14 @@ def main(argv: list[str] | None = None) -> int:
         "--scores",
         type=Path,
         metavar="FILE",
-        help="draw these instead of random ones: signs, a score a line, as read.py --signs prints",
+        help="draw these instead of random ones: symbols, a score a line, as read --symbols prints",
     )
     add("--workers", type=int, default=1, help="processes (default: %(default)s)")
     args = parser.parse_args(argv)
     if args.scores and args.count is not None:
-        parser.error("--scores are drawn once each: leave out --count")
+        parser.error("--count and --scores exclude each other: each score is drawn once")
     if args.fonts and args.engraver != ENGRAVERS[0]:
-        parser.error(f"--fonts are of {ENGRAVERS[0]}: {args.engraver} has its own")
+        parser.error(f"--fonts needs --engraver {ENGRAVERS[0]}")
     count, fonts = _COUNT if args.count is None else args.count, args.fonts or engravers.FONTS
     if min(count, args.workers) < 1 or args.seed < 0:
         parser.error("expected --count and --workers above 0, and --seed of 0 or more")
@@ -137,9 +135,9 @@ def main(argv: list[str] | None = None) -> int:
     def work() -> None:
         texts = _scores(args.scores) if args.scores else ()
         source = Engraved(args.seed, args.engraver, tuple(fonts), texts)
-        signs = {"signs.txt": "".join(f"{sign}\n" for sign in CHARSET.tokens)}
-        pictures = len(texts) or count
-        write_folder(source, pictures, args.out, args.workers, name="score", beside=signs)
+        symbols = {"symbols.txt": "".join(f"{symbol}\n" for symbol in CHARSET.tokens)}
+        images = len(texts) or count
+        write_folder(source, images, args.out, args.workers, name="score", beside=symbols)
 
     return run_command(work)
 

@@ -1,6 +1,6 @@
-"""Programs that draw ABC notation: verovio to train with, others to see what that is worth.
+"""Programs that draw ABC notation: verovio for training, abcm2ps to test how that generalizes.
 
-Each is a function of ABC and a source of chance that gives a picture `uint8 (H, W)`, dark on white.
+Each maps ABC and a random generator to an image `uint8 (H, W)`, dark on white.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from model.data.render.geometry import Pixels
 FONTS = ("Bravura", "Gootville", "Leipzig", "Leland", "Petaluma")
 """Verovio's, all under the SIL Open Font License."""
 
-_LOOKS = {  # widths of strokes in half staff spaces, and so on: what each may be
+_STYLE = {  # ranges; widths of strokes are in half staff spaces
     "scale": (35, 75),  # per cent, of staves of 72 px
     "staffLineWidth": (0.1, 0.25),
     "stemWidth": (0.12, 0.35),
@@ -49,14 +49,14 @@ _SECONDS = 60
 
 
 def verovio(abc: str, rng: np.random.Generator, fonts: tuple[str, ...] = FONTS) -> Pixels:
-    """The picture that verovio makes, in one of its fonts, with strokes and spacing by chance.
+    """Draw with verovio, in one of its fonts, with random strokes and spacing.
 
     Raises:
-        EngineError: If it is not installed, or refuses.
+        EngineError: If the program is not installed or fails.
     """
     kit = _kit()
     options: dict[str, Any] = {
-        name: round(float(rng.uniform(*limits)), 3) for name, limits in _LOOKS.items()
+        name: round(float(rng.uniform(*limits)), 3) for name, limits in _STYLE.items()
     }
     for name in ("scale", "beamMaxSlope"):
         options[name] = round(options[name])
@@ -72,10 +72,10 @@ def verovio(abc: str, rng: np.random.Generator, fonts: tuple[str, ...] = FONTS) 
 
 
 def abcm2ps(abc: str, rng: np.random.Generator) -> Pixels:
-    """The picture that abcm2ps makes; it leaves nothing to chance.
+    """Draw with abcm2ps; nothing is random.
 
     Raises:
-        EngineError: If it is not installed, or refuses.
+        EngineError: If the program is not installed or fails.
     """
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "score.abc"
@@ -91,16 +91,16 @@ def abcm2ps(abc: str, rng: np.random.Generator) -> Pixels:
         except FileNotFoundError:
             raise EngineError("abcm2ps is not installed: apt install abcm2ps") from None
         except subprocess.CalledProcessError as error:
-            told = error.stderr.decode(errors="replace").strip()
-            raise EngineError(f"abcm2ps cannot draw {abc!r}: {told}") from None
+            reason = error.stderr.decode(errors="replace").strip()
+            raise EngineError(f"abcm2ps cannot draw {abc!r}: {reason}") from None
         except subprocess.TimeoutExpired:
-            raise EngineError(f"abcm2ps draws {abc!r} for more than {_SECONDS} s") from None
+            raise EngineError(f"abcm2ps did not finish {abc!r} within {_SECONDS} s") from None
         return _raster((Path(folder) / "score001.svg").read_text(encoding="utf-8"), _ENLARGED)
 
 
 @lru_cache(maxsize=1)
 def _kit() -> Any:
-    """Verovio's one toolkit of this process: it takes long to make."""
+    """Verovio's toolkit, one a process: creating it takes long."""
     try:
         import verovio as engraver
     except ImportError:
@@ -110,7 +110,7 @@ def _kit() -> Any:
 
 
 def _raster(svg: str, zoom: int = 1) -> Pixels:
-    """A drawing's ink as a picture, with no margin."""
+    """The ink of a drawing as an image without margin."""
     try:
         import resvg_py
     except ImportError:

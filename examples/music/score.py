@@ -1,4 +1,4 @@
-"""What a row of signs means: notes and rests in measures, what they sound like, and as ABC."""
+"""What a row of symbols means: notes and rests in measures, what they sound like, and as ABC."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from crnn_edge.errors import CrnnError
-from examples.music.signs import ACCIDENTALS, BARS, CLEFS, KEYS, STEPS, TIMES, TOKENS, VALUES
+from examples.music.symbols import ACCIDENTALS, BARS, CLEFS, KEYS, STEPS, TIMES, TOKENS, VALUES
 
 _SEMITONES = (0, 2, 4, 5, 7, 9, 11)  # of C D E F G A B above C
 _SHARPS = (3, 0, 4, 1, 5, 2, 6)  # letters as a key signature raises them, in turn: F C G …
@@ -18,7 +18,7 @@ _BEAT, _BEAT_OF_EIGHTHS = 4, 6  # sixteenths under one beam
 
 
 class ScoreError(CrnnError, ValueError):
-    """Signs that make no music, such as a dot without a note."""
+    """Symbols that do not form a score, such as a dot without a note."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Event:
     """A note or a rest.
 
     Attributes:
-        value: What it is called, such as `quarter`.
+        value: Its name, such as `quarter`.
         dotted: Whether it is half as long again.
-        step: Steps above the lowest line; none for a rest.
-        accidental: `sharp`, `flat`, `natural` or none, as written before the note.
+        step: Steps above the lowest line; None for a rest.
+        accidental: `sharp`, `flat`, `natural` or None, as written before the note.
     """
 
     value: str
@@ -49,7 +49,7 @@ class Measure:
 
     Attributes:
         events: Its notes and rests.
-        bar: The bar line that ends it; none where the picture ends.
+        bar: The bar line that ends it; None where the image ends.
     """
 
     events: list[Event] = field(default_factory=list)
@@ -72,7 +72,7 @@ class Score:
     Attributes:
         clef: Such as `clef.G`.
         key: Sharps, or, below zero, flats.
-        time: Such as `3/4`; none if it is not written.
+        time: Such as `3/4`; None if it is not written.
         measures: In order.
     """
 
@@ -82,31 +82,31 @@ class Score:
     measures: list[Measure] = field(default_factory=list)
 
     def uneven(self) -> list[int]:
-        """Numbers, from 1, of measures that are not as long as the time says: likely misread.
+        """Numbers, from 1, of measures without the length of the time signature: probably misread.
 
-        An upbeat may be short, and so may be the last measure, which completes it or is cut.
+        The first measure (an upbeat) and the last one may be short.
         """
         if self.time is None:
             return []
         full, last = TIMES[self.time], len(self.measures)
-        found = []
+        wrong = []
         for number, measure in enumerate(self.measures, start=1):
             length = measure.length(full)
             if length > full or (length < full and 1 < number < last):
-                found.append(number)
-        return found
+                wrong.append(number)
+        return wrong
 
     def parts(self) -> int:
-        """How many measures are short as only the first and the last may be."""
+        """Number of short measures; only the first and the last may be short."""
         if self.time is None:
             return 0
         full = TIMES[self.time]
         return sum(measure.length(full) < full for measure in self.measures)
 
     def sounding(self) -> Iterator[tuple[int | None, float]]:
-        """Each event's MIDI number, none for a rest, and its length in sixteenths.
+        """Each event's MIDI number, None for a rest, and its length in sixteenths.
 
-        An accidental holds for its place until the bar line.
+        An accidental holds for its line or space until the bar line.
         """
         way = 1 if self.key > 0 else -1
         altered = dict.fromkeys(_SHARPS[::way][: abs(self.key)], way)
@@ -123,8 +123,8 @@ class Score:
                 alter = written.get(event.step, altered.get(letter, 0))
                 yield 12 * (octave + 1) + _SEMITONES[letter] + alter, event.length
 
-    def signs(self) -> list[str]:
-        """The signs that it is written with: what `parse` takes."""
+    def symbols(self) -> list[str]:
+        """The symbols of the score, the inverse of `parse`."""
         found = [self.clef]
         if self.key:
             found.append(next(name for name, count in KEYS.items() if count == self.key))
@@ -163,23 +163,23 @@ class Score:
             for event in measure.events:
                 short = event.step is not None and VALUES[event.value] < VALUES["quarter"]
                 text += " " if text and not (beams and short and joined and at % beat) else ""
-                # Without a time signature nobody could tell how long a measure's rest is.
-                lasting = measure_rests and self.time and measure.is_rest
-                # `Z` alone means as much, but verovio (6.4) takes it for no measure at all.
-                text += "Z1" if lasting else self._abc_event(event)
+                # Without a time signature the length of a measure's rest is unknown.
+                is_measure_rest = measure_rests and self.time and measure.is_rest
+                # `Z` means the same, but verovio (6.4) ignores it.
+                text += "Z1" if is_measure_rest else self._abc_event(event)
                 at, joined = at + event.length, short
             lines.append(f"{text} {_ABC_BARS[measure.bar] if measure.bar else ''}".strip())
         time = f"M:{self.time}\n" if self.time else ""
         # One line, in which `%` would begin a comment.
         title = " ".join(title.split()).replace("%", "\\%")
-        # ABC's accidentals hold in every octave, if not told that they are meant as printed ones.
+        # By default, ABC's accidentals hold in every octave.
         return (
             f"X:{number}\nT:{title}\n%%propagate-accidentals octave\nL:1/16\n{time}"
             f"K:{_MAJOR[self.key + 7]} clef={_ABC_CLEFS[self.clef]}\n{' '.join(lines)}\n"
         )
 
     def _begins_at(self) -> float:
-        """The sixteenth of a full measure on which the first one begins: an upbeat's is late."""
+        """The sixteenth on which the first measure begins: above 0 for an upbeat."""
         if self.time is None or len(self.measures) < 2:
             return 0.0
         full = TIMES[self.time]
@@ -196,25 +196,25 @@ class Score:
         return f"{_ABC_ACCIDENTALS[event.accidental]}{name}{number}"
 
 
-def parse(signs: Sequence[str]) -> Score:
-    """The score that signs make, in the order in which they are read.
+def parse(symbols: Sequence[str]) -> Score:
+    """The score of a sequence of symbols, in reading order.
 
     Raises:
-        ScoreError: If one is unknown, or they make no score: an accidental has no note, say.
+        ScoreError: If one is unknown, or they do not form a score.
     """
-    if unknown := sorted(set(signs) - set(TOKENS)):
-        raise ScoreError(f"not among the {len(TOKENS)} signs: {unknown[:10]}")
-    if not signs or signs[0] not in CLEFS:
-        got = repr(signs[0]) if signs else "no sign"
-        raise ScoreError(f"a score begins with a clef, got {got}")
-    score, measure, accidental = Score(signs[0]), Measure(), None
-    for number, sign in enumerate(signs[1:], start=2):
-        kind, _, rest = sign.partition(".")
+    if unknown := sorted(set(symbols) - set(TOKENS)):
+        raise ScoreError(f"unknown symbols: {unknown[:10]}")
+    if not symbols or symbols[0] not in CLEFS:
+        got = repr(symbols[0]) if symbols else "nothing"
+        raise ScoreError(f"expected a clef first, got {got}")
+    score, measure, accidental = Score(symbols[0]), Measure(), None
+    for number, symbol in enumerate(symbols[1:], start=2):
+        kind, _, rest = symbol.partition(".")
         fresh = not (score.measures or measure.events)
         if accidental and kind != "note":
-            raise ScoreError(f"sign {number}, {sign!r}, follows an accidental without a note")
+            raise ScoreError(f"symbol {number}, {symbol!r}, follows an accidental without a note")
         if kind == "key" and fresh and not (score.key or score.time):
-            score.key = KEYS[sign]
+            score.key = KEYS[symbol]
         elif kind == "time" and fresh and not score.time:
             score.time = rest
         elif kind == "accidental":
@@ -225,19 +225,19 @@ def parse(signs: Sequence[str]) -> Score:
             accidental = None
         elif kind == "rest":
             measure.events.append(Event(rest))
-        elif sign == "dot" and measure.events and not measure.events[-1].dotted:
+        elif symbol == "dot" and measure.events and not measure.events[-1].dotted:
             event = measure.events[-1]
             measure.events[-1] = Event(event.value, True, event.step, event.accidental)
-        elif sign in BARS and measure.events:
-            measure.bar = sign
+        elif symbol in BARS and measure.events:
+            measure.bar = symbol
             score.measures.append(measure)
             measure = Measure()
         else:
-            raise ScoreError(f"sign {number}, {sign!r}, makes no sense after {signs[number - 2]!r}")
+            raise ScoreError(f"symbol {number}, {symbol!r}, cannot follow {symbols[number - 2]!r}")
     if accidental:
         raise ScoreError("the score ends with an accidental without a note")
     if measure.events:
         score.measures.append(measure)
     if not score.measures:
-        raise ScoreError("there is neither a note nor a rest")
+        raise ScoreError("the score has neither a note nor a rest")
     return score

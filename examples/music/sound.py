@@ -1,4 +1,4 @@
-"""A score as sound: a plain tone with a few overtones, enough to hear whether it was read right."""
+"""A score as sound: a tone with a few overtones, enough to hear whether it was read correctly."""
 
 from __future__ import annotations
 

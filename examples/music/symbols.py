@@ -1,14 +1,14 @@
-"""The signs that are told apart: one voice on one staff of five lines.
+"""The charset of the music reader: symbols of one voice on one staff of five lines.
 
-A sign is called by what is seen, not by what it sounds like: `note.quarter-L2` is a quarter note on
-the second line from below, in whichever clef. So the network need not remember a clef, and what
-signs mean together is left to rules (`score.py`).
+A symbol is named by its appearance, not by its sound: `note.quarter-L2` is a quarter note on the
+second line from below, in any clef. So the network need not remember the clef; what symbols mean
+together is computed by rules (`score.py`).
 
 Names follow the "agnostic" encoding of PrIMuS (J. Calvo-Zaragoza, D. Rizo: *End-to-End Neural
-Optical Music Recognition of Monophonic Scores*, Applied Sciences 8, 2018), but for what keeps the
-vocabulary small: a time signature is one sign, and so is a key signature; beamed notes are called
-as flagged ones; and notes alone have heights, for an accidental stands before its note, a dot
-behind it.
+Optical Music Recognition of Monophonic Scores*, Applied Sciences 8, 2018), with differences that
+keep the vocabulary small: a time signature is one symbol, and so is a key signature; beamed notes
+are named like flagged ones; and only notes have heights, because an accidental stands before its
+note and a dot behind it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ALTERATIONS = {"#": 1, "b": -1}
 KEYS = {
     f"key.{count}{kind}": count * way for kind, way in ALTERATIONS.items() for count in range(1, 8)
 }
-"""How many sharps, or, below zero, flats."""
+"""Number of sharps, or, below zero, of flats."""
 
 TIMES = {
     "C": 16,
@@ -49,7 +49,7 @@ LOWEST, HIGHEST = -5, 13
 
 
 def place(step: int) -> str:
-    """Where a step is, counted from the lowest line: `L1`, the space above it `S1`, then `L2`."""
+    """The name of a step: the lowest line is `L1`, the space above it `S1`, then `L2`."""
     return f"{'LS'[step % 2]}{step // 2 + 1}"
 
 
@@ -65,7 +65,7 @@ TOKENS = (
     *(f"rest.{value}" for value in VALUES),
     *(f"note.{value}-{where}" for value in VALUES for where in STEPS),
 )
-"""Every sign."""
+"""Every symbol."""
 
 CHARSET = Charset(TOKENS, separator=" ")
-"""What the network reads."""
+"""The tokens of the network."""
