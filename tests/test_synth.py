@@ -122,11 +122,11 @@ def test_every_printable_character_is_written_often() -> None:
     assert min(counts.values()) >= 30, counts.most_common()[-5:]
 
 
-def test_about_half_of_the_texts_are_words() -> None:
+def test_about_four_in_ten_texts_are_words() -> None:
     source, rng = TextSource(WORDS, Charset.ascii()), np.random.default_rng(0)
     known = {word.lower() for word in WORDS}
     share = np.mean([source.sample(rng).lower() in known for _ in range(4000)])
-    assert 0.4 < share < 0.6
+    assert 0.33 < share < 0.48
 
 
 @pytest.mark.parametrize("change", [str.upper, str.lower, str.title])
@@ -146,7 +146,7 @@ def test_words_come_in_the_cases_of_signs_however_they_are_listed(change) -> Non
 def test_texts_come_without_a_dictionary() -> None:
     source, rng = TextSource([], Charset.ascii()), np.random.default_rng(0)
     texts = [source.sample(rng) for _ in range(200)]
-    assert sum(text.isalpha() for text in texts) > 100
+    assert sum(text.isalpha() for text in texts) > 75
     assert len(set(texts)) > 150
 
 
@@ -221,16 +221,16 @@ def test_augment_leaves_text_legible(faces: list[Face]) -> None:
         assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) > 0.5, seed
 
 
-def test_a_preview_that_cannot_be_written_is_told_before_it_is_drawn(
+def test_a_sheet_that_cannot_be_written_is_told_before_it_is_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Synth, "__getitem__", None)
-    assert main(["--preview", str(tmp_path / "x.jpg")]) == 1
+    assert main(["--png", str(tmp_path / "x.jpg")]) == 1
     assert "a sheet of pictures is a .png" in capsys.readouterr().err
 
 
-def test_the_preview_is_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--preview", str(tmp_path / "sheet.png")]) == 0
+def test_the_sheet_is_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--png", str(tmp_path / "sheet.png")]) == 0
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert np.asarray(sheet).std() > 20
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
@@ -279,8 +279,8 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[st
     [
         [],
         ["--count", "5"],
-        ["--preview", "a.png", "--bench"],
-        ["--preview", "a.png", "--out", "b"],
+        ["--png", "a.png", "--bench"],
+        ["--png", "a.png", "--out", "b"],
         ["--bench", "--lmdb"],
         ["--bench", "--strength", "3"],
         ["--count", "0", "--out", "b"],

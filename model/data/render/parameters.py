@@ -58,6 +58,8 @@ class Lettering:
     Attributes:
         sizes_px: Sizes of the em that text is drawn at; the view scales by what is between.
         size_shares: How often each of them is drawn, relative to the others.
+        line_from: Characters from which on a text is a line, and set smaller.
+        line_em: The largest em of a line in pixels, times its characters.
         scale: Pixels of the crop per pixel of the drawing.
         spaced_until: Up to which draw letters are set wide.
         waving: Between which draws the letters jump up and down.
@@ -84,6 +86,8 @@ class Lettering:
 
     sizes_px: tuple[int, ...] = (13, 15, 18, 21, 25, 30, 36, 43, 50)
     size_shares: tuple[float, ...] = (4, 6, 9, 12, 15, 17, 16, 12, 9)
+    line_from: int = 26
+    line_em: float = 1100
     scale: Spread = (0.82, 0.4)
     spaced_until: float = 0.18
     waving: tuple[float, float] = (0.16, 0.21)

@@ -38,7 +38,13 @@ def rasterize(
     """
     shares = np.cumsum(lettering.size_shares)
     size = lettering.sizes_px[int(np.searchsorted(shares / shares[-1], rng.random()))]
-    picture, box = _written(rng, lettering, face, text, size)
+    if len(text) > lettering.line_from:  # a whole line in the picture leaves a letter few pixels
+        size = min(size, max(lettering.sizes_px[0], round(lettering.line_em / len(text))))
+    shown = text
+    if len(text) > 2 and set(text[1::2]) == {" "}:
+        # Single characters stand so far apart that they cannot be taken for a word set wide.
+        shown = text.replace(" ", " " * (2 + int(3 * rng.random())))
+    picture, box = _written(rng, lettering, face, shown, size)
     beside = rng.random(4)
     if beside.min() < lettering.beside:
         sides = [side for side in range(4) if beside[side] < lettering.beside]

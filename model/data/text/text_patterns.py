@@ -11,29 +11,30 @@ import numpy as np
 _T = TypeVar("_T")
 
 
-def _list(words: str) -> tuple[str, ...]:
+def listed(words: str) -> tuple[str, ...]:
+    """Words that stand in one string."""
     return tuple(words.split())
 
 
-_UNITS = _list(
+_UNITS = listed(
     "kg g mg ml l L cm mm km m mph km/h GB MB W kW V mAh oz lb lbs ft in % x px Hz min hrs am pm"
 )
-_SHORT = _list(
+_SHORT = listed(
     "St. Ave. Dr. No. Mr. Mrs. Co. Ltd. Inc. U.S.A. U.K. P.O. etc. e.g. A/C w/o c/o TV DVD PC ATM "
     "USB Wi-Fi 24/7 24H B&B R&B Q&A AT&T H&M M&S DIY VIP FAQ BBQ CCTV LED NYC L.A. D.C. PhD Blvd."
 )
-_DAYS = _list(
+_DAYS = listed(
     "Mon Tue Wed Thu Fri Sat Sun Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
 )
-_MONTHS = _list(
+_MONTHS = listed(
     "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec January February March April June July "
     "August September October November December"
 )
-_PHONES = _list(
+_PHONES = listed(
     "#-###-#### (###)_###-#### ###-#### +##_###_#### ####-#### ####_#### ########## +##########"
     " ###.###.#### 0###/###### ##-########"
 )
-_CODES = _list(
+_CODES = listed(
     "A# #A A## ##A AA### AA##AAA A#-#### AAA-#### #AAA### AAAA-####-A ##-##-# #/# ##/## #-## AA-## "
     "A/## A#_# A#~A# XX:XX:XX #A#A#A AAAAA#### A.#.# v#.#.# #x# [##] {A} <A#> A=# XXXXXXXX 0xXXXX "
     "A#|A# #^# A\\A ~#A"
@@ -49,6 +50,11 @@ def below(rng: np.random.Generator, stop: int) -> int:
 def pick(rng: np.random.Generator, options: Sequence[_T]) -> _T:
     """One of some options."""
     return options[int(rng.random() * len(options))]
+
+
+def between(rng: np.random.Generator, span: tuple[float, float]) -> float:
+    """A number between two."""
+    return span[0] + (span[1] - span[0]) * float(rng.random())
 
 
 def digits(rng: np.random.Generator, count: int) -> str:

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from crnn_edge.charset import Charset
 from crnn_edge.errors import CharsetError, CrnnError
+from model.data.text import lines
 from model.data.text import text_patterns as notation
 from model.data.text.text_patterns import below, cased, pick
 
 SYSTEM_WORDS = (Path("/usr/share/dict/american-english"), Path("/usr/share/dict/words"))
 """Word lists that Debian's `wamerican` and other systems install; SCOWL's, free to use."""
 
-MAX_LENGTH = 26  # characters of one text
+MAX_LENGTH = lines.LONGEST  # characters of one text
 
 _ONSETS = "b c d f g h j k l m n p r s t v w z bl br ch cl cr dr fl fr gl gr pl pr qu sc sh sk sl "
 _ONSETS += "sm sn sp st str sw th tr tw wh y x"
@@ -50,16 +52,64 @@ _AFTER = ".,.,.,!?:;-&)\"'/*+"
 _RARE = "#$%&*+/<=>@[\\]^_`{|}~\"'();:!?,-."
 
 
+@dataclass(frozen=True)
+class Shares:
+    """How often each kind of text is drawn, against the others; 0 for never.
+
+    Attributes:
+        word: A word of the dictionary.
+        marked_word: One with punctuation.
+        several_words: Two or three, that need not go together.
+        pseudo_word: Nonsense that can be pronounced.
+        number: A count, a decimal, an ordinal.
+        price: A sum of money, a percentage.
+        date_or_time: A date, a time, a month's name.
+        phone: A telephone number.
+        code: A serial number, a plate, a room.
+        address: A piece of a web or e-mail address.
+        measure: A number with a unit.
+        abbreviation: One that signs are fond of.
+        random: Any characters at all.
+        initials: One to four letters.
+        line: A line of English, a headline, a notice: two to ten words.
+        form: A line of a form, with numbers and names.
+        spaced: Single signs with spaces between.
+        stamp: What machines write: dates with times, signed decimals, numbers with zeros before.
+    """
+
+    word: float = 50.0
+    marked_word: float = 9.0
+    several_words: float = 4.0
+    pseudo_word: float = 3.0
+    number: float = 9.0
+    price: float = 2.5
+    date_or_time: float = 2.0
+    phone: float = 1.5
+    code: float = 10.0
+    address: float = 2.0
+    measure: float = 2.0
+    abbreviation: float = 1.5
+    random: float = 6.0
+    initials: float = 3.0
+    line: float = 16.0
+    form: float = 7.0
+    spaced: float = 2.5
+    stamp: float = 4.0
+
+
 class TextSource:
     """An endless source of texts of a charset."""
 
-    def __init__(self, words: Sequence[str] | None, charset: Charset) -> None:
+    def __init__(
+        self, words: Sequence[str] | None, charset: Charset, shares: Shares | None = None
+    ) -> None:
         """Choose what to write.
 
         Args:
             words: The dictionary; None takes the system's word list, or pronounceable nonsense
                 where there is none.
             charset: Nothing outside it is ever given.
+            shares: How often each kind of text comes; None for what scenes and documents show.
 
         Raises:
             CharsetError: If the charset has longer symbols than characters, or only a space.
@@ -82,31 +132,35 @@ class TextSource:
         self._all = "".join(t for t in charset.tokens if t != " ")
         if not self._all:
             raise CharsetError("the charset has nothing to write but a space")
-        kinds: list[tuple[float, Callable[[np.random.Generator], str]]] = [
-            (50.0, self._word),
-            (9.0, self._marked_word),
-            (4.0, self._several_words),
-            (3.0, _pseudo_word),
-            (9.0, notation.number),
-            (2.5, notation.price),
-            (2.0, notation.date_or_time),
-            (1.5, notation.phone),
-            (10.0, notation.code),
-            (2.0, self._address),
-            (2.0, notation.measure),
-            (1.5, notation.abbreviation),
-            (6.0, self._random),
-            (3.0, self._initials),
-        ]
-        self._kinds = tuple(kind for _, kind in kinds)
-        self._edges = np.cumsum([share for share, _ in kinds]) / sum(share for share, _ in kinds)
+        self._kinds: tuple[Callable[[np.random.Generator], str], ...] = (
+            self._word,
+            self._marked_word,
+            self._several_words,
+            _pseudo_word,
+            notation.number,
+            notation.price,
+            notation.date_or_time,
+            notation.phone,
+            notation.code,
+            self._address,
+            notation.measure,
+            notation.abbreviation,
+            self._random,
+            self._initials,
+            self._line,
+            self._form,
+            lines.spaced,
+            lines.stamp,
+        )  # in the order of `Shares`
+        edges = np.cumsum(astuple(shares or Shares()))
+        self._edges = edges / edges[-1]
 
     def allows(self, text: str) -> bool:
         """Whether the charset can spell a text."""
         return self._allowed.issuperset(text)
 
     def sample(self, rng: np.random.Generator) -> str:
-        """One text of 1 to 26 characters, without spaces at its ends."""
+        """One text of 1 to `MAX_LENGTH` characters, without spaces at its ends."""
         for _ in range(8):
             text = self._kinds[int(np.searchsorted(self._edges, rng.random()))](rng)
             text = text[:MAX_LENGTH].strip()
@@ -149,6 +203,12 @@ class TextSource:
         words = [min(self._plain(rng), self._plain(rng), key=len) for _ in range(count)]
         text = (" & " if style > 0.9 else " ").join(words)
         return text.upper() if style < 0.4 else text.title() if style < 0.75 else text
+
+    def _line(self, rng: np.random.Generator) -> str:
+        return lines.line(rng, self._plain)
+
+    def _form(self, rng: np.random.Generator) -> str:
+        return lines.form(rng, self._plain)
 
     def _address(self, rng: np.random.Generator) -> str:
         """A piece of a web or e-mail address."""

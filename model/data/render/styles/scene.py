@@ -68,10 +68,11 @@ class Style:
         Args:
             text: What to write.
             rng: The source of chance.
-            faces: What to write it in: one of these, each of which must cover it.
+            faces: What to write it in: one of those that cover it, of which there must be one.
             distractor_text: Gives texts for what stands beside it.
         """
-        face = faces[0] if len(faces) == 1 else faces[int(rng.random() * len(faces))]
+        able = faces if len(faces) == 1 else [face for face in faces if face.covers >= set(text)]
+        face = able[0] if len(able) == 1 else able[int(rng.random() * len(able))]
         padding = self._padding(rng)
         ink, box = rasterize(rng, self.lettering, face, text, distractor_text, padding)
         level, ground = self._levels(rng)

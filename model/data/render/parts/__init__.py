@@ -1,0 +1,1 @@
+"""Building blocks of styles: segments, dots, plates, glyphs, views."""
