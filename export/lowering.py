@@ -1,4 +1,4 @@
-"""A trained network as the list of layers that a file format without its own converter holds."""
+"""Lowering of a trained network to the layer IR, for formats that we write without a converter."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ from model.network.fusion import fused
 
 
 class UnknownLayerError(CrnnError, TypeError):
-    """A layer that these formats have no word for."""
+    """A layer that the layer IR cannot express."""
 
 
-def lower(model: CRNN) -> list[Layer]:
-    """The layers of a network, batch-norm folded into the convolutions.
+def lower_model(model: CRNN) -> list[Layer]:
+    """The layers of a network, with batch-norm fused into the convolutions.
 
     Raises:
-        UnknownLayerError: If its backbone is more than a chain of convolutions, ReLUs and
-            max-poolings.
+        UnknownLayerError: If its backbone is not a chain of convolutions, ReLUs and max-poolings.
     """
-    folded = fused(model)
-    layers = [_lower(layer) for layer in _chain(folded.backbone)]
-    for lstm, linear in zip(folded.lstms, folded.linears, strict=True):
+    fused_model = fused(model)
+    layers = [_lower(layer) for layer in _chain(fused_model.backbone)]
+    for lstm, linear in zip(fused_model.lstms, fused_model.linears, strict=True):
         layers += [_lower(lstm), _lower(linear)]
     return layers
 
@@ -61,8 +60,8 @@ def _lower(layer: nn.Module) -> Layer:
         case nn.Linear() if layer.bias is not None:
             return Linear(_array(layer.weight), _array(layer.bias))
     raise UnknownLayerError(
-        f"{layer} cannot be written in this format, which knows plain convolutions, ReLU, "
-        "max-pooling, LSTM and linear layers: use `python -m export.onnx`"
+        f"cannot write {layer} in this format: expected plain convolutions, ReLU, max-pooling, "
+        "LSTM or linear layers. Use `python -m export.onnx`"
     )
 
 

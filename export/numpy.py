@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from export import cli
-from export.lowering import lower
-from model.network.checkpoint import Checkpoint
-from quantize.numpy import FORMAT, pack, write
+from export.cli import main
+from quantize.formats.numpy import to_arrays, write
+
+if TYPE_CHECKING:
+    from model.network.checkpoint import Checkpoint
 
 
 def convert(checkpoint: Checkpoint, target: Path) -> None:
@@ -20,8 +22,11 @@ def convert(checkpoint: Checkpoint, target: Path) -> None:
         checkpoint: The network and its manifest.
         target: The file to write.
     """
-    write(pack(lower(checkpoint.model)), checkpoint.exported(f"NumPy {np.__version__}"), target)
+    from export.lowering import lower_model
+
+    arrays = to_arrays(lower_model(checkpoint.model))
+    write(arrays, checkpoint.exported(f"NumPy {np.__version__}"), target)
 
 
 if __name__ == "__main__":
-    sys.exit(cli.main(FORMAT, convert))
+    sys.exit(main("numpy"))

@@ -1,7 +1,7 @@
 """A checkpoint as an ONNX file: `python -m export.onnx`.
 
-Torch's older exporter (`dynamo=False`) gives one `LSTM` node a layer, in any batch and width, in
-under a second. Its successor takes a minute and bakes the width in.
+Torch's older exporter (`dynamo=False`) writes one `LSTM` node a layer, with any batch and width, in
+under a second. Its successor takes a minute and fixes the width.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+from export.cli import main
+from quantize.formats.onnx import load_onnx, write
 
-from export import cli
-from model.network.checkpoint import Checkpoint
-from model.network.fusion import fused
-from quantize.onnx import FORMAT, load_tools, write
+if TYPE_CHECKING:
+    from model.network.checkpoint import Checkpoint
 
 OPSET = 17
 
@@ -30,14 +29,18 @@ def convert(checkpoint: Checkpoint, target: Path) -> None:
         checkpoint: The network and its manifest.
         target: The file to write.
     """
-    onnx, _ = load_tools()
+    import torch
+
+    from model.network.fusion import fused
+
+    onnx = load_onnx()
     manifest = checkpoint.manifest
-    height, grid = manifest.preprocess.height, manifest.preprocess.width_multiple
+    height, multiple = manifest.preprocess.height, manifest.preprocess.width_multiple
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about its own age, and LSTM states that we take out
+        warnings.simplefilter("ignore")  # about the exporter's age, and LSTM states, removed below
         torch.onnx.export(
             fused(checkpoint.model),
-            (torch.zeros(2, 1, height, 4 * grid),),
+            (torch.zeros(2, 1, height, 4 * multiple),),
             str(target),
             dynamo=False,
             opset_version=OPSET,
@@ -52,9 +55,9 @@ def convert(checkpoint: Checkpoint, target: Path) -> None:
 
 
 def _simplify(graph: Any) -> None:
-    """Leave out the LSTMs' initial states, which are the zeros they start from anyway.
+    """Remove the LSTMs' initial states, which are the zeros that an LSTM starts from by default.
 
-    What computes those zeros' shape goes too: five nodes that no other engine should need.
+    The five nodes that compute the shape of those zeros are removed, too.
     """
     for node in graph.node:
         if node.op_type == "LSTM":
@@ -62,12 +65,12 @@ def _simplify(graph: Any) -> None:
     while True:
         used = {name for node in graph.node for name in node.input}
         used |= {output.name for output in graph.output}
-        idle = [node for node in graph.node if not used.intersection(node.output)]
-        if not idle:
+        unused = [node for node in graph.node if not used.intersection(node.output)]
+        if not unused:
             return
-        for node in idle:
+        for node in unused:
             graph.node.remove(node)
 
 
 if __name__ == "__main__":
-    sys.exit(cli.main(FORMAT, convert))
+    sys.exit(main("onnx"))

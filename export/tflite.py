@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from export import cli
-from export.lowering import lower as layers_of
-from model.network.checkpoint import Checkpoint
-from quantize.tflite import FORMAT, write
-from quantize.tflite_lower import lower, relu_first
+from export.cli import main
+from quantize.formats.tflite import write
+from quantize.formats.tflite.lower import relu_first, to_flatbuffer
+
+if TYPE_CHECKING:
+    from model.network.checkpoint import Checkpoint
 
 
 def convert(checkpoint: Checkpoint, target: Path) -> None:
@@ -19,11 +21,13 @@ def convert(checkpoint: Checkpoint, target: Path) -> None:
         checkpoint: The network and its manifest.
         target: The file to write.
     """
+    from export.lowering import lower_model
+
     preprocess = checkpoint.manifest.preprocess
-    layers = relu_first(layers_of(checkpoint.model))
-    flatbuffer = lower(layers, preprocess.height, preprocess.width_multiple)
+    layers = relu_first(lower_model(checkpoint.model))
+    flatbuffer = to_flatbuffer(layers, preprocess.height, preprocess.width_multiple)
     write(flatbuffer, checkpoint.exported("TFLite schema 3"), target)
 
 
 if __name__ == "__main__":
-    sys.exit(cli.main(FORMAT, convert))
+    sys.exit(main("tflite"))

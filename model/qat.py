@@ -42,7 +42,7 @@ EXAMPLES = """
 examples:
   python -m model.qat runs/meter/best.safetensors --out runs/meter-qat --synth 0 \\
       --data meters/train --eval meters/dev
-  python -m export.all runs/meter-qat/best.safetensors --int8 --data meters/dev
+  python -m export.all runs/meter-qat/best.safetensors --int8 --validation meters/dev
 """
 
 
@@ -157,9 +157,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         usage="%(prog)s [CHECKPOINT] --out DIR [options]",
         description="Fine-tune a checkpoint so that it loses less when its convolutions become\n"
         "INT8. The last resort: `python -m export.all --int8` usually loses no more than\n"
-        "0.5 points, and `--auto` keeps in float what does. Where nothing is lost, this\n"
-        "gains nothing. The result is a checkpoint, which every exporter takes; branches that\n"
-        "helped training are merged first.",
+        "0.5 points, and `--mixed-precision` keeps in float what does. Where nothing is lost,\n"
+        "this gains nothing. The result is a checkpoint, which every exporter takes; branches\n"
+        "that helped training are merged first.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,4 +1,4 @@
-"""Shrinking a finished model file to INT8, and proving that it still reads.
+"""Quantizing a finished model file to INT8, and verifying that it is still accurate.
 
-Needs no torch, but for `model.qat`, which trains.
+Needs no torch. `quantize.formats` writes files, `quantize.X` quantizes those of format X.
 """

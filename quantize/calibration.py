@@ -1,7 +1,7 @@
-"""Labelled crops: one half chooses the INT8 ranges, the other half judges the result.
+"""Labelled crops: one half chooses the INT8 ranges, the other half validates the result.
 
-Every crop goes through the model's own `manifest.preprocess`, so what calibrates is what the
-device will see. A network's ranges depend on its padding, too; crops of all widths belong here.
+Every crop goes through the model's own `manifest.preprocess`, so calibration sees what the device
+will see. Ranges depend on padding, too, so crops of all widths belong here.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from crnn_edge.images import Image
 from crnn_edge.labels import LabelledFolder
 from crnn_edge.preprocess import Preprocess
 
-DEFAULT = Path(__file__).parent / "crops"
-"""The crops that ship, rendered by this project.
+DEFAULT_CALIBRATION_SET = Path(__file__).parent / "crops"
+"""The crops in the repository, rendered by this project.
 
 Made by `python -m model.data.synth --fonts FONTS --words quantize/words.txt --count 500 --seed 2026
 --strength 0.7 --out quantize/crops`, with the fonts of `python -m model.data.fonts --fetch FONTS`.
 """
 
 MIN_CROPS = 8
-"""Fewer crops, in either half, are no sample of anything."""
+"""The least number of crops that calibrate, and the least that validate."""
 
 
 class CalibrationError(CrnnError, ValueError):
-    """A set of crops that can neither calibrate nor judge a model."""
+    """A set of crops that can neither calibrate nor validate a model."""
 
 
 @dataclass(frozen=True)
-class Crops:
+class LabelledCrops:
     """Some of the crops of a labelled folder.
 
     Attributes:
-        name: What tables and manifests call them.
-        folder: Where they are read from, one by one.
+        name: The name in tables and manifests.
+        folder: Where the crops are read from, one by one.
         indices: Which of the folder's crops these are.
     """
 
@@ -51,64 +51,68 @@ class Crops:
     indices: Sequence[int]
 
     @classmethod
-    def load(cls, path: str | Path) -> Crops:
+    def load(cls, path: str | Path) -> LabelledCrops:
         """All crops of a folder with a `labels.tsv`.
 
         Raises:
             CalibrationError: If it holds fewer than `MIN_CROPS` crops.
         """
         folder = LabelledFolder(path)
-        return cls(Path(path).resolve().name, folder, range(len(folder)))._enough()
+        return cls(Path(path).resolve().name, folder, range(len(folder)))._checked()
 
-    def halves(self) -> tuple[Crops, Crops]:
-        """The first, third, … crop, for calibrating, and the second, fourth, …, for judging.
+    def split(self) -> tuple[LabelledCrops, LabelledCrops]:
+        """The 1st, 3rd, … crop, to calibrate with, and the 2nd, 4th, …, to validate with.
 
         Raises:
             CalibrationError: If a half holds fewer than `MIN_CROPS` crops.
         """
-        even, odd = (Crops(self.name, self.folder, self.indices[k::2]) for k in (0, 1))
-        return even._enough(), Crops(
-            f"{self.name} (held-out half)", odd.folder, odd.indices
-        )._enough()
+        names = (self.name, f"{self.name} (held-out half)")
+        first, second = (
+            LabelledCrops(name, self.folder, self.indices[start::2])._checked()
+            for start, name in enumerate(names)
+        )
+        return first, second
 
-    def spelt(self, charset: Charset) -> Crops:
-        """Those whose labels a charset can spell: the others are misread however good a file is.
+    def encodable(self, charset: Charset) -> LabelledCrops:
+        """The crops whose labels consist of a charset's tokens; no model reads the others right.
 
-        An empty label is left out as well: a file that reads nothing at all would be right.
+        Crops with an empty label are left out as well: a model that never reads anything would
+        read them right.
         """
         texts = self.folder.texts
         indices = tuple(i for i in self.indices if texts[i] and texts[i] in charset)
         if len(indices) == len(self):
             return self
-        return Crops(f"{self.name} that can be spelt", self.folder, indices)
+        return LabelledCrops(f"{self.name} (encodable labels)", self.folder, indices)
 
-    def _enough(self) -> Crops:
+    def _checked(self) -> LabelledCrops:
         if len(self) < MIN_CROPS:
             raise CalibrationError(
-                f"{self.name} gives {len(self)} crops where at least {MIN_CROPS} are needed "
-                "(a calibration folder is split in two halves): add labelled crops, 200 are plenty"
+                f"{self.name} has {len(self)} crops: expected at least {MIN_CROPS}, and twice as "
+                "many in a calibration folder, of which half are for validation. Add labelled "
+                "crops; 200 are enough"
             )
         return self
 
     def __str__(self) -> str:
-        """For remarks: `300 crops of crops (held-out half)`."""
+        """For messages: `300 crops of words (held-out half)`."""
         return f"{len(self)} crops of {self.name}"
 
     def __len__(self) -> int:
-        """How many crops."""
+        """The number of crops."""
         return len(self.indices)
 
     @property
     def texts(self) -> list[str]:
-        """The crops' labels."""
+        """The labels."""
         return [self.folder.texts[index] for index in self.indices]
 
     def images(self) -> Iterator[Image]:
-        """Each crop's picture."""
+        """The images."""
         return (self.folder[index][0] for index in self.indices)
 
     def tensors(self, preprocess: Preprocess) -> Iterator[npt.NDArray[np.float32]]:
-        """Each crop as `(1, 1, H, W) float32`, each as wide as its own bucket.
+        """Each crop as `(1, 1, H, W) float32`, W being the width of its own bucket.
 
         Raises:
             ImageError: If a crop cannot be read or is too wide; the message names its file.
@@ -120,10 +124,10 @@ class Crops:
                 raise ImageError(f"{self.folder.paths[index]}: {error}") from None
 
     def provenance(self) -> dict[str, Any]:
-        """What a manifest says of these crops: name, count, and a hash of pictures and labels."""
+        """For a manifest: name, number of crops, and a hash of all images and labels."""
         digest = hashlib.sha256()
         for index in self.indices:
-            picture = Path(self.folder.paths[index]).read_bytes()
-            digest.update(hashlib.sha256(picture).digest())
+            image = Path(self.folder.paths[index]).read_bytes()
+            digest.update(hashlib.sha256(image).digest())
             digest.update(self.folder.texts[index].encode() + b"\n")
         return {"set": self.name, "n": len(self), "sha256": digest.hexdigest()}

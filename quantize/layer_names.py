@@ -1,4 +1,4 @@
-"""What layers are called, whatever the file's format: `conv1`, `conv2`, …, `lstm1`, `linear1`."""
+"""Names of layers, the same in every format: `conv1`, `conv2`, …, `lstm1`, `linear1`."""
 
 from __future__ import annotations
 
@@ -10,24 +10,37 @@ from typing import Any
 from crnn_edge.errors import CrnnError, ModelFileError
 from crnn_edge.manifest import Manifest
 
-KINDS = ("conv", "lstm", "linear")
-"""The layers with weights; what follows one, up to the next, belongs to it."""
+LAYER_CLASSES = ("conv", "lstm", "linear")
+"""The layers with weights. Operators that follow one, up to the next, belong to it."""
+
+
+class LayerNameError(CrnnError, LookupError):
+    """A layer to exclude from quantization that the quantizer would not quantize anyway."""
 
 
 def check_float(source: Path, manifest: Manifest) -> None:
     """Refuse to quantize a file twice.
 
     Raises:
-        ModelFileError: If it is quantized already.
+        ModelFileError: If the file is quantized already.
     """
     if manifest.precision != "fp32":
-        raise ModelFileError(f"{source} is {manifest.precision} already: start from the FP32 file")
+        raise ModelFileError(
+            f"cannot quantize {source}: it is {manifest.precision} already; expected an FP32 file, "
+            "such as `python -m export.onnx CHECKPOINT` writes"
+        )
 
 
 def int8_manifest(
     manifest: Manifest, layers: Sequence[str], calibration: dict[str, Any] | None = None
 ) -> Manifest:
-    """The manifest of a file of which some layers have become INT8, and what made them so."""
+    """The manifest of an INT8 file.
+
+    Args:
+        manifest: That of the FP32 file.
+        layers: The layers that are INT8.
+        calibration: `LabelledCrops.provenance` of the crops that chose the ranges, if any did.
+    """
     quantization = {
         "int8_layers": list(layers),
         "method": "post-training",
@@ -36,29 +49,36 @@ def int8_manifest(
     return manifest.replace(precision="int8", quantization=quantization)
 
 
-class LayerNameError(CrnnError, LookupError):
-    """A layer that is to stay float and that the quantizer would not have touched."""
+def layer_names(classes: Sequence[str | None]) -> list[str | None]:
+    """Names for the nodes of a network.
 
+    Args:
+        classes: The class of each node; None, or one outside `LAYER_CLASSES`, for no layer.
 
-def named(kinds: Sequence[str | None]) -> list[str | None]:
-    """Names for a network's nodes, counted by kind; None for nodes of another than `KINDS`."""
+    Returns:
+        For each node its class and its number within the class, or None.
+    """
     count: Counter[str | None] = Counter()
     names: list[str | None] = []
-    for kind in kinds:
-        count[kind] += 1
-        names.append(f"{kind}{count[kind]}" if kind in KINDS else None)
+    for name in classes:
+        count[name] += 1
+        names.append(f"{name}{count[name]}" if name in LAYER_CLASSES else None)
     return names
 
 
-def chosen(layers: Sequence[str], keep_float: Collection[str]) -> list[str]:
-    """Those of a network's quantizable layers that are to become INT8.
+def select_layers(layers: Sequence[str], exclude_layers: Collection[str]) -> list[str]:
+    """The layers to quantize.
+
+    Args:
+        layers: The layers of a network that can be quantized.
+        exclude_layers: Those to keep in float.
 
     Raises:
-        LayerNameError: If one that shall stay float is not among them.
+        LayerNameError: If one of those to exclude cannot be quantized.
     """
-    if unknown := set(keep_float) - set(layers):
+    if unknown := set(exclude_layers) - set(layers):
         raise LayerNameError(
-            f"cannot keep {', '.join(sorted(unknown))} in float: what would be quantized is "
-            f"{', '.join(layers)}"
+            f"cannot exclude layers {', '.join(sorted(unknown))}: expected some of the layers that "
+            f"can be quantized: {', '.join(layers)}"
         )
-    return [layer for layer in layers if layer not in keep_float]
+    return [layer for layer in layers if layer not in exclude_layers]

@@ -1,4 +1,4 @@
-"""Comparisons as tables for people: Markdown, padded so that it reads as plain text, too."""
+"""Comparisons as Markdown tables."""
 
 from __future__ import annotations
 
@@ -8,87 +8,94 @@ from pathlib import Path
 from crnn_edge.backends import SUFFIXES
 from crnn_edge.metrics import Score
 from crnn_edge.tables import markdown, percent
-from quantize.comparison import Comparison, Side
+from quantize.comparison import Comparison, ModelResult
 
 
 def pair(comparison: Comparison) -> str:
-    """One comparison in full: a row a figure, the two sides next to each other."""
+    """One comparison in full: a row for each figure, the two models side by side."""
     a, b = comparison.reference, comparison.candidate
     heads = (f"{comparison.crops}, n = {comparison.n}", a.name, b.name, "change")
     rows = [
         ("precision", a.precision, b.precision, ""),
-        *(_score_row(name, a.score, b.score) for name in ("accuracy", "exact", "cer")),
-        ("file, kB", f"{a.bytes / 1e3:.0f}", f"{b.bytes / 1e3:.0f}", _times(b.bytes / a.bytes)),
+        ("decoder", a.decoder, b.decoder, ""),
+        *_score_rows("", a.score, b.score),
+        ("same text, %", "", f"{100 * comparison.text_agreement:.2f}", ""),
+        *_score_rows("greedy: ", a.greedy, b.greedy),
+        ("greedy: same text, %", "", f"{100 * comparison.greedy_text_agreement:.2f}", ""),
+        ("files, kB", f"{a.bytes / 1e3:.0f}", f"{b.bytes / 1e3:.0f}", _times(b.bytes / a.bytes)),
         (
-            "median ms a crop, one thread",
+            "median ms per crop, one thread",
             f"{a.median_ms:.2f}",
             f"{b.median_ms:.2f}",
             _times(b.median_ms / a.median_ms),
         ),
-        ("same text, %", "", f"{100 * comparison.same_text:.2f}", ""),
         ("max |Δ logit|", "", f"{comparison.max_difference:.2g}", ""),
         ("mean |Δ logit|", "", f"{comparison.mean_difference:.2g}", ""),
     ]
     return markdown(heads, rows)
 
 
-def overview(comparisons: Sequence[Comparison], weights: int) -> str:
-    """Many files against one reference: a row a file, the reference first.
+def overview(comparisons: Sequence[Comparison], num_parameters: int) -> str:
+    """Many files against one reference: a row for each file, the reference first.
 
     Args:
-        comparisons: Those of one run, at least one.
-        weights: How many weights the network has.
+        comparisons: At least one, all with the same reference.
+        num_parameters: The network's number of parameters.
     """
     first = comparisons[0]
     heads = (
-        *("file", "format", "precision", "kB", "bytes/weight", "accuracy %", "exact %", "CER %"),
-        *("same text %", "max Δ", "median ms", f"× {first.reference.name}", "self-test"),
+        *("file", "format", "precision", "kB", "bytes/param", "accuracy %", "exact %", "CER %"),
+        *("same text %", "greedy exact %", "max Δ", "median ms", f"× {first.reference.name}"),
+        "self-test",
     )
-    rows = [(*_row(first.reference, weights), "", "", _ms(first.reference), "1", "")]
+    rows = [_row(first.reference, num_parameters, "", "", "1")]
     for comparison in comparisons:
-        side = comparison.candidate
         rows.append(
-            (
-                *_row(side, weights),
-                f"{100 * comparison.same_text:.1f}",
+            _row(
+                comparison.candidate,
+                num_parameters,
+                f"{100 * comparison.text_agreement:.1f}",
                 f"{comparison.max_difference:.2g}",
-                _ms(side),
-                f"{comparison.ratio:.2f}",
-                _pinned(side),
+                f"{comparison.latency_ratio:.2f}",
             )
         )
     caption = (
-        f"{first.crops}, n = {first.n:,}, crop by crop in turns, one thread each. Against "
-        f"{first.reference.name}:\nsame text, max |Δ logit| (max Δ) and the median ratio of times; "
-        "self-test: checked time steps."
+        f"{first.crops}, n = {first.n:,}, read with the decoder of each manifest ("
+        f"{first.candidate.decoder}), greedily beside it; one thread, models in turn.\n"
+        f"Against {first.reference.name}: same text, max |Δ logit| (max Δ), median ratio of times. "
+        "Self-test: time steps that agree."
     )
     return f"{caption}\n\n{markdown(heads, rows)}"
 
 
-def _row(side: Side, weights: int) -> tuple[str, ...]:
+def _row(
+    result: ModelResult, num_parameters: int, agreement: str, difference: str, ratio: str
+) -> tuple[str, ...]:
+    test = result.selftest
     return (
-        side.name,
-        SUFFIXES.get(Path(side.name).suffix, "–"),
-        side.precision,
-        f"{side.bytes / 1e3:,.0f}",
-        f"{side.bytes / weights:.2f}",
-        *(percent(x) for x in (side.score.accuracy, side.score.exact, side.score.cer)),
+        result.name,
+        SUFFIXES.get(Path(result.name).suffix, "–"),
+        result.precision,
+        f"{result.bytes / 1e3:,.0f}",
+        f"{result.bytes / num_parameters:.2f}",
+        *(percent(x) for x in (result.score.accuracy, result.score.exact, result.score.cer)),
+        agreement,
+        percent(result.greedy.exact),
+        difference,
+        f"{result.median_ms:.2f}",
+        ratio,
+        f"{test.num_checked - len(test.differences)}/{test.num_checked}" if test else "none",
     )
 
 
-def _pinned(side: Side) -> str:
-    test = side.selftest
-    return f"{test.num_checked - len(test.differences)}/{test.num_checked}" if test else "none"
-
-
-def _ms(side: Side) -> str:
-    return f"{side.median_ms:.2f}"
-
-
-def _score_row(name: str, a: Score, b: Score) -> tuple[str, str, str, str]:
-    before, after = getattr(a, name), getattr(b, name)
-    cells = [f"{100 * x:.2f} [{100 * x.low:.1f}, {100 * x.high:.1f}]" for x in (before, after)]
-    return (f"{name}, % [95 % interval]", cells[0], cells[1], f"{100 * (after - before):+.2f}")
+def _score_rows(prefix: str, a: Score, b: Score) -> list[tuple[str, str, str, str]]:
+    rows = []
+    for name in ("accuracy", "exact", "cer"):
+        before, after = getattr(a, name), getattr(b, name)
+        cells = [f"{100 * x:.2f} [{100 * x.low:.1f}, {100 * x.high:.1f}]" for x in (before, after)]
+        label = f"{prefix}{name}, % [95 % interval]"
+        rows.append((label, cells[0], cells[1], f"{100 * (after - before):+.2f}"))
+    return rows
 
 
 def _times(ratio: float) -> str:

@@ -1,14 +1,15 @@
-"""Is this file as good as that one? Two backends, the same labelled crops, a table, a verdict.
+"""Is this model as good as that one? Two backends, the same labelled crops, a comparison.
 
-Conversion and quantization both end here, and neither leaves a file that did not pass.
+Conversion and quantization both end here, and write no file that fails.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -17,44 +18,46 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn_edge.backends import Backend, open_backend
+from crnn_edge.decoders import make_decoder
 from crnn_edge.decoders.ctc import log_softmax
 from crnn_edge.files import model_size
-from crnn_edge.manifest import Manifest
-from crnn_edge.metrics import Estimate, Z, score
+from crnn_edge.manifest import DecoderChoice, Manifest
+from crnn_edge.metrics import Estimate, Z, correct, score
 from crnn_edge.recognizer import Recognizer
 from crnn_edge.selftest import LOGIT_MARGIN, run_selftest, selftest_classes
-from quantize.calibration import Crops
-from quantize.comparison import Comparison, Side, VerificationError
-
-MARGIN_POINTS = 1.0
-"""Points of accuracy that a file may lose against its reference."""
+from quantize.calibration import LabelledCrops
+from quantize.comparison import Comparison, ModelResult, VerificationError
+from quantize.formats.base import ModelFormat
+from quantize.paired_test import PairedCounts
 
 TOLERANCE = 1e-3
 """The largest logit difference that float rounding can explain."""
 
-_BATCH = 64  # crops read at a time
+_READ_BATCH = 64  # crops read at a time
 
-_FOREIGN = (
-    "they do not come from the same checkpoint (`python -m export.verify` takes the one to compare "
-    "with as --checkpoint)"
+_UNRELATED = (
+    "they do not come from the same checkpoint (`python -m export.verify` takes the right one as "
+    "--checkpoint)"
 )
+
+log = logging.getLogger("crnn_edge")
 
 
 @dataclass(frozen=True)
-class Contender:
-    """One of those in a comparison: what to call it, how to run it, what its file weighs."""
+class ModelUnderTest:
+    """One of the models of a comparison: its name, its backend, and the size of its files."""
 
     name: str
     backend: Backend
     bytes: int
 
     @classmethod
-    def open(cls, path: Path) -> Contender:
+    def open(cls, path: Path) -> ModelUnderTest:
         """A model file on one thread."""
         return cls(path.name, open_backend(path, threads=1), model_size(path))
 
-    def probe(self, crops: Crops) -> None:
-        """Run it on the first crop, so that one that cannot run is told from those that can.
+    def probe(self, crops: LabelledCrops) -> None:
+        """Run it on the first crop, to find out early whether it runs.
 
         Raises:
             VerificationError: If its logits are not finite.
@@ -63,7 +66,7 @@ class Contender:
         self.check(self.backend(tensor))
 
     def check(self, logits: npt.NDArray[np.float32]) -> None:
-        """Refuse logits that nothing can be made of.
+        """Refuse logits with NaN or infinity.
 
         Raises:
             VerificationError: If they are not finite.
@@ -72,135 +75,180 @@ class Contender:
             raise VerificationError(f"{self.name} gives logits that are not finite")
 
 
-def compare(reference: Contender, candidate: Contender, crops: Crops) -> Comparison:
+def compare(
+    reference: ModelUnderTest, candidate: ModelUnderTest, crops: LabelledCrops
+) -> Comparison:
     """Run both on every crop: `compare_all` with a single candidate."""
     return compare_all(reference, [candidate], crops)[0]
 
 
 def compare_all(
-    reference: Contender, candidates: Sequence[Contender], crops: Crops, calls: int = 1
+    reference: ModelUnderTest,
+    candidates: Sequence[ModelUnderTest],
+    crops: LabelledCrops,
+    calls: int = 1,
 ) -> list[Comparison]:
-    """Run all on every crop, one at a time, taking turns in who goes first.
+    """Run all models on every crop, one at a time, in rotating order.
 
-    Logits and times are of the crops as they stand. Texts are what a `Recognizer` of the file
-    reads, with all the looks that it has, because that is what its users get.
+    Logits and times are those of the unchanged crops. Texts are read twice: with the decoder and
+    the TTA of each model's manifest, which its users get, and greedily from those logits.
 
     Args:
-        reference: What is trusted.
-        candidates: What is in question.
-        crops: Labelled crops that nobody was fitted to.
-        calls: How often each runs in a row; the fastest counts. More than one tells small
-            differences of time, which else drown in what others left in the processor's caches.
+        reference: The model that is trusted.
+        candidates: The models to verify.
+        crops: Labelled crops that were not used to calibrate.
+        calls: How often each model runs in a row; the fastest call counts. More than one shows
+            small differences in time, which else are hidden by the state of the caches.
 
     Returns:
         A comparison of each candidate with the reference.
 
     Raises:
-        VerificationError: If they do not even agree on what a picture becomes, or on how many
-            time steps it has.
+        VerificationError: If the models differ in preprocessing or in the number of time steps, or
+            logits are not finite.
     """
     for candidate in candidates:
-        _check_kinship(reference, candidate)
+        _check_related(reference, candidate)
     preprocess = reference.backend.manifest.preprocess
-    runs = [_Run(contender) for contender in (reference, *candidates)]
+    runs = [_Run(model) for model in (reference, *candidates)]
     for index, tensor in enumerate(crops.tensors(preprocess)):
         for turn in range(len(runs)):
             runs[(index + turn + 1) % len(runs)].run(tensor, calls)
         for run in runs[1:]:
-            run.differ(runs[0])
-    sides = [run.side(crops) for run in runs]
+            run.compare_logits(runs[0])
+    for run in runs:
+        run.read(crops)
+    results = [run.result(crops) for run in runs]
     return [
-        run.comparison(runs[0], crops, sides[0], side)
-        for run, side in zip(runs[1:], sides[1:], strict=True)
+        run.comparison(runs[0], crops, results[0], result)
+        for run, result in zip(runs[1:], results[1:], strict=True)
     ]
 
 
-def _check_kinship(reference: Contender, candidate: Contender) -> None:
+def _check_related(reference: ModelUnderTest, candidate: ModelUnderTest) -> None:
     a, b = reference.backend.manifest, candidate.backend.manifest
     if (a.charset, a.preprocess, a.stride) != (b.charset, b.preprocess, b.stride):
         raise VerificationError(
             f"{candidate.name} and {reference.name} differ in charset, preprocessing or stride: "
-            f"{_FOREIGN}"
+            f"{_UNRELATED}"
         )
+
+
+def _reads_greedily(manifest: Manifest) -> bool:
+    return manifest.decoder == DecoderChoice() and not manifest.tta.threshold
+
+
+def describe_decoder(manifest: Manifest) -> str:
+    """The decoder and the TTA that a manifest ships, in words: `lm, TTA below 0.7`."""
+    threshold = manifest.tta.threshold
+    return f"{manifest.decoder.name}{f', TTA below {threshold:g}' if threshold else ''}"
 
 
 @dataclass(frozen=True)
 class _Difference:
-    """Between the logits of two contenders for one crop; all but `largest` are means."""
+    """Between the logits of two models for one crop; all but `largest` are means."""
 
     largest: float
     mean: float
-    divergence: float
-    same_steps: float
+    kl_divergence: float
+    top1_agreement: float
 
 
 @dataclass
 class _Run:
-    """A contender at work: how long it took, how it differed, what it read."""
+    """One model during a comparison: its times, its texts, its differences to the reference."""
 
-    contender: Contender
+    model: ModelUnderTest
     times_ms: list[float] = field(default_factory=list)
     differences: list[_Difference] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    greedy_texts: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.charset = self.model.backend.manifest.charset
+        self.greedy = make_decoder("greedy", self.charset)
 
     def run(self, tensor: npt.NDArray[np.float32], calls: int) -> None:
+        """Run the model on one crop and read it greedily."""
         times_ms = []
         for _ in range(calls):
             start = time.perf_counter()
-            self.logits = self.contender.backend(tensor)
+            self.logits = self.model.backend(tensor)
             times_ms.append((time.perf_counter() - start) * 1e3)
         self.times_ms.append(min(times_ms))
+        self.model.check(self.logits)
         self.log_probs = log_softmax(self.logits)
+        best = self.greedy(self.log_probs)[0][0]
+        self.greedy_texts.append(self.charset.decode(best.classes))
 
-    def differ(self, reference: _Run) -> None:
-        if self.logits.shape != reference.logits.shape:  # a manifest tells strides, not step counts
+    def compare_logits(self, reference: _Run) -> None:
+        """Compare the logits of the crop that both ran on last."""
+        if self.logits.shape != reference.logits.shape:  # manifests have strides, not time steps
             raise VerificationError(
-                f"{self.contender.name} gives logits {self.logits.shape}, "
-                f"{reference.contender.name} {reference.logits.shape} for the same crop: {_FOREIGN}"
+                f"{self.model.name} gives logits {self.logits.shape}, {reference.model.name} "
+                f"{reference.logits.shape} for the same crop: {_UNRELATED}"
             )
-        self.contender.check(self.logits)
         apart = np.abs(self.logits - reference.logits)
         nats = np.exp(reference.log_probs) * (reference.log_probs - self.log_probs)
         same = self.logits.argmax(axis=-1) == reference.logits.argmax(axis=-1)
         figures = (apart.max(), apart.mean(), nats.sum(axis=-1).mean(), same.mean())
         self.differences.append(_Difference(*map(float, figures)))
 
-    def side(self, crops: Crops) -> Side:
-        backend = self.contender.backend
-        recognizer, images = Recognizer(backend, "greedy"), crops.images()
-        while some := list(islice(images, _BATCH)):
-            self.texts += [reading.text for reading in recognizer.batch(some)]
-        pins = any(k >= 0 for k in backend.manifest.selftest)
-        return Side(
-            self.contender.name,
-            backend.manifest.precision,
-            self.contender.bytes,
-            score(crops.texts, self.texts, backend.manifest.charset),
-            float(np.median(self.times_ms)),
-            run_selftest(backend) if pins else None,
+    def read(self, crops: LabelledCrops) -> None:
+        """Read all crops with the decoder and the TTA of the manifest."""
+        if _reads_greedily(self.model.backend.manifest):
+            self.texts = self.greedy_texts
+            return
+        recognizer, images = Recognizer(self.model.backend), crops.images()
+        while batch := list(islice(images, _READ_BATCH)):
+            self.texts += [recognition.text for recognition in recognizer.batch(batch)]
+
+    def result(self, crops: LabelledCrops) -> ModelResult:
+        """What was measured of this model."""
+        manifest = self.model.backend.manifest
+        has_selftest = any(k >= 0 for k in manifest.selftest)
+        return ModelResult(
+            name=self.model.name,
+            precision=manifest.precision,
+            bytes=self.model.bytes,
+            decoder=describe_decoder(manifest),
+            score=score(crops.texts, self.texts, manifest.charset),
+            greedy=score(crops.texts, self.greedy_texts, manifest.charset),
+            median_ms=float(np.median(self.times_ms)),
+            selftest=run_selftest(self.model.backend) if has_selftest else None,
         )
 
-    def comparison(self, reference: _Run, crops: Crops, before: Side, after: Side) -> Comparison:
+    def comparison(
+        self, reference: _Run, crops: LabelledCrops, before: ModelResult, after: ModelResult
+    ) -> Comparison:
+        """What was measured of this model against the reference."""
+
         def mean(name: str) -> float:
             return float(np.mean([getattr(each, name) for each in self.differences]))
 
-        pairs = zip(self.texts, reference.texts, strict=True)
+        def agreement(ours: Sequence[str], theirs: Sequence[str]) -> float:
+            return float(np.mean([a == b for a, b in zip(ours, theirs, strict=True)]))
+
+        right = correct(crops.texts, reference.texts, self.charset)
+        now_right = correct(crops.texts, self.texts, self.charset)
         return Comparison(
             crops=crops.name,
             n=len(crops),
             max_difference=float(np.max([each.largest for each in self.differences])),
             mean_difference=mean("mean"),
-            divergence=mean("divergence"),
-            same_steps=mean("same_steps"),
-            same_text=float(np.mean([mine == theirs for mine, theirs in pairs])),
-            ratio=_median(np.divide(self.times_ms, reference.times_ms)),
+            kl_divergence=mean("kl_divergence"),
+            top1_agreement=mean("top1_agreement"),
+            text_agreement=agreement(self.texts, reference.texts),
+            greedy_text_agreement=agreement(self.greedy_texts, reference.greedy_texts),
+            latency_ratio=_median(np.divide(self.times_ms, reference.times_ms)),
+            changes={k: PairedCounts.count(right[k], now_right[k]) for k in right},
             reference=before,
             candidate=after,
         )
 
 
 def _median(values: npt.NDArray[np.float64]) -> Estimate:
-    """The median, with the 95 % interval that ranks alone give it (Conover 1971)."""
+    """The median, with a 95 % interval from ranks alone (Conover 1971)."""
     ordered, half = np.sort(values), Z * math.sqrt(len(values)) / 2
     low, high = (round(len(values) / 2 + side) for side in (-half, half))
     last = len(values) - 1
@@ -209,62 +257,73 @@ def _median(values: npt.NDArray[np.float64]) -> Estimate:
     )
 
 
-def accept(
+def verify_and_finalize(
     path: Path,
-    reference: Contender,
-    crops: Crops,
+    reference: ModelUnderTest,
+    crops: LabelledCrops,
+    fmt: ModelFormat,
     *,
-    margin_points: float,
+    max_drop: float,
     tolerance: float | None = None,
-    replace_manifest: Callable[[Path, Manifest], None],
 ) -> Comparison:
-    """Verify a fresh model file; if it passes, write what was measured into its manifest.
+    """Verify a new model file; if it passes, write what was measured into its manifest.
 
     Args:
         path: The file.
-        reference: What is trusted.
+        reference: The model that is trusted.
         crops: Labelled crops that the file was not calibrated with.
-        margin_points: See `Comparison.demand`.
-        tolerance: See `Comparison.demand`.
-        replace_manifest: Gives a file of this format another manifest.
+        fmt: The file's format.
+        max_drop: See `Comparison.check_drop`.
+        tolerance: See `Comparison.check_drop`.
 
     Raises:
-        VerificationError: If it does not pass, or `seal` refuses it.
+        VerificationError: If it does not pass, or `finalize` refuses it.
     """
-    comparison = compare(reference, Contender.open(path), crops)
-    comparison.demand(margin_points, tolerance)
-    return seal(path, comparison, replace_manifest)
+    comparison = compare(reference, ModelUnderTest.open(path), crops)
+    check_and_warn(comparison, max_drop, tolerance)
+    return finalize(path, comparison, fmt)
 
 
-def seal(
-    path: Path, comparison: Comparison, replace_manifest: Callable[[Path, Manifest], None]
-) -> Comparison:
-    """Write what was measured of a model file, and its self-test, into its manifest.
+def check_and_warn(comparison: Comparison, max_drop: float, tolerance: float | None) -> None:
+    """`Comparison.check_drop`, with a warning where too few crops hide a loss.
+
+    Raises:
+        VerificationError: As `check_drop` does.
+    """
+    comparison.check_drop(max_drop, tolerance)
+    for message in comparison.unproven_drops(max_drop):
+        log.warning(message)
+
+
+def finalize(path: Path, comparison: Comparison, fmt: ModelFormat) -> Comparison:
+    """Write metrics and self-test into the manifest of a model file.
 
     Args:
         path: The file, a candidate that passed.
         comparison: What was measured of it.
-        replace_manifest: Gives a file of this format another manifest.
+        fmt: Its format.
 
     Returns:
-        The comparison, knowing the file's final size.
+        The comparison, with the file's final size and the result of its self-test.
 
     Raises:
-        VerificationError: If the network is too unsure for a self-test.
+        VerificationError: If the network is too uncertain for a self-test, or the self-test fails
+            once the manifest is written.
     """
     backend = open_backend(path, threads=1)
     manifest, classes = backend.manifest, selftest_classes(backend)
     if all(k < 0 for k in classes):
         raise VerificationError(
-            f"{path.name} is sure of nothing yet: at no time step of the self-test's picture is a "
-            f"class {LOGIT_MARGIN:g} above the others, so that no device could prove that it "
-            "computes the same: train it longer"
+            f"cannot create a self-test for {path.name}: no time step of the test image has a "
+            f"logit margin ≥ {LOGIT_MARGIN:g}. Train longer"
         )
     metrics = {**manifest.metrics, manifest.precision: comparison.metrics()}
-    replace_manifest(path, manifest.replace(metrics=metrics, selftest=classes))
-    finished = run_selftest(open_backend(path, threads=1))
-    if not finished.ok:
-        told = finished.describe(manifest.charset)
-        raise VerificationError(f"{path.name} reads otherwise once its manifest is written: {told}")
-    side = dataclasses.replace(comparison.candidate, bytes=model_size(path), selftest=finished)
-    return dataclasses.replace(comparison, candidate=side)
+    fmt.replace_manifest(path, manifest.replace(metrics=metrics, selftest=classes))
+    result = run_selftest(open_backend(path, threads=1))
+    if not result.ok:
+        raise VerificationError(
+            f"{path.name} gives other results once its manifest is written: "
+            f"{result.describe(manifest.charset)}"
+        )
+    candidate = dataclasses.replace(comparison.candidate, bytes=model_size(path), selftest=result)
+    return dataclasses.replace(comparison, candidate=candidate)

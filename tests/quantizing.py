@@ -7,17 +7,17 @@ from pathlib import Path
 import onnx
 
 from crnn_edge.backends import open_backend
-from quantize.onnx import write
+from quantize.formats.onnx import write
 
 
-def relabelled(crops_folder: Path, folder: Path, spelt: int) -> Path:
-    """The crops anew, only the last `spelt` with labels that the network can spell."""
+def relabelled(crops_folder: Path, folder: Path, encodable: int) -> Path:
+    """A copy of the crops; labels but the last `encodable` are outside the network's charset."""
     folder.mkdir()
     lines = (crops_folder / "labels.tsv").read_text().splitlines()
     for index, line in enumerate(lines):
         name, _, text = line.partition("\t")
         (folder / name).write_bytes((crops_folder / name).read_bytes())
-        lines[index] = f"{name}\t{text if index >= len(lines) - spelt else 'Ω'}\n"
+        lines[index] = f"{name}\t{text if index >= len(lines) - encodable else 'Ω'}\n"
     (folder / "labels.tsv").write_text("".join(lines))
     return folder
 

@@ -17,9 +17,11 @@ from crnn_edge.cli.main import main as runtime_main
 from crnn_edge.errors import EngineError, ModelFileError
 from crnn_edge.labels import LabelledFolder
 from crnn_edge.recognizer import Recognizer
-from export import cli
+from export.cli import main as export_main
 from model.network.backend import TorchBackend
 from model.network.checkpoint import load_checkpoint
+from quantize.cli import main as quantize_main
+from quantize.pipeline import load_quantizer
 from tests.test_export import furnish, tiny_checkpoint
 
 NAMES = ["onnx", "numpy", "openvino", "tflite"]
@@ -27,13 +29,12 @@ MUTANTS = 1000
 
 
 def export(name: str, home: Path, *argv: object) -> int:
-    module = importlib.import_module(f"export.{name}")
     fixed = [home / "tiny.safetensors", "--calibration", home / "crops"]
-    return cli.main(module.FORMAT, module.convert, [str(value) for value in (*fixed, *argv)])
+    return export_main(name, [str(value) for value in (*fixed, *argv)])
 
 
 def suffix(name: str) -> str:
-    return importlib.import_module(f"quantize.{name}").FORMAT.suffix
+    return load_quantizer(name).fmt.suffix
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def files(home: Path) -> dict[tuple[str, str], Path]:
     """A verified file for each format and precision."""
     paths = {}
     for name in NAMES:
-        for precision, flags in (("fp32", []), ("int8", ["--int8", "--margin", 100])):
+        for precision, flags in (("fp32", []), ("int8", ["--int8", "--max-drop", 100])):
             path = home / f"{name}-{precision}{suffix(name)}"
             assert export(name, home, "--out", path, *flags) == 0
             paths[name, precision] = path
@@ -140,7 +141,7 @@ def test_a_finished_file_says_what_it_is_and_proves_it(
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_checkpoint_gives_the_same_bytes(files, home: Path, tmp_path, name: str) -> None:
     path = tmp_path / files[name, "int8"].name
-    assert export(name, home, "--int8", "--margin", 100, "--out", path) == 0
+    assert export(name, home, "--int8", "--max-drop", 100, "--out", path) == 0
     for file in tmp_path.iterdir():
         assert file.read_bytes() == (home / file.name).read_bytes()
 
@@ -149,24 +150,22 @@ def test_the_same_checkpoint_gives_the_same_bytes(files, home: Path, tmp_path, n
 def test_an_export_beyond_the_margin_leaves_nothing(
     home: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "TOLERANCE", 0.0)
+    monkeypatch.setattr("export.pipeline.TOLERANCE", 0.0)
     assert export(name, home, "--out", tmp_path / f"x{suffix(name)}") == 1
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_int8_is_made_from_fp32_alone(files, home: Path, tmp_path: Path, name: str, capsys) -> None:
-    module = importlib.import_module(f"quantize.{name}")
-    from quantize import cli as quantize_cli
-
+    quantizer = load_quantizer(name)
     out = tmp_path / f"small{suffix(name)}"
-    argv = ["--calibration", home / "crops", "--margin", 100, "--out", out, "--json"]
+    argv = ["--calibration", home / "crops", "--max-drop", 100, "--out", out, "--json"]
     source = files[name, "fp32"]
-    assert quantize_cli.main(module.FORMAT, [str(value) for value in (source, *argv)]) == 0
+    assert quantize_main(quantizer, [str(value) for value in (source, *argv)]) == 0
     assert json.loads(capsys.readouterr().out)["verified"][0]["candidate"]["precision"] == "int8"
     assert selftest.run_selftest(open_backend(out)).ok
     again = [str(value) for value in (out, *argv[:-2], tmp_path / f"smaller{suffix(name)}")]
-    assert quantize_cli.main(module.FORMAT, again) == 1
+    assert quantize_main(quantizer, again) == 1
     assert "int8 already" in capsys.readouterr().err
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import onnx
@@ -17,15 +18,15 @@ from crnn_edge.backends import open_backend
 from crnn_edge.charset import Charset
 from crnn_edge.manifest import Manifest
 from crnn_edge.recognizer import Recognizer
-from export import cli
+from export.cli import main
 from export.onnx import convert
 from model.network.backend import TorchBackend
 from model.network.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.network.config import NetworkConfig
 from model.network.crnn import CRNN
 from quantize.calibration import MIN_CROPS
-from quantize.cli import Format
-from quantize.onnx import FORMAT
+from quantize.formats.onnx import FORMAT
+from quantize.quantizer import Quantizer
 from quantize.verify import TOLERANCE
 
 CHARSET = Charset(tuple("abcdefghij"))
@@ -54,14 +55,14 @@ def tiny_checkpoint(
     return load_checkpoint(path)
 
 
-def furnish(folder: Path) -> Path:
+def furnish(folder: Path, count: int = 2 * MIN_CROPS) -> Path:
     """Put `tiny.safetensors` and `crops` there, which the network reads without a fault."""
     (folder / "crops").mkdir()
     checkpoint = tiny_checkpoint(folder / "tiny.safetensors")
     recognizer = Recognizer(TorchBackend.from_checkpoint(checkpoint))
     rng = np.random.default_rng(0)
     lines = []
-    for index in range(2 * MIN_CROPS):
+    for index in range(count):
         coarse = rng.integers(0, 256, (4, 4 + index % 7), dtype=np.uint8)
         picture = Image.fromarray(coarse).resize((coarse.shape[1] * 12, 32))
         picture.save(folder / "crops" / f"{index}.png")
@@ -75,9 +76,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return furnish(tmp_path_factory.mktemp("export"))
 
 
-def run(home: Path, *argv: object, convert=convert, checkpoint="tiny.safetensors") -> int:
-    fixed = [str(home / checkpoint), "--calibration", str(home / "crops")]
-    return cli.main(FORMAT, convert, [*fixed, *map(str, argv)])
+def run(home: Path, *argv: object, convert=convert) -> int:
+    fixed = [str(home / "tiny.safetensors"), "--calibration", str(home / "crops")]
+    with patch("export.onnx.convert", convert):
+        return main("onnx", [*fixed, *map(str, argv)])
 
 
 def test_the_readings_of_the_test_network_differ(home: Path) -> None:
@@ -122,7 +124,7 @@ def test_the_manifest_survives_export(home: Path, tmp_path: Path) -> None:
     assert after.metrics["fp32"]["exact"][0] == 1
 
 
-@pytest.mark.parametrize("int8", [[], ["--int8", "--margin", 100]])
+@pytest.mark.parametrize("int8", [[], ["--int8", "--max-drop", 100]])
 def test_a_finished_file_passes_its_own_self_test(home: Path, tmp_path: Path, int8: list) -> None:
     assert run(home, "--out", tmp_path / "tiny.onnx", *int8) == 0
     assert selftest.run_selftest(open_backend(tmp_path / "tiny.onnx")).ok
@@ -130,7 +132,7 @@ def test_a_finished_file_passes_its_own_self_test(home: Path, tmp_path: Path, in
 
 def test_the_same_checkpoint_gives_the_same_bytes(home: Path, tmp_path: Path) -> None:
     for name in ("a.onnx", "b.onnx"):
-        assert run(home, "--int8", "--margin", 100, "--out", tmp_path / name) == 0
+        assert run(home, "--int8", "--max-drop", 100, "--out", tmp_path / name) == 0
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
 
 
@@ -138,7 +140,7 @@ def test_int8_is_judged_against_the_fp32_file_and_that_against_torch(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "new" / "tiny.onnx"
-    assert run(home, "--int8", "--margin", 100, "--out", out, "--json") == 0
+    assert run(home, "--int8", "--max-drop", 100, "--out", out, "--json") == 0
     printed = json.loads(capsys.readouterr().out)
     names = [[side[r]["name"] for r in ("reference", "candidate")] for side in printed["verified"]]
     assert names == [["torch", "fp32.onnx"], ["fp32.onnx", "int8.onnx"]]
@@ -164,8 +166,8 @@ def test_int8_is_refused_at_once_where_no_label_can_be_spelt(
     folder, out = unspeakable(home, tmp_path / "foreign"), tmp_path / "out" / "tiny.onnx"
     assert run(home, "--calibration", folder, "--int8", "--out", out) == 1
     error = capsys.readouterr().err
-    assert "can spell none of the labels" in error
-    assert "--calibration or --data" in error
+    assert "cannot verify an INT8 file: 0 of" in error
+    assert "--calibration or --validation" in error
     assert "exporting" not in error
     assert not out.parent.exists()
 
@@ -175,8 +177,8 @@ def test_fp32_says_so_where_no_label_can_be_spelt_and_compares_logits(
 ) -> None:
     folder, out = unspeakable(home, tmp_path / "foreign"), tmp_path / "tiny.onnx"
     assert run(home, "--calibration", folder, "--out", out) == 0
-    (told,) = [line for line in capsys.readouterr().err.splitlines() if "spell" in line]
-    assert "can spell none of the labels" in told
+    (told,) = [line for line in capsys.readouterr().err.splitlines() if "charset" in line]
+    assert f"0 of {MIN_CROPS} crops" in told
     assert "accuracy says nothing here" in told
     out.unlink()
     assert run(home, "--calibration", folder, "--out", out, convert=slightly_off) == 1
@@ -195,15 +197,15 @@ def test_an_export_that_differs_beyond_rounding_leaves_no_file(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "tiny.onnx"
-    assert run(home, "--out", out, "--margin", 100, convert=slightly_off) == 1
-    assert "logits differ by 0.01 (bound: 0.001)" in capsys.readouterr().err
+    assert run(home, "--out", out, "--max-drop", 100, convert=slightly_off) == 1
+    assert "logits differ by 0.01 (allowed: 0.001)" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
 def test_int8_beyond_the_margin_leaves_an_older_file_alone(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def without_logits(source: Path, target: Path, _: object) -> None:
+    def without_logits(source: Path, target: Path, *_: object) -> None:
         model = onnx.load(source)
         for tensor in model.graph.initializer:
             if list(tensor.dims) == [2 * 8, CHARSET.num_classes]:
@@ -213,9 +215,8 @@ def test_int8_beyond_the_margin_leaves_an_older_file_alone(
 
     out = tmp_path / "tiny.onnx"
     out.write_bytes(b"an older file")
-    form = Format("onnx", ".onnx", without_logits, FORMAT.replace_manifest)
-    argv = [home / "tiny.safetensors", "--int8", "--calibration", home / "crops", "--out", out]
-    assert cli.main(form, convert, [str(value) for value in argv]) == 1
+    with patch("quantize.onnx.QUANTIZER", Quantizer(FORMAT, without_logits)):
+        assert run(home, "--int8", "--out", out) == 1
     assert "exact falls by" in capsys.readouterr().err
     assert out.read_bytes() == b"an older file"
     assert list(tmp_path.iterdir()) == [out]
@@ -237,10 +238,10 @@ def test_a_network_that_is_sure_of_nothing_is_told_to_be_trained_longer(
     unsure_checkpoint(tmp_path / "unsure.safetensors")
     argv = [tmp_path / "unsure.safetensors", "--calibration", home / "crops"]
     argv += ["--out", tmp_path / "out" / "unsure.onnx"]
-    assert cli.main(FORMAT, convert, [str(value) for value in argv]) == 1
+    assert main("onnx", [str(value) for value in argv]) == 1
     said = capsys.readouterr().err
-    assert "fp32.onnx is sure of nothing yet" in said
-    assert "train it longer" in said
+    assert "cannot create a self-test for fp32.onnx" in said
+    assert "Train longer" in said
     assert not list((tmp_path / "out").iterdir())
 
 
@@ -261,7 +262,7 @@ def test_a_checkpoint_that_cannot_be_read_is_said_so(
     tiny_checkpoint(tmp_path / "tiny.safetensors")
     spoil(tmp_path / "tiny.safetensors")
     argv = [tmp_path / "tiny.safetensors", "--out", tmp_path / "out.onnx"]
-    assert cli.main(FORMAT, convert, [str(value) for value in argv]) == 1
+    assert main("onnx", [str(value) for value in argv]) == 1
     printed = capsys.readouterr()
     assert message in printed.err
     assert not printed.out
@@ -269,7 +270,7 @@ def test_a_checkpoint_that_cannot_be_read_is_said_so(
 
 
 @pytest.mark.parametrize(
-    "argv", [["--out", "tiny.tflite"], ["--margin", "-1"], ["--margin", "nan"], ["--out", "."]]
+    "argv", [["--out", "tiny.tflite"], ["--max-drop", "-1"], ["--max-drop", "nan"], ["--out", "."]]
 )
 def test_contradictions_are_misuse(home: Path, argv: list[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
@@ -279,7 +280,7 @@ def test_contradictions_are_misuse(home: Path, argv: list[str]) -> None:
 
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
-        cli.main(FORMAT, convert, ["--help"])
+        main("onnx", ["--help"])
     assert stopped.value.code == 0
     printed = capsys.readouterr().out
     assert "examples:" in printed

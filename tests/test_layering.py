@@ -27,13 +27,16 @@ ARROWS = {
 # Beyond the standard library. An engine belongs to the files of its name.
 LIBRARIES = {
     "crnn_edge": {"numpy"},
-    "quantize": {"numpy", "tqdm"},
+    "quantize": {"numpy"},
 }
 ENGINES = {
-    "onnx.py": {"onnx", "onnxruntime"},
-    "openvino.py": {"openvino"},
-    "tflite.py": {"ai_edge_litert", "tflite_runtime"},
-    "tflite_graph.py": {"ai_edge_litert", "flatbuffers"},
+    "runtime/crnn_edge/backends/onnx.py": {"onnxruntime"},
+    "runtime/crnn_edge/backends/openvino.py": {"openvino"},
+    "runtime/crnn_edge/backends/tflite.py": {"ai_edge_litert", "tflite_runtime"},
+    "quantize/formats/onnx.py": {"onnx"},
+    "quantize/formats/openvino.py": {"openvino"},
+    "quantize/formats/tflite/graph.py": {"ai_edge_litert", "flatbuffers"},
+    "quantize/onnx.py": {"onnxruntime"},
 }
 READERS = {"runtime/crnn_edge/images.py": {"PIL"}, "runtime/crnn_edge/images_cv2.py": {"cv2"}}
 
@@ -67,7 +70,7 @@ def test_imports_follow_the_arrows(path: Path) -> None:
     ours = found & set(ARROWS)
     assert ours <= ARROWS[package]
     if package in LIBRARIES:
-        allowed = LIBRARIES[package] | ENGINES.get(path.name, set())
+        allowed = LIBRARIES[package] | ENGINES.get(relative(path), set())
         assert found - ours <= allowed | READERS.get(relative(path), set())
 
 
@@ -145,7 +148,11 @@ def test_reading_never_imports_torch_or_opencv(tiny_model: Path, tmp_path: Path)
 
 
 # Entry points that answer `--help` without heavy packages, and say which extra brings them.
-LIGHT = ["crnn_edge"]
+LIGHT = [
+    "crnn_edge",
+    *(f"export.{name}" for name in ("onnx", "openvino", "tflite", "numpy", "all", "verify")),
+    *(f"quantize.{name}" for name in ("onnx", "openvino", "tflite", "numpy", "sensitivity")),
+]
 
 
 @pytest.mark.parametrize("command", LIGHT)

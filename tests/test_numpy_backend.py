@@ -17,7 +17,8 @@ from crnn_edge.charset import Charset
 from crnn_edge.errors import EngineError, ModelFileError
 from crnn_edge.layer_ir import LSTM, Conv, Linear, MaxPool, ReLU, output_shape, split
 from crnn_edge.manifest import KEY
-from quantize.numpy import pack, round_weights, write
+from quantize.formats.numpy import to_arrays, write
+from quantize.rounding import round_weights
 from tests.tiny import tiny_manifest
 
 
@@ -40,7 +41,7 @@ def network(classes: int = 11) -> list:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    write(pack(network()), tiny_manifest(), tmp_path / "tiny.npz")
+    write(to_arrays(network()), tiny_manifest(), tmp_path / "tiny.npz")
     return tmp_path / "tiny.npz"
 
 
@@ -52,7 +53,7 @@ def test_a_convolution_and_a_pooling_are_torchs(kernel, padding, stride) -> None
     import torch
     from torch import nn
 
-    from export.lowering import lower
+    from export.lowering import lower_model
     from model.network.config import NetworkConfig
     from model.network.crnn import CRNN
 
@@ -63,7 +64,7 @@ def test_a_convolution_and_a_pooling_are_torchs(kernel, padding, stride) -> None
     model.backbone = nn.Sequential(conv, pool)
     model.lstms = model.linears = nn.ModuleList()
     y = x.transpose(0, 2, 3, 1)
-    for layer, theirs in zip(lower(model), (conv, pool), strict=True):
+    for layer, theirs in zip(lower_model(model), (conv, pool), strict=True):
         y = layer(np.ascontiguousarray(y))
         x = theirs(torch.from_numpy(x)).detach().numpy()
         np.testing.assert_allclose(y.transpose(0, 3, 1, 2), x, atol=1e-5)
@@ -87,14 +88,14 @@ def test_the_callers_tensor_is_left_alone(file: Path) -> None:
 def test_a_backbone_beyond_a_chain_is_refused_by_name() -> None:
     from torch import nn
 
-    from export.lowering import UnknownLayerError, lower
+    from export.lowering import UnknownLayerError, lower_model
     from model.network.config import NetworkConfig
     from model.network.crnn import CRNN
 
     model = CRNN(NetworkConfig("x", (4, 4, 4, 4, 4, 4, 4), 4, 1, num_classes=11))
     model.backbone.append(nn.Sigmoid())
-    with pytest.raises(UnknownLayerError, match=r"Sigmoid\(\) cannot be written"):
-        lower(model)
+    with pytest.raises(UnknownLayerError, match=r"cannot write Sigmoid\(\)"):
+        lower_model(model)
 
 
 def test_rounding_moves_no_weight_by_more_than_half_a_level() -> None:
@@ -180,10 +181,12 @@ def test_a_file_that_contradicts_itself_is_refused(file: Path, changes: dict, me
 
 
 def test_another_charset_or_height_is_refused_with_both_values(tmp_path: Path) -> None:
-    write(pack(network(12)), tiny_manifest(), tmp_path / "x.npz")
+    write(to_arrays(network(12)), tiny_manifest(), tmp_path / "x.npz")
     with pytest.raises(ModelFileError, match=r"gives logits.* 12\).* 11 classes: 10 tokens"):
         open_backend(tmp_path / "x.npz")
-    write(pack(network(4)), tiny_manifest(charset=Charset(("a", "b", "c"))), tmp_path / "x.npz")
+    write(
+        to_arrays(network(4)), tiny_manifest(charset=Charset(("a", "b", "c"))), tmp_path / "x.npz"
+    )
     assert open_backend(tmp_path / "x.npz").manifest.charset.num_classes == 4
 
 

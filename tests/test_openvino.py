@@ -18,10 +18,11 @@ from crnn_edge.errors import CrnnError, EngineError, ModelFileError
 from crnn_edge.files import model_files, model_size
 from crnn_edge.manifest import KEY
 from export.openvino import convert
-from quantize.calibration import Crops
-from quantize.cli import deliver
-from quantize.openvino import _limit, _ranges, load_engine, quantize, replace_manifest, write
-from quantize.verify import Contender
+from quantize.calibration import LabelledCrops
+from quantize.formats.openvino import load_openvino, replace_manifest, write
+from quantize.openvino import _insert_fake_quantize, _ranges, quantize
+from quantize.pipeline import move_into_place
+from quantize.verify import ModelUnderTest
 from tests.test_export import furnish, tiny_checkpoint
 
 
@@ -29,7 +30,7 @@ from tests.test_export import furnish, tiny_checkpoint
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = furnish(tmp_path_factory.mktemp("openvino"))
     convert(tiny_checkpoint(folder / "tiny.safetensors"), folder / "tiny.xml")
-    quantize(folder / "tiny.xml", folder / "int8.xml", Crops.load(folder / "crops"))
+    quantize(folder / "tiny.xml", folder / "int8.xml", LabelledCrops.load(folder / "crops"))
     return folder
 
 
@@ -66,7 +67,7 @@ def test_ranges_are_those_of_all_crops(home: Path) -> None:
     relus = [n.output(0) for n in model.get_ordered_ops() if n.get_type_name() == "Relu"]
 
     def ranges(*scales: float) -> list[tuple[float, float]]:
-        return _ranges(load_engine(), model, relus, Pictures(*scales), manifest)
+        return _ranges(load_openvino(), model, relus, Pictures(*scales), manifest.preprocess)
 
     each = [ranges(scale) for scale in (1.0, 3.0, 0.2)]
     expected = [(min(r[0] for r in of), max(r[1] for r in of)) for of in zip(*each, strict=True)]
@@ -118,10 +119,10 @@ def test_int8_keeps_weights_in_one_byte_and_lstms_in_float(home: Path) -> None:
     ],
 )
 def test_what_is_never_negative_has_all_levels_above_0(over, bounds) -> None:
-    opset = load_engine().opset13
+    opset = load_openvino().opset13
     output = opset.parameter([3], np.float32).output(0)
     reader = opset.relu(output)
-    _limit(load_engine(), output, *over)
+    _insert_fake_quantize(load_openvino(), output, *over)
     limit = reader.input(0).get_source_output().get_node()
     found = [limit.input(k).get_source_output().get_node().get_data().item() for k in range(1, 5)]
     assert found == pytest.approx([*bounds] * 2)
@@ -160,7 +161,7 @@ def test_an_interrupted_delivery_is_never_taken_for_a_model(
     with monkeypatch.context() as context:
         context.setattr(Path, "replace", once)
         with pytest.raises(OSError, match="no power"):
-            deliver(new, file)
+            move_into_place(new, file)
     with pytest.raises(ModelFileError, match="not what was exported together"):
         open_backend(file)
     replace(new, file)
@@ -190,7 +191,7 @@ def test_a_model_file_never_lies_there_before_its_weights(
 def test_both_files_are_counted(file: Path) -> None:
     both = file.stat().st_size + file.with_suffix(".bin").stat().st_size
     assert model_size(file) == both
-    assert Contender.open(file).bytes == both
+    assert ModelUnderTest.open(file).bytes == both
 
 
 def test_missing_weights_are_missed(file: Path) -> None:

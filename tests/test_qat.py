@@ -23,7 +23,7 @@ from model.network.fusion import fused
 from model.qat import QatTrainer, Rounded, round_activation, round_weight
 from model.train import main as train
 from model.training.config import LAST
-from quantize.calibration import MIN_CROPS, Crops
+from quantize.calibration import MIN_CROPS, LabelledCrops
 from quantize.onnx import quantize
 from tests.test_export import tiny_checkpoint
 
@@ -137,7 +137,7 @@ def test_training_sees_what_the_int8_file_computes(home: Path, tmp_path: Path) -
     for index in range(MIN_CROPS):
         (tmp_path / f"{index}.png").write_bytes((home / "crops" / "3.png").read_bytes())
     (tmp_path / "labels.tsv").write_text("".join(f"{k}.png\t57\n" for k in range(MIN_CROPS)))
-    crops = Crops.load(tmp_path)
+    crops = LabelledCrops.load(tmp_path)
     convert(checkpoint, tmp_path / "fp32.onnx")
     quantize(tmp_path / "fp32.onnx", tmp_path / "int8.onnx", crops, ["lstm1", "linear1"])
     for stored, folded in zip(

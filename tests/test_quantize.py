@@ -13,19 +13,22 @@ import pytest
 from crnn_edge.backends import open_backend
 from crnn_edge.errors import ModelFileError
 from crnn_edge.labels import LabelledFolder
-from quantize import calibration, cli
-from quantize.calibration import MIN_CROPS, Crops
-from quantize.onnx import FORMAT, quantize, replace_manifest
+from quantize import calibration
+from quantize.calibration import MIN_CROPS, LabelledCrops
+from quantize.cli import main
+from quantize.formats.onnx import FORMAT
+from quantize.onnx import QUANTIZER, quantize
+from quantize.quantizer import Quantizer
 from tests.quantizing import broken, relabelled
 from tests.tiny import build_tiny, tiny_manifest
 
 
 def run(*argv: object) -> int:
-    return cli.main(FORMAT, [str(value) for value in argv])
+    return main(QUANTIZER, [str(value) for value in argv])
 
 
 def test_the_int8_file_is_the_same_model_for_its_user(model: Path, crops_folder: Path) -> None:
-    assert run(model, "--calibration", crops_folder, "--margin", 100) == 0
+    assert run(model, "--calibration", crops_folder, "--max-drop", 100) == 0
     before, after = (
         open_backend(path).manifest for path in (model, model.with_name("tiny-int8.onnx"))
     )
@@ -42,13 +45,13 @@ def test_the_same_input_gives_the_same_bytes(
 ) -> None:
     files = [tmp_path / name for name in ("a.onnx", "b.onnx")]
     for file in files:
-        quantize(model, file, Crops.load(crops_folder))
+        quantize(model, file, LabelledCrops.load(crops_folder))
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_weights_are_stored_in_one_byte_each(model: Path, crops_folder: Path) -> None:
     target = model.with_name("int8.onnx")
-    quantize(model, target, Crops.load(crops_folder))
+    quantize(model, target, LabelledCrops.load(crops_folder))
     graph = onnx.load(target).graph
     large = [t for t in graph.initializer if t.name.startswith(("kernel", "w", "r", "head"))]
     one_byte = {onnx.TensorProto.INT8, onnx.TensorProto.UINT8}
@@ -60,7 +63,7 @@ def test_weights_are_stored_in_one_byte_each(model: Path, crops_folder: Path) ->
 
 def test_convolution_weights_use_seven_bits(model: Path, crops_folder: Path) -> None:
     target = model.with_name("int8.onnx")
-    quantize(model, target, Crops.load(crops_folder))
+    quantize(model, target, LabelledCrops.load(crops_folder))
     (kernel,) = [t for t in onnx.load(target).graph.initializer if t.name == "kernel_quantized"]
     levels = onnx.numpy_helper.to_array(kernel)
     assert levels.dtype == np.int8
@@ -72,7 +75,7 @@ def test_a_linear_layers_weights_have_no_sign_and_one_scale(
 ) -> None:
     # Signed ones, times activations without a sign, saturate on x86 processors without VNNI.
     target = model.with_name("int8.onnx")
-    quantize(model, target, Crops.load(crops_folder))
+    quantize(model, target, LabelledCrops.load(crops_folder))
     graph = onnx.load(target).graph
     constants = {t.name: t for t in graph.initializer}
     (linear,) = [node for node in graph.node if node.op_type == "MatMulInteger"]
@@ -84,15 +87,15 @@ def test_a_linear_layers_weights_have_no_sign_and_one_scale(
 def test_quantizing_says_nothing_to_the_log(
     model: Path, crops_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    quantize(model, model.with_name("int8.onnx"), Crops.load(crops_folder))
+    quantize(model, model.with_name("int8.onnx"), LabelledCrops.load(crops_folder))
     assert not caplog.records
     assert logging.root.manager.disable == logging.NOTSET
 
 
 def test_halves_are_disjoint_complete_and_the_same_every_time(crops_folder: Path) -> None:
-    first, second = Crops.load(crops_folder).halves()
+    first, second = LabelledCrops.load(crops_folder).split()
     assert sorted([*first.indices, *second.indices]) == list(range(4 * MIN_CROPS))
-    assert first.indices == Crops.load(crops_folder).halves()[0].indices
+    assert first.indices == LabelledCrops.load(crops_folder).split()[0].indices
     assert first.provenance()["sha256"] != second.provenance()["sha256"]
 
 
@@ -103,7 +106,9 @@ def test_the_hash_of_crops_is_of_their_pictures_and_of_their_labels(
     texts = relabelled(crops_folder, tmp_path / "texts", 4 * MIN_CROPS - 1)
     picture = relabelled(crops_folder, tmp_path / "picture", 4 * MIN_CROPS)
     (picture / "0.png").write_bytes((picture / "1.png").read_bytes())
-    told = [Crops.load(f).provenance()["sha256"] for f in (crops_folder, same, texts, picture)]
+    told = [
+        LabelledCrops.load(f).provenance()["sha256"] for f in (crops_folder, same, texts, picture)
+    ]
     assert told[0] == told[1]
     assert len(set(told)) == 3
 
@@ -114,7 +119,7 @@ def test_calibration_tensors_are_what_the_manifest_makes_of_the_pictures(
     preprocess = tiny_manifest().preprocess
     folder = LabelledFolder(crops_folder)
     for tensor, (image, _) in zip(
-        Crops.load(crops_folder).tensors(preprocess), folder, strict=True
+        LabelledCrops.load(crops_folder).tensors(preprocess), folder, strict=True
     ):
         np.testing.assert_array_equal(tensor[0], preprocess(image))
 
@@ -122,11 +127,9 @@ def test_calibration_tensors_are_what_the_manifest_makes_of_the_pictures(
 def test_beyond_the_margin_no_file_is_written(
     model: Path, crops_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    form = cli.Format(
-        "onnx", ".onnx", lambda source, target, _: broken(source, target), replace_manifest
-    )
+    quantizer = Quantizer(FORMAT, lambda source, target, *_: broken(source, target))
     before = sorted(model.parent.iterdir())
-    assert cli.main(form, [str(model), "--calibration", str(crops_folder)]) == 1
+    assert main(quantizer, [str(model), "--calibration", str(crops_folder)]) == 1
     printed = capsys.readouterr()
     assert "falls by" in printed.err
     assert not printed.out
@@ -137,8 +140,8 @@ def test_json_has_what_the_table_has(
     model: Path, crops_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = model.with_name("out.onnx")
-    argv = [model, "--calibration", crops_folder, "--margin", 100, "--out", out, "--json"]
-    assert run(*argv, "--data", crops_folder) == 0
+    argv = [model, "--calibration", crops_folder, "--max-drop", 100, "--out", out, "--json"]
+    assert run(*argv, "--validation", crops_folder) == 0
     printed = json.loads(capsys.readouterr().out)
     (verified,) = printed["verified"]
     assert printed["bytes"] == out.stat().st_size == verified["candidate"]["bytes"]
@@ -146,23 +149,22 @@ def test_json_has_what_the_table_has(
     assert verified["reference"]["score"]["exact"][0] == 1
 
 
-@pytest.mark.parametrize("judge", ["--calibration", "--data"])
+@pytest.mark.parametrize("judge", ["--calibration", "--validation"])
 def test_crops_that_no_network_of_this_charset_could_read_judge_nothing(
     judge: str, model: Path, crops_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    spelt = 2 * MIN_CROPS if judge == "--calibration" else MIN_CROPS  # of those, a half judges
-    folder = relabelled(crops_folder, tmp_path / "some", spelt)
-    assert run(model, "--calibration", crops_folder, judge, folder, "--margin", 100) == 0
-    told = f"{MIN_CROPS} crops of some"
-    assert told in capsys.readouterr().err
+    encodable = 2 * MIN_CROPS if judge == "--calibration" else MIN_CROPS  # of those, a half judges
+    folder = relabelled(crops_folder, tmp_path / "some", encodable)
+    assert run(model, "--calibration", crops_folder, judge, folder, "--max-drop", 100) == 0
+    assert f"{MIN_CROPS} crops of some" in capsys.readouterr().err
     after = open_backend(model.with_name("tiny-int8.onnx")).manifest
     assert after.metrics["int8"]["n"] == MIN_CROPS
-    assert after.metrics["int8"]["set"].endswith("that can be spelt")
+    assert after.metrics["int8"]["set"].endswith("(encodable labels)")
     assert after.metrics["int8"]["reference"]["exact"][0] == 1
     assert after.quantization["calibration"]["n"] == 2 * MIN_CROPS
 
 
-@pytest.mark.parametrize("judge", ["--calibration", "--data"])
+@pytest.mark.parametrize("judge", ["--calibration", "--validation"])
 def test_without_crops_that_can_judge_no_int8_file_is_written(
     judge: str, model: Path, crops_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -171,15 +173,15 @@ def test_without_crops_that_can_judge_no_int8_file_is_written(
     assert run(model, "--calibration", crops_folder, judge, folder) == 1
     error = capsys.readouterr().err
     few = MIN_CROPS // 2 if judge == "--calibration" else MIN_CROPS - 1
-    assert f"can spell {few} of the labels" in error
-    assert "--calibration or --data" in error
+    assert f"cannot verify an INT8 file: {few} of" in error
+    assert "--calibration or --validation" in error
     assert sorted(model.parent.iterdir()) == before
 
 
 def test_an_int8_file_is_not_quantized_again(tmp_path: Path, crops_folder: Path) -> None:
     model = build_tiny(tmp_path / "int8.onnx", tiny_manifest(precision="int8"))
     with pytest.raises(ModelFileError, match="int8 already"):
-        quantize(model, tmp_path / "out.onnx", Crops.load(crops_folder))
+        quantize(model, tmp_path / "out.onnx", LabelledCrops.load(crops_folder))
 
 
 @pytest.mark.parametrize(
@@ -211,7 +213,8 @@ def test_what_cannot_work_is_said_without_a_traceback(
 
 
 @pytest.mark.parametrize(
-    "argv", [["--out", "x.tflite"], ["--margin", "-1"], ["--margin", "nan"], ["--out", "tiny.onnx"]]
+    "argv",
+    [["--out", "x.tflite"], ["--max-drop", "-1"], ["--max-drop", "nan"], ["--out", "tiny.onnx"]],
 )
 def test_contradictions_are_misuse(argv, model, monkeypatch, capsys) -> None:
     monkeypatch.chdir(model.parent)
@@ -221,8 +224,8 @@ def test_contradictions_are_misuse(argv, model, monkeypatch, capsys) -> None:
 
 
 def test_the_shipped_crops_are_enough_small_and_diverse() -> None:
-    crops = Crops.load(calibration.DEFAULT)
-    size = sum(file.stat().st_size for file in calibration.DEFAULT.iterdir())
+    crops = LabelledCrops.load(calibration.DEFAULT_CALIBRATION_SET)
+    size = sum(file.stat().st_size for file in calibration.DEFAULT_CALIBRATION_SET.iterdir())
     assert size <= 1_000_000
     assert len(crops) >= 200
     widths = {tensor.shape[3] for tensor in crops.tensors(tiny_manifest().preprocess)}
@@ -235,14 +238,16 @@ def test_a_file_of_another_format_is_misuse(name: str, tmp_path: Path, capsys) -
     (tmp_path / name).write_bytes(b"something")
     with pytest.raises(SystemExit):
         run(tmp_path / name)
-    assert "is no .onnx file: expected one, which `python -m export.onnx" in capsys.readouterr().err
+    assert (
+        "is not an .onnx file: expected one that `python -m export.onnx" in capsys.readouterr().err
+    )
 
 
-def test_few_crops_and_crops_that_judge_themselves_are_told(
+def test_few_validation_crops_and_those_that_calibrate_too_give_a_warning(
     model: Path, crops_folder: Path, capsys
 ) -> None:
-    own = ("--calibration", crops_folder, "--data", crops_folder)
-    assert run(model, *own, "--margin", 100) == 0
-    told = capsys.readouterr().err
-    assert f"every other crop of {crops_folder} judges what it chose itself" in told
-    assert f"only {len(LabelledFolder(crops_folder))} crops of crops" in told
+    own = ("--calibration", crops_folder, "--validation", crops_folder)
+    assert run(model, *own, "--max-drop", 100) == 0
+    error = capsys.readouterr().err
+    assert f"half of the validation crops in {crops_folder} are the calibration crops" in error
+    assert f"only {len(LabelledFolder(crops_folder))} crops of crops" in error

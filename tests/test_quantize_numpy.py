@@ -8,8 +8,9 @@ import numpy as np
 
 from crnn_edge.backends.numpy import read_arrays
 from crnn_edge.layer_ir import LSTM, Conv, Linear, ReLU
-from quantize.calibration import Crops
-from quantize.numpy import pack, quantize, write
+from quantize.calibration import LabelledCrops
+from quantize.formats.numpy import to_arrays, write
+from quantize.numpy import quantize
 from tests.test_numpy_backend import numbers
 from tests.tiny import tiny_manifest
 
@@ -34,8 +35,10 @@ def test_every_output_of_every_layer_has_a_scale_of_its_own(
         LSTM(ih, hh, numbers(2, 20)),
         Linear(linear, numbers(11)),
     ]
-    write(pack(layers), tiny_manifest(), tmp_path / "fp32.npz")
-    quantize(tmp_path / "fp32.npz", tmp_path / "int8.npz", Crops.load(crops_folder), ["conv1"])
+    write(to_arrays(layers), tiny_manifest(), tmp_path / "fp32.npz")
+    quantize(
+        tmp_path / "fp32.npz", tmp_path / "int8.npz", LabelledCrops.load(crops_folder), ["conv1"]
+    )
     arrays = read_arrays(tmp_path / "int8.npz")
     np.testing.assert_array_equal(arrays.pop("0.weight"), conv)
     assert "0.weight.scale" not in arrays

@@ -13,13 +13,14 @@ from crnn_edge.backends import Backend, open_backend
 from crnn_edge.decoders import greedy, lm
 from crnn_edge.labels import LabelledFolder
 from crnn_edge.recognizer import DEFAULT_MODEL, Recognizer
-from export.verify import torch_contender
+from export.reference import torch_reference
 from model.network.bundled import DEFAULT_CHECKPOINT, WEIGHTS
 from model.network.checkpoint import Checkpoint, load_checkpoint
 from model.network.fusion import num_parameters
 from quantize import calibration
-from quantize.calibration import Crops
-from quantize.verify import MARGIN_POINTS, Contender, compare
+from quantize.calibration import LabelledCrops
+from quantize.config import QuantizationConfig
+from quantize.verify import ModelUnderTest, compare
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "images"
 
@@ -80,7 +81,7 @@ def test_a_shipped_model_is_the_int8_of_its_checkpoint(
 
 
 def test_a_shipped_model_was_calibrated_with_the_shipped_crops(backend: Backend) -> None:
-    calibrating, _ = Crops.load(calibration.DEFAULT).halves()
+    calibrating, _ = LabelledCrops.load(calibration.DEFAULT_CALIBRATION_SET).split()
     assert backend.manifest.quantization["calibration"] == calibrating.provenance()
 
 
@@ -116,7 +117,7 @@ def test_a_shipped_model_is_as_good_as_its_checkpoint(
 ) -> None:
     # Those that it was calibrated with, too: with VNNI and without it INT8 is not rounded
     # alike, and of 250 three readings would decide.
-    crops = Crops.load(calibration.DEFAULT)
-    comparison = compare(torch_contender(checkpoint), Contender.open(model_file), crops)
+    crops = LabelledCrops.load(calibration.DEFAULT_CALIBRATION_SET)
+    comparison = compare(torch_reference(checkpoint), ModelUnderTest.open(model_file), crops)
     assert comparison.reference.score.accuracy > 0.5  # else both could be equally bad
-    comparison.demand(MARGIN_POINTS, tolerance=None)
+    comparison.check_drop(QuantizationConfig.max_drop, tolerance=None)

@@ -20,14 +20,15 @@ from crnn_edge.charset import Charset
 from crnn_edge.errors import EngineError, ModelFileError
 from crnn_edge.layer_ir import LSTM, Conv, Linear, MaxPool, ReLU, split
 from crnn_edge.manifest import KEY
-from export.lowering import lower as layers_of
+from export.lowering import lower_model
 from export.tflite import convert
 from model.network.checkpoint import load_checkpoint
-from quantize.calibration import Crops
-from quantize.tflite import quantize, replace_manifest, write
-from quantize.tflite_graph import LoweringError
-from quantize.tflite_lift import lift
-from quantize.tflite_lower import lower, relu_first
+from quantize.calibration import LabelledCrops
+from quantize.formats.tflite import replace_manifest, write
+from quantize.formats.tflite.graph import LoweringError
+from quantize.formats.tflite.lower import relu_first, to_flatbuffer
+from quantize.tflite import quantize
+from quantize.tflite.parse import parse
 from tests.test_export import furnish, tiny_checkpoint
 from tests.test_numpy_backend import numbers
 
@@ -36,7 +37,7 @@ from tests.test_numpy_backend import numbers
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = furnish(tmp_path_factory.mktemp("tflite"))
     convert(tiny_checkpoint(folder / "tiny.safetensors"), folder / "tiny.tflite")
-    quantize(folder / "tiny.tflite", folder / "int8.tflite", Crops.load(folder / "crops"))
+    quantize(folder / "tiny.tflite", folder / "int8.tflite", LabelledCrops.load(folder / "crops"))
     return folder
 
 
@@ -101,8 +102,8 @@ def test_int8_stores_all_weights_but_the_first_stages_in_one_byte(home: Path) ->
 
 
 def test_lifting_undoes_lowering(home: Path) -> None:
-    layers = relu_first(layers_of(load_checkpoint(home / "tiny.safetensors").model))
-    lifted, height = lift(lower(layers, 32, 32))
+    layers = relu_first(lower_model(load_checkpoint(home / "tiny.safetensors").model))
+    lifted, height = parse(to_flatbuffer(layers, 32, 32))
     assert height == 32
     assert len(lifted) == len(layers)
     for before, after in zip(layers, lifted, strict=True):
@@ -137,9 +138,9 @@ def test_strides_and_odd_paddings_are_lowered_too(home: Path, tmp_path: Path) ->
         for layer in part:
             expected = layer(expected)
         expected = expected.reshape(1, *expected.shape[-2:])
-    write(lower(layers, 32, 64), read_parts(home / "tiny.tflite")[1], tmp_path / "x.tflite")
+    write(to_flatbuffer(layers, 32, 64), read_parts(home / "tiny.tflite")[1], tmp_path / "x.tflite")
     np.testing.assert_allclose(open_backend(tmp_path / "x.tflite")(tensor), expected, atol=1e-4)
-    assert len(lift(read_parts(tmp_path / "x.tflite")[0])[0]) == len(layers)
+    assert len(parse(read_parts(tmp_path / "x.tflite")[0])[0]) == len(layers)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_strides_and_odd_paddings_are_lowered_too(home: Path, tmp_path: Path) ->
 )  # fmt: skip
 def test_what_has_no_operator_is_refused(layers: list, message: str) -> None:
     with pytest.raises(LoweringError, match=message):
-        lower(layers, 32, 32)
+        to_flatbuffer(layers, 32, 32)
 
 
 def test_only_a_graph_of_our_own_can_be_quantized(home: Path, file: Path) -> None:
@@ -161,7 +162,7 @@ def test_only_a_graph_of_our_own_can_be_quantized(home: Path, file: Path) -> Non
     for foreign in (flatbuffer, flatbuffer[:100], b""):
         write(foreign, manifest.replace(precision="fp32"), file)
         with pytest.raises(ModelFileError, match=r"cannot quantize .* no FP32 graph"):
-            quantize(file, home / "none.tflite", Crops.load(home / "crops"))
+            quantize(file, home / "none.tflite", LabelledCrops.load(home / "crops"))
 
 
 def test_without_a_reset_a_picture_would_depend_on_the_one_before(home: Path) -> None:
@@ -274,4 +275,4 @@ def test_a_missing_engine_names_what_to_install(
     with pytest.raises(EngineError, match=r"pip install ai-edge-litert.*`tflite` extra.*numpy<2"):
         open_backend(home / "tiny.tflite")
     with pytest.raises(EngineError, match=r"pip install ai-edge-litert.*`tflite` extra"):
-        lower([], 32, 32)
+        to_flatbuffer([], 32, 32)

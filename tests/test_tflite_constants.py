@@ -1,12 +1,12 @@
-"""The constants of TFLite graphs for whole numbers alone: ranges of states, and biases."""
+"""The constants of full-integer TFLite graphs: ranges of states, and biases."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from quantize.tflite_graph import levels
-from quantize.tflite_integer import balanced, weights
+from quantize.formats.tflite.full_integer import symmetric, weights
+from quantize.formats.tflite.graph import scale_and_zero
 
 
 class Constants:
@@ -21,17 +21,17 @@ class Constants:
 
 
 @pytest.mark.parametrize("over", [(-3.0, 2.0), (-1.0, 3.0), (0.0, 3.0), (-3.0, 3.0)])
-def test_a_balanced_range_has_0_in_the_middle_and_its_larger_end_as_a_level(over) -> None:
-    low, high = balanced(over)
-    scale, zero = levels((low, high))
+def test_a_symmetric_range_has_0_in_the_middle_and_its_larger_end_as_a_level(over) -> None:
+    low, high = symmetric(over)
+    scale, zero = scale_and_zero((low, high))
     assert zero == 0
     assert 127 * scale == pytest.approx(high) == 3
     assert -128 * scale == pytest.approx(low)
 
 
-def test_a_balanced_range_has_zero_point_0_whatever_its_size() -> None:
+def test_a_symmetric_range_has_zero_point_0_whatever_its_size() -> None:
     for size in np.random.default_rng(0).uniform(1e-3, 1e3, 2000):
-        assert levels(balanced((-size, size)))[1] == 0
+        assert scale_and_zero(symmetric((-size, size)))[1] == 0
 
 
 def test_biases_are_counted_in_units_of_input_times_weight() -> None:

@@ -28,7 +28,7 @@ def test_verify_passes_what_export_wrote(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     convert(load_checkpoint(home / "tiny.safetensors"), tmp_path / "tiny.onnx")
-    assert verify_file(home, tmp_path / "tiny.onnx", "--data", home / "crops", "--json") == 0
+    assert verify_file(home, tmp_path / "tiny.onnx", "--validation", home / "crops", "--json") == 0
     assert json.loads(capsys.readouterr().out)["n"] == 2 * MIN_CROPS
 
 

@@ -26,7 +26,7 @@ PRECISIONS = ("fp32", "int8")
 
 _SOURCES = ("export", "quantize", "runtime", "model")
 
-_UNJUDGED = ("--data", str(EXAMPLES), "--margin", "100")
+_UNJUDGED = ("--validation", str(EXAMPLES), "--max-drop", "100")
 """What a file has lost is `export.all`'s to judge, on crops enough; boards compare it with here."""
 
 

@@ -1,4 +1,4 @@
-"""A TFLite graph in the making: tensors, constants and operators, in the schema's own words."""
+"""Building a TFLite graph: tensors, constants and operators, named as in the schema."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn_edge.errors import CrnnError, MissingEngineError
+from crnn_edge.install_hint import install_hint
 
 Range = tuple[float, float]
 Shape = tuple[int, ...]
 
 _IDENTIFIER = b"TFL3"
-_OPTIONS = {  # where they are not called as the operator is
+_OPTIONS = {  # of operators whose options are not called as they are
     "CONV_2D": "Conv2D",
     "MAX_POOL_2D": "Pool2D",
     "REVERSE_V2": "ReverseV2",
@@ -24,38 +25,38 @@ _OPTIONS = {  # where they are not called as the operator is
 
 
 class LoweringError(CrnnError, TypeError):
-    """A network that this graph has no words for."""
+    """A network that cannot be expressed in the operators of this toolkit's TFLite files."""
 
 
 def schema() -> Any:
     """The module of TFLite's flatbuffer classes.
 
     Raises:
-        EngineError: If it is not installed; the message names the extra.
+        MissingEngineError: If it is not installed; the message names the extra.
     """
     try:
         from ai_edge_litert import schema_py_generated
     except ImportError as error:
         raise MissingEngineError(
-            f"writing TFLite files needs ai-edge-litert ({error}): `pip install ai-edge-litert` "
-            "(the `tflite` extra)"
+            f"writing TFLite files needs the package ai-edge-litert ({error}): "
+            f"{install_hint('tflite')}"
         ) from None
     return schema_py_generated
 
 
-def levels(over: Range) -> tuple[np.float32, int]:
-    """Scale and zero point of int8 levels over a range, stretched to hold 0."""
-    low, high = min(over[0], 0.0), max(over[1], 1e-6)
+def scale_and_zero(values: Range) -> tuple[np.float32, int]:
+    """Scale and zero point of int8 quantization over a range, extended to contain 0."""
+    low, high = min(values[0], 0.0), max(values[1], 1e-6)
     scale = np.float32((high - low) / 255)
     return scale, int(np.clip(np.rint(-128 - low / scale), -128, 127))
 
 
 class Graph:
-    """One subgraph and its buffers. Tensors are known by their numbers.
+    """One subgraph and its buffers. Tensors are referred to by their indices.
 
     Args:
-        any_width: Whether the second-last axis of what operators write (width, or time) is declared
-            free. An engine resizes either; compilers for accelerators refuse what is free.
+        any_width: Whether the second-last axis of outputs (width, or time) is declared as dynamic.
+            Engines resize it in both cases; compilers for accelerators refuse dynamic axes.
 
     Attributes:
         s: The schema.
@@ -80,14 +81,14 @@ class Graph:
         zero: int = 0,
         **more: Any,
     ) -> int:
-        """A tensor that operators write.
+        """Add a tensor that an operator writes.
 
         Args:
-            name: What it is; a number is added.
-            shape: Its axes.
-            kind: Its type, as the schema calls it.
-            scale: What a level is worth, or what it is for each channel; None for floats.
-            zero: The level that stands for 0.
+            name: Its name, to which an index is added.
+            shape: Its shape.
+            kind: Its type, named as in the schema.
+            scale: The quantization scale, or one for each channel; None for floats.
+            zero: The quantization level of 0.
             more: Further fields of the schema.
         """
         free = self._any_width and len(shape) > 2
@@ -110,15 +111,15 @@ class Graph:
         self._tensors.append(_make(self.s.TensorT, **{**fields, **more}))
         return len(self._tensors) - 1
 
-    def activation(self, name: str, shape: Shape, over: Range | None) -> int:
-        """What an operator makes of one picture: int8 if there is a range, else float."""
-        if over is None:
+    def activation(self, name: str, shape: Shape, values: Range | None) -> int:
+        """Add an output `(1, *shape)`: int8 if a range is given, else float."""
+        if values is None:
             return self.tensor(name, (1, *shape))
-        scale, zero = levels(over)
+        scale, zero = scale_and_zero(values)
         return self.tensor(name, (1, *shape), "INT8", scale=scale, zero=zero)
 
     def constant(self, name: str, values: npt.NDArray[Any], scale: Any = None) -> int:
-        """A tensor whose values are in the file."""
+        """Add a tensor whose values are in the file."""
         data = np.frombuffer(np.ascontiguousarray(values).tobytes(), dtype=np.uint8)
         self._buffers.append(_make(self.s.BufferT, data=data))
         kind, buffer = values.dtype.name.upper(), len(self._buffers) - 1
@@ -138,11 +139,11 @@ class Graph:
         """Add an operator.
 
         Args:
-            name: As the schema calls it.
-            inputs: Tensors that it reads; -1 for one that it can do without.
+            name: Its name in the schema.
+            inputs: The tensors that it reads; -1 for an optional one that is absent.
             output: The tensor that it writes.
-            version: The least that does what is asked of it.
-            intermediates: Tensors that tell only the scales of what it keeps to itself.
+            version: The lowest version of the operator with these types and options.
+            intermediates: Tensors that only hold the scales of internal values.
             options: Fields of its options.
 
         Returns:
@@ -164,23 +165,23 @@ class Graph:
         )
         return output
 
-    def flatbuffer(self, given: int, made: int) -> bytes:
+    def flatbuffer(self, input_index: int, output_index: int) -> bytes:
         """The graph as a file's bytes.
 
         Args:
-            given: The tensor that a caller fills.
-            made: The tensor that a caller reads.
+            input_index: The tensor that a caller writes.
+            output_index: The tensor that a caller reads.
         """
         import flatbuffers
 
         s = self.s
         graph = _make(
-            s.SubGraphT, tensors=self._tensors, inputs=[given], outputs=[made],
+            s.SubGraphT, tensors=self._tensors, inputs=[input_index], outputs=[output_index],
             operators=self._operators, name="main",
         )  # fmt: skip
         codes = [
             _make(s.OperatorCodeT, builtinCode=code, version=version,
-                  deprecatedBuiltinCode=min(code, 127))  # what readers before 2.3 look at
+                  deprecatedBuiltinCode=min(code, 127))  # for readers before 2.3
             for code, version in self._codes
         ]  # fmt: skip
         model = _make(
@@ -191,8 +192,9 @@ class Graph:
         return bytes(builder.Output())
 
 
-def _make(kind: Any, **fields: Any) -> Any:
-    thing = kind()
+def _make(schema_class: Any, **fields: Any) -> Any:
+    """An instance of a class of the schema, whose constructors take no arguments."""
+    instance = schema_class()
     for name, value in fields.items():
-        setattr(thing, name, value)
-    return thing
+        setattr(instance, name, value)
+    return instance

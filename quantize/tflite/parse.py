@@ -1,4 +1,4 @@
-"""A TFLite graph of our own back to layers, so that INT8 files are made from FP32 files alone."""
+"""Parsing an FP32 TFLite graph of this toolkit back into layers, for quantization."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from crnn_edge.layer_ir import (
     ReLU,
     output_shape,
 )
-from quantize.tflite_graph import LoweringError, schema
+from quantize.formats.tflite.graph import LoweringError, schema
 
-# Of an LSTM's inputs: where each direction starts, and where in it the gates' weights for the
-# input, their weights for the state, and their biases start.
+# Indices of an LSTM's inputs: where each direction starts, and where within it the gates' input
+# weights, their state weights, and their biases start.
 _DIRECTIONS = (1, 18)
 _PARTS = (0, 4, 11)
 
 
-def lift(flatbuffer: bytes) -> tuple[list[Layer], int]:
-    """The layers of an FP32 graph that `quantize.tflite_lower.lower` wrote, and its height.
+def parse(flatbuffer: bytes) -> tuple[list[Layer], int]:
+    """The layers and the input height of an FP32 graph that `to_flatbuffer` wrote.
 
     Raises:
-        LoweringError: If it is no such graph.
+        LoweringError: If it is not such a graph.
     """
     try:
-        lifting = _Lifting(flatbuffer)
-        _, height, width, _ = lifting.shape
-        output_shape(lifting.layers, height, width)
+        parser = _Parser(flatbuffer)
+        _, height, width, _ = parser.shape
+        output_shape(parser.layers, height, width)
     except Exception as error:  # flatbuffers has a dozen ways to fail on a foreign file
-        raise LoweringError(f"it is no FP32 graph of this toolkit: {error}") from None
-    return lifting.layers, height
+        raise LoweringError(f"not an FP32 graph of this toolkit: {error}") from None
+    return parser.layers, height
 
 
-class _Lifting:
+class _Parser:
     def __init__(self, flatbuffer: bytes) -> None:
         self.s = schema()
         self.model = self.s.ModelT.InitFromPackedBuf(flatbuffer, 0)
@@ -48,7 +48,7 @@ class _Lifting:
         self.shape = [int(size) for size in self.graph.tensors[self.graph.inputs[0]].shape]
         self.layers: list[Layer] = []
         names = {value: name for name, value in vars(self.s.BuiltinOperator).items()}
-        padding = (0, 0)  # of the operator before
+        padding = (0, 0)  # by the preceding operator
         for operator in self.graph.operators:
             name = names[self.model.operatorCodes[operator.opcodeIndex].builtinCode]
             if name == "PAD":
@@ -78,12 +78,12 @@ class _Lifting:
                 parts = (self._constant(operator, position) for position in (1, 2))
                 self.layers.append(Linear(*parts))
             case "SQUEEZE":
-                pass  # layers know when a picture becomes a row
+                pass  # layers imply where an image becomes a sequence
             case _:
-                raise ValueError(f"operator {name}")
+                raise ValueError(f"unexpected operator {name}")
 
     def _gates(self, operator: Any, part: int) -> FloatArray:
-        """Four gates' constants in one, for both directions."""
+        """The constants of four gates, concatenated, for both directions."""
         directions = [
             np.concatenate([self._constant(operator, start + part + gate) for gate in range(4)])
             for start in _DIRECTIONS

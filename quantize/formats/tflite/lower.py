@@ -1,14 +1,14 @@
-"""Layers to a TFLite graph, with no converter in between.
+"""Lowering of layers to a TFLite graph, with no converter in between.
 
-Converters unroll the LSTM or fix the width. Written straight from the schema, a network of the
+Converters unroll the LSTM or fix the width. Written with the schema's own classes, a network of the
 CRNN family is a dozen kinds of operator, of any width.
 
-Given ranges, layers become INT8 in one of two ways:
+Given a `QuantizationPlan`, layers become INT8 in one of two ways:
 
-* For processors: convolutions with int8 activations and weights per channel; LSTM and linear layers
-  with int8 weights per tensor whose inputs are ranged at run time. Floats go in and come out.
-* For accelerators, `integer`: int8 goes in, int8 comes out, no operator knows of floats, and the
-  declared width is fixed. (A runtime resizes it nevertheless.)
+* For CPUs: convolutions with int8 activations and weights per channel; LSTM and linear layers with
+  int8 weights per tensor and activation ranges computed at run time. Input and output are float.
+* Full-integer, for accelerators: input and output are int8, no operator computes in float, and the
+  declared width is fixed (a runtime can resize it nevertheless).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from crnn_edge.layer_ir import LSTM, Conv, FloatArray, Layer, Linear, MaxPool, Pair, ReLU
-from quantize import tflite_integer
-from quantize.numpy import round_weights
-from quantize.tflite_graph import Graph, LoweringError, Range, Shape
+from quantize.formats.tflite import full_integer
+from quantize.formats.tflite.graph import Graph, LoweringError, Range, Shape
+from quantize.rounding import round_weights
 
 _GATES = 4
 _STATES = 4  # a hidden and a cell state for each direction
@@ -29,44 +29,46 @@ _LSTM_INPUTS = 48  # of which projection, peepholes, auxiliary input and normali
 
 
 @dataclass(frozen=True)
-class Int8:
-    """What is INT8 in a graph.
+class QuantizationPlan:
+    """Which parts of a graph are INT8.
 
     Attributes:
-        ranges: What the picture and then the output of each layer range over.
+        ranges: The value ranges of the image and of the output of each layer, in this order.
         layers: Which layers with weights become INT8, by their index; others stay float.
-        integer: Whether these layers, input and output have no floats at all, and a fixed width.
+        full_integer: Whether these layers, input and output use no float at all.
     """
 
     ranges: Sequence[Range]
     layers: Collection[int]
-    integer: bool = False
+    full_integer: bool = False
 
 
-def lower(layers: Sequence[Layer], height: int, width: int, int8: Int8 | None = None) -> bytes:
+def to_flatbuffer(
+    layers: Sequence[Layer], height: int, width: int, plan: QuantizationPlan | None = None
+) -> bytes:
     """A network as a flatbuffer: `(1, H, W, 1)` to `(1, T, C)`.
 
     Args:
-        layers: The network, as `relu_first` orders it.
+        layers: The network, ordered by `relu_first`.
         height: Rows of its input.
         width: Columns of its input as declared; callers may resize it.
-        int8: What is INT8; None for FP32.
+        plan: What is INT8; None for FP32.
 
     Raises:
-        LoweringError: If a layer cannot be said in TFLite's operators.
+        LoweringError: If a layer cannot be expressed in TFLite's operators.
     """
-    lowering = _Lowering(layers, height, width, int8 or Int8((), ()))
+    lowering = _Lowering(layers, height, width, plan or QuantizationPlan((), ()))
     for index in range(len(layers)):
         lowering.add(index)
-    if lowering.int8.integer:
-        lowering.enter(len(layers), whole=True)
-    return lowering.graph.flatbuffer(lowering.picture, lowering.last)
+    if lowering.plan.full_integer:
+        lowering.convert(len(layers), to_int8=True)
+    return lowering.graph.flatbuffer(lowering.image, lowering.last)
 
 
 def relu_first(layers: Sequence[Layer]) -> list[Layer]:
-    """The same network with every ReLU before the max-pooling that it stood behind.
+    """The same network with every ReLU before the max-pooling that it followed.
 
-    The two commute, and a convolution of this format does the ReLU along with its own work.
+    The two commute, and TFLite fuses a ReLU into the convolution before it.
     """
     ordered = list(layers)
     for index in range(len(ordered) - 1):
@@ -76,47 +78,49 @@ def relu_first(layers: Sequence[Layer]) -> list[Layer]:
 
 
 class _Lowering:
-    """Where lowering has come to: the tensor written last, its shape, and its range if int8."""
+    """The state of lowering: the tensor written last, its shape, and its range if it is int8."""
 
-    def __init__(self, layers: Sequence[Layer], height: int, width: int, int8: Int8) -> None:
-        self.graph = Graph(any_width=not int8.integer)
+    def __init__(
+        self, layers: Sequence[Layer], height: int, width: int, plan: QuantizationPlan
+    ) -> None:
+        self.graph = Graph(any_width=not plan.full_integer)
         self.layers = layers
-        self.int8 = int8
+        self.plan = plan
         self.shape: Shape = (height, width, 1)
-        self.range = int8.ranges[0] if int8.integer else None
-        self.picture = self.last = self._activation("image", self.shape)
+        self.range = plan.ranges[0] if plan.full_integer else None
+        self.image = self.last = self._activation("image", self.shape)
 
     def add(self, index: int) -> None:
-        """The operators of one layer, if it is not done along with another."""
+        """Add the operators of one layer, unless it is fused into another."""
         layer = self.layers[index]
         after = layer.shape(self.shape)
-        small = index in self.int8.layers
+        int8 = index in self.plan.layers
         match layer:
             case Conv():
-                self.enter(index, whole=small)
+                self.convert(index, to_int8=int8)
                 self._conv(layer, after, index)
             case ReLU():
                 if index == 0 or not isinstance(self.layers[index - 1], Conv):
-                    raise LoweringError("a ReLU is only known behind a convolution")
+                    raise LoweringError("a ReLU must follow a convolution, into which it is fused")
             case MaxPool():
                 self._pool(layer, after)
             case LSTM():
                 self._squeeze()
-                self.enter(index, whole=small and self.int8.integer)
+                self.convert(index, to_int8=int8 and self.plan.full_integer)
                 self._lstm(layer, after, index)
             case Linear():
                 self._squeeze()
-                self.enter(index, whole=small and self.int8.integer)
+                self.convert(index, to_int8=int8 and self.plan.full_integer)
                 self._linear(layer, after, index)
         self.shape = after
 
-    def enter(self, index: int, *, whole: bool) -> None:
-        """Turn what the layer takes into int8, or into floats, unless it is."""
-        if whole and not self.range:
-            self.range = self.int8.ranges[index]
-            levels = self._activation("levels", self.shape)
-            self.last = self.graph.operator("QUANTIZE", [self.last], levels, 1)
-        elif self.range and not whole:
+    def convert(self, index: int, *, to_int8: bool) -> None:
+        """Convert the input of a layer to int8, or to float, unless it is already."""
+        if to_int8 and not self.range:
+            self.range = self.plan.ranges[index]
+            quantized = self._activation("quantized", self.shape)
+            self.last = self.graph.operator("QUANTIZE", [self.last], quantized, 1)
+        elif self.range and not to_int8:
             self.range = None
             floats = self._activation("floats", self.shape)
             self.last = self.graph.operator("DEQUANTIZE", [self.last], floats, 2)
@@ -125,19 +129,19 @@ class _Lowering:
         return self.graph.activation(name, shape, self.range)
 
     def _constants(self, weight: FloatArray, bias: FloatArray, axes: int, index: int) -> list[int]:
-        """Weights and bias of a layer; `axes` as in `round_weights`."""
+        """Weights and bias of a layer, with `axes` as in `round_weights`."""
         if self.range:
-            return tflite_integer.weights(self.graph, weight, bias, axes, self.range)
+            return full_integer.weights(self.graph, weight, bias, axes, self.range)
         return [self._weights("weight", weight, index), self.graph.constant("bias", bias)]
 
     def _weights(self, name: str, values: FloatArray, index: int) -> int:
-        """Weights of a layer that takes floats: if INT8, in one scale for the tensor."""
-        if index not in self.int8.layers:
+        """Weights of a layer with float inputs: if INT8, with one scale for the tensor."""
+        if index not in self.plan.layers:
             return self.graph.constant(name, values)
         return self.graph.constant(name, *round_weights(values, 0))
 
     def _pad(self, padding: Pair) -> None:
-        """Zeros around the picture."""
+        """Add zeros around the image."""
         if padding == (0, 0):
             return
         height, width, channels = self.shape
@@ -157,7 +161,7 @@ class _Lowering:
         inputs = [self.last, *self._constants(weight, layer.bias, 1, index)]
         relu = index + 1 < len(self.layers) and isinstance(self.layers[index + 1], ReLU)
         if self.range:
-            self.range = self.int8.ranges[index + relu + 1]
+            self.range = self.plan.ranges[index + relu + 1]
         padding, activation = self.graph.s.Padding, self.graph.s.ActivationFunctionType
         self.last = self.graph.operator(
             "CONV_2D",
@@ -174,7 +178,7 @@ class _Lowering:
 
     def _pool(self, layer: MaxPool, after: Shape) -> None:
         if layer.padding != (0, 0):
-            raise LoweringError("a padded max-pooling is not known")
+            raise LoweringError("max-pooling with padding is not supported")
         self.last = self.graph.operator(
             "MAX_POOL_2D",
             [self.last],
@@ -188,7 +192,7 @@ class _Lowering:
         )
 
     def _squeeze(self) -> None:
-        """From a picture of one row to a row of columns; once."""
+        """From an image of one row to a sequence of columns, unless it is one already."""
         if len(self.shape) == 2:
             return
         self.shape = self.shape[1:]
@@ -197,11 +201,12 @@ class _Lowering:
 
     def _lstm(self, layer: LSTM, after: Shape, index: int) -> None:
         if len(layer.bias) != 2:
-            raise LoweringError("an LSTM in one direction is not known")
+            raise LoweringError("a unidirectional LSTM is not supported")
         if self.range:
-            over, self.range = self.range, tflite_integer.balanced(self.int8.ranges[index + 1])
-            self.last = tflite_integer.lstm(
-                self.graph, layer, self.last, self.shape, over, self.range
+            inputs_range = self.range
+            self.range = full_integer.symmetric(self.plan.ranges[index + 1])
+            self.last = full_integer.lstm(
+                self.graph, layer, self.last, self.shape, inputs_range, self.range
             )
             return
         inputs = [self.last]
@@ -215,29 +220,30 @@ class _Lowering:
         state = (1, after[1] // 2)
         inputs += [self.graph.tensor("state", state, isVariable=True) for _ in range(_STATES)]
         inputs += [-1] * (_LSTM_INPUTS - len(inputs))
-        small = index in self.int8.layers
+        int8 = index in self.plan.layers
         self.last = self.graph.operator(
             "BIDIRECTIONAL_SEQUENCE_LSTM",
             inputs,
             self._activation("lstm", after),
-            3 if small else 1,
+            3 if int8 else 1,
             fusedActivationFunction=self.graph.s.ActivationFunctionType.TANH,
             mergeOutputs=True,
             timeMajor=False,
-            asymmetricQuantizeInputs=small,
+            asymmetricQuantizeInputs=int8,
         )
 
     def _linear(self, layer: Linear, after: Shape, index: int) -> None:
-        hybrid = index in self.int8.layers and not self.range
-        # tflite-runtime 2.14 on a processor that multiplies bytes (Cortex-A76) runs off the end of
-        # weights with an even number of rows, of some sizes: one more, of zeros, is cut off again.
+        hybrid = index in self.plan.layers and not self.range
+        # tflite-runtime 2.14 on CPUs with a dot-product instruction (Cortex-A76) reads beyond the
+        # end of weights with an even number of rows, of some sizes. So a row of zeros is added, and
+        # its output cut off.
         spare = hybrid and len(layer.bias) % 2 == 0
         weight, bias = (
             np.pad(x, [(0, spare), (0, 0)][: x.ndim]) for x in (layer.weight, layer.bias)
         )
         inputs = [self.last, *self._constants(weight, bias, 0, index)]
         if self.range:
-            self.range = self.int8.ranges[index + 1]
+            self.range = self.plan.ranges[index + 1]
         self.last = self.graph.operator(
             "FULLY_CONNECTED",
             inputs,
@@ -250,7 +256,7 @@ class _Lowering:
             self._cut(after)
 
     def _cut(self, after: Shape) -> None:
-        """Leave the last number of each time step away."""
+        """Drop the last value of each time step."""
         corners = ([0, 0, 0], [0, 0, -1], [1, 1, 1])  # first, end and step of each axis
         inputs = [
             self.last,

@@ -1,4 +1,4 @@
-"""INT8 TFLite files: ranges, layers kept in float, and files for whole numbers alone."""
+"""INT8 TFLite files: ranges, layers kept in float, and full-integer files."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from crnn_edge.backends.tflite import read_parts
 from crnn_edge.charset import Charset
 from crnn_edge.errors import ModelFileError
 from crnn_edge.layer_ir import LSTM, Conv, FloatArray, Layer, Linear, MaxPool, ReLU, columns, split
-from export import cli as export_cli
-from export.lowering import lower as layers_of
+from export.cli import main as export_main
+from export.lowering import lower_model
 from export.tflite import convert
 from model.network.config import CONFIGS
 from model.network.crnn import CRNN
 from model.network.fusion import num_parameters
-from quantize import cli as quantize_cli
-from quantize.calibration import Crops
+from quantize.calibration import LabelledCrops
+from quantize.cli import main as quantize_main
+from quantize.formats.tflite import write
+from quantize.formats.tflite.graph import Range, scale_and_zero
+from quantize.formats.tflite.lower import QuantizationPlan, relu_first, to_flatbuffer
 from quantize.layer_names import LayerNameError
-from quantize.tflite import FORMAT, quantize, write
-from quantize.tflite_graph import Range, levels
-from quantize.tflite_lower import Int8, lower, relu_first
-from quantize.tflite_ranges import equalized, ranges_of
+from quantize.tflite import QUANTIZER, quantize
+from quantize.tflite.ranges import equalize, mse_ranges
 from tests.test_export import furnish, tiny_checkpoint
 from tests.test_numpy_backend import numbers
 from tests.test_tflite import graph, operators
@@ -37,10 +38,10 @@ FLOATS = {schema.TensorType.FLOAT16, schema.TensorType.FLOAT32, schema.TensorTyp
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = furnish(tmp_path_factory.mktemp("integer"))
-    crops = Crops.load(folder / "crops")
+    crops = LabelledCrops.load(folder / "crops")
     convert(tiny_checkpoint(folder / "tiny.safetensors"), folder / "tiny.tflite")
     quantize(folder / "tiny.tflite", folder / "int8.tflite", crops)
-    quantize(folder / "tiny.tflite", folder / "whole.tflite", crops, integer_width=WIDTH)
+    quantize(folder / "tiny.tflite", folder / "whole.tflite", crops, full_integer_width=WIDTH)
     return folder
 
 
@@ -48,8 +49,8 @@ def pictures(count: int = 4) -> list[FloatArray]:
     return [numbers(1, 1, 32, 64) * (1 + i / 4) for i in range(count)]
 
 
-def eyes() -> list[Layer]:
-    """Convolutions, one channel of which is a hundred times as loud as another."""
+def convolutions() -> list[Layer]:
+    """Convolutions, one channel of which has peaks a hundred times those of another."""
     first, second = numbers(4, 1, 3, 3), numbers(5, 4, 3, 3)
     first[0] *= 10
     first[1] /= 10
@@ -73,7 +74,7 @@ def run(layers: list[Layer], tensor: FloatArray) -> FloatArray:
 
 
 def rounded(x: FloatArray, over: Range) -> FloatArray:
-    scale, zero = levels(over)
+    scale, zero = scale_and_zero(over)
     return (np.clip(np.rint(x / scale) + zero, -128, 127) - zero) * scale
 
 
@@ -81,20 +82,22 @@ def rounded(x: FloatArray, over: Range) -> FloatArray:
 
 
 def test_equalized_channels_are_more_alike_and_compute_the_same() -> None:
-    after = equalized(eyes(), pictures())
+    after = equalize(convolutions(), pictures())
     for tensor in pictures():
-        np.testing.assert_allclose(run(after, tensor), run(eyes(), tensor), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(
+            run(after, tensor), run(convolutions(), tensor), rtol=1e-4, atol=1e-4
+        )
     spreads = []
-    for layers in (eyes(), after):
+    for layers in (convolutions(), after):
         peaks = run(layers[:2], pictures()[-1]).max(axis=(0, 1, 2))
         spreads.append(peaks.max() / peaks.min())
     assert spreads[1] < spreads[0] / 3
 
 
 def test_a_channel_that_is_never_active_is_left_in_peace() -> None:
-    layers = eyes()
+    layers = convolutions()
     layers[0].bias[2] = -1e3
-    for layer in equalized(layers, pictures()):
+    for layer in equalize(layers, pictures()):
         if isinstance(layer, Conv):
             assert np.isfinite(layer.weight).all()
             assert np.isfinite(layer.bias).all()
@@ -102,8 +105,8 @@ def test_a_channel_that_is_never_active_is_left_in_peace() -> None:
 
 def test_a_range_holds_zero_and_errs_less_than_all_there_is() -> None:
     noise = np.random.default_rng(0).normal(size=(50, 1, 1, 32, 128)).astype(np.float32)
-    layers, tensors = eyes(), list(noise)
-    over = ranges_of(layers, tensors)
+    layers, tensors = convolutions(), list(noise)
+    over = mse_ranges(layers, tensors)
     assert len(over) == len(layers) + 1
     assert all(low <= 0 <= high for low, high in over)
     values = np.concatenate([tensor.ravel() for tensor in tensors])
@@ -132,7 +135,7 @@ def heavy(path: Path) -> list[str]:
 def test_a_layer_that_is_to_stay_float_stays_float(
     home: Path, tmp_path: Path, width: int | None
 ) -> None:
-    path, crops = tmp_path / "mixed.tflite", Crops.load(home / "crops")
+    path, crops = tmp_path / "mixed.tflite", LabelledCrops.load(home / "crops")
     quantize(home / "tiny.tflite", path, crops, ["conv3", "lstm1", "linear2"], width)
     convs = ["INT8"] * 7
     convs[2] = "FLOAT32"
@@ -158,15 +161,16 @@ def test_what_is_int8_is_in_the_manifest(home: Path) -> None:
 
 
 def test_an_unknown_layer_is_refused(home: Path) -> None:
+    crops = LabelledCrops.load(home / "crops")
     for layer in ("conv8", "conv1"):
-        with pytest.raises(LayerNameError, match=rf"cannot keep {layer} in float"):
-            quantize(home / "tiny.tflite", home / "no.tflite", Crops.load(home / "crops"), [layer])
+        with pytest.raises(LayerNameError, match=rf"cannot exclude layers {layer}"):
+            quantize(home / "tiny.tflite", home / "no.tflite", crops, [layer])
 
 
-# Whole numbers alone
+# Full-integer files
 
 
-def test_whole_numbers_alone_leave_no_float_in_the_graph(home: Path) -> None:
+def test_a_full_integer_graph_has_no_float(home: Path) -> None:
     part = graph(home / "whole.tflite").subgraphs[0]
     assert not FLOATS & {tensor.type for tensor in part.tensors}
     for index in (*part.inputs, *part.outputs):
@@ -221,13 +225,13 @@ def test_the_integer_lstm_computes_an_lstm(home: Path, tmp_path: Path, cells: in
         Linear(numbers(7, 10), numbers(7)),
     ]
     tensors = [numbers(1, 1, 32, 64) / 4]
-    int8 = Int8(ranges_of(layers, tensors), range(len(layers)), integer=True)
-    int8 = Int8(ranges_of(layers, tensors), range(len(layers)), integer=True)
+    plan = QuantizationPlan(mse_ranges(layers, tensors), range(len(layers)), full_integer=True)
+    plan = QuantizationPlan(mse_ranges(layers, tensors), range(len(layers)), full_integer=True)
     manifest = read_parts(home / "tiny.tflite")[1].replace(charset=Charset(tuple("abcdef")))
-    write(lower(layers, 32, 64, int8), manifest, tmp_path / "x.tflite")
+    write(to_flatbuffer(layers, 32, 64, plan), manifest, tmp_path / "x.tflite")
     expected = run(layers, tensors[0])
     found = open_backend(tmp_path / "x.tflite")(tensors[0])
-    step = levels(int8.ranges[-1])[0]
+    step = scale_and_zero(plan.ranges[-1])[0]
     assert np.abs(expected).max() > 40 * step
     assert np.abs(found - expected).mean() < 2 * step
 
@@ -236,24 +240,24 @@ def test_the_integer_lstm_computes_an_lstm(home: Path, tmp_path: Path, cells: in
 @pytest.mark.parametrize("integer", [False, True])
 def test_int8_takes_a_byte_a_weight_and_little_else(name: str, integer: bool) -> None:
     model = CRNN(CONFIGS[name])
-    layers = relu_first(layers_of(model))
+    layers = relu_first(lower_model(model))
     heavy = [i for i, layer in enumerate(layers) if isinstance(layer, Conv | LSTM | Linear)]
-    int8 = Int8([(-1, 1)] * (len(layers) + 1), heavy if integer else heavy[1:], integer)
-    size = len(lower(layers, model.config.height, 32, int8))
+    plan = QuantizationPlan([(-1, 1)] * (len(layers) + 1), heavy if integer else heavy[1:], integer)
+    size = len(to_flatbuffer(layers, model.config.height, 32, plan))
     assert size < 1.02 * num_parameters(model) + 40_000  # and a manifest
 
 
 # Command lines
 
 
-def test_both_commands_write_the_same_file_for_whole_numbers(home: Path, tmp_path: Path) -> None:
-    fixed = ["--calibration", home / "crops", "--margin", 100, "--io", "int8", "--width", 96]
+def test_both_commands_write_the_same_full_integer_file(home: Path, tmp_path: Path) -> None:
+    fixed = ["--calibration", home / "crops", "--max-drop", 100, "--io", "int8", "--width", 96]
     out = tmp_path / "exported.tflite"
     argv = [home / "tiny.safetensors", "--int8", "--out", out, *fixed]
-    assert export_cli.main(FORMAT, convert, [str(value) for value in argv]) == 0
+    assert export_main("tflite", [str(value) for value in argv]) == 0
     source = tmp_path / "tiny.tflite"
     source.write_bytes((home / "tiny.tflite").read_bytes())
-    assert quantize_cli.main(FORMAT, [str(value) for value in (source, *fixed)]) == 0
+    assert quantize_main(QUANTIZER, [str(value) for value in (source, *fixed)]) == 0
     graphs = [read_parts(path)[0] for path in (out, tmp_path / "tiny-int8-io.tflite")]
     assert graphs[0] == graphs[1]
     assert graph(out).subgraphs[0].tensors[0].shape.tolist() == [1, 32, 96, 1]
@@ -270,7 +274,7 @@ def test_arguments_that_would_be_of_no_use_are_refused(
     flags: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
-        export_cli.main(FORMAT, convert, flags)
+        export_main("tflite", flags)
     assert message in capsys.readouterr().err
 
 
@@ -279,17 +283,17 @@ def test_export_refuses_a_width_that_is_never_read_before_any_work(
 ) -> None:
     argv = [home / "tiny.safetensors", "--calibration", home / "crops", "--int8", "--io", "int8"]
     argv += ["--width", 100, "--out", tmp_path / "out" / "x.tflite"]
-    assert export_cli.main(FORMAT, convert, [str(value) for value in argv]) == 1
+    assert export_main("tflite", [str(value) for value in argv]) == 1
     error = capsys.readouterr().err
-    assert error.startswith("error: --width 100")
+    assert "error: invalid width 100 px" in error
     assert "expected a multiple of 16 from 16 to 2048" in error
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("width", [0, -32, 33, 1 << 20])
 def test_a_width_that_is_never_read_is_refused(home: Path, width: int) -> None:
-    with pytest.raises(ModelFileError, match=rf"--width {width} px: .* expected a multiple of"):
+    with pytest.raises(ModelFileError, match=rf"invalid width {width} px: expected a multiple of"):
         quantize(
-            home / "tiny.tflite", home / "no.tflite", Crops.load(home / "crops"),
-            integer_width=width,
+            home / "tiny.tflite", home / "no.tflite", LabelledCrops.load(home / "crops"),
+            full_integer_width=width,
         )  # fmt: skip
