@@ -1,4 +1,4 @@
-"""What tests of several benchmarks share: pictures of nothing, a run, and the cells it prints."""
+"""What tests of several benchmarks share: images of noise, a run, and the cells it prints."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import pytest
 
 from examples import benchmark
 
-PICTURES = 20
+IMAGES = 20
 
 
 def write_crops(folder: Path) -> Path:
-    """Fill a folder with pictures of nothing, and labels."""
+    """Fill a folder with images of noise, and labels."""
     from PIL import Image
 
     rng = np.random.default_rng(1)
-    for k in range(PICTURES):
+    for k in range(IMAGES):
         noise = rng.integers(0, 256, (32, 64 + 32 * (k % 2)), dtype=np.uint8)
         Image.fromarray(noise).save(folder / f"{k}.png")
-    lines = (f"{k}.png\tword{k}\n" for k in range(PICTURES))
+    lines = (f"{k}.png\tword{k}\n" for k in range(IMAGES))
     (folder / "labels.tsv").write_text("".join(lines))
     return folder
 

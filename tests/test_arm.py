@@ -51,13 +51,13 @@ def test_every_stage_is_guarded(stage: str) -> None:
     assert stage in failure
 
 
-def test_an_entry_that_shrank_is_told_and_passes() -> None:
+def test_an_entry_that_shrank_is_a_remark() -> None:
     verdict = instructions.compare({KEY: entry(100)}, {KEY: entry(90)})
     assert verdict.failures == []
     assert "100 → 90 M (-10.0 %)" in verdict.remarks[0]
 
 
-def test_a_vanished_entry_fails_and_a_new_one_is_told() -> None:
+def test_a_vanished_entry_fails_and_a_new_one_is_a_remark() -> None:
     verdict = instructions.compare({KEY: entry(1)}, {INT8: entry(1)})
     assert verdict.failures == [f"{KEY}: vanished"]
     assert verdict.remarks == [f"{INT8}: new, compared with nothing"]
@@ -77,11 +77,13 @@ def test_figures_survive_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "{", '{"format": 0}', "[]", '{"format": 1}'])
-def test_a_file_that_is_none_is_refused_with_the_way_out(tmp_path: Path, text: str | None) -> None:
+def test_a_file_of_another_format_is_refused_with_the_command_that_writes_it(
+    tmp_path: Path, text: str | None
+) -> None:
     path = tmp_path / "x.json"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(CrnnError, match=r"cannot use .*x\.json.*--update"):
+    with pytest.raises(CrnnError, match=r"cannot read .*x\.json.*--update"):
         load(path)
 
 
@@ -128,7 +130,7 @@ def test_a_board_describes_its_own_processor() -> None:
     assert "asimddp" not in cpuinfo(machines.A72, 8)
 
 
-def test_a_folder_is_made_once_a_recipe_and_never_by_halves(tmp_path: Path) -> None:
+def test_a_folder_is_made_once_a_recipe_and_never_incomplete(tmp_path: Path) -> None:
     made = []
 
     def make(folder: Path) -> None:

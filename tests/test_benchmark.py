@@ -15,9 +15,9 @@ def test_every_file_with_a_run_is_a_benchmark_that_explains_itself(
         with pytest.raises(SystemExit) as end:
             benchmark.main([*arguments, "--help"])
         assert end.value.code == 0
-        told = capsys.readouterr().out
-        assert "xamples:" in told
-        assert not arguments or "python -m examples.benchmark" in told
+        text = capsys.readouterr().out
+        assert "xamples:" in text
+        assert not arguments or "python -m examples.benchmark" in text
 
 
 @pytest.mark.parametrize("arguments", [[], ["nothing"], ["backends", "--threads", "x"]])

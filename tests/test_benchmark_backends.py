@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarking import PICTURES, rows, run
+from benchmarking import IMAGES, rows, run
 from PIL import Image
 from tiny import build_tiny, tiny_manifest
 
@@ -27,7 +27,7 @@ def one_start(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(20, [16]), (1295, [1, 16, 64]), (8, [64])])
-def test_every_picture_is_read_equally_often_and_half_of_them_alone(
+def test_every_image_is_read_equally_often_and_half_of_them_alone(
     count: int, sizes: list[int]
 ) -> None:
     rounds = list(backends.parts(count, sizes))
@@ -61,7 +61,7 @@ def load(path, *, threads, device):
 
 
 @pytest.mark.parametrize("calls", [0, 10, 20])
-def test_a_backend_that_crashes_is_survived_and_told(
+def test_a_backend_that_crashes_is_survived_and_reported(
     calls: int,  # until the crash: at the start, in a read, in a batch
     tiny_model: Path,
     crops: Path,
@@ -83,8 +83,8 @@ def test_a_backend_that_crashes_is_survived_and_told(
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     found = results.load(tmp_path / "a.json")
     good = found["rows"][0]
-    assert good["score"]["n"] == PICTURES
-    assert good["reads"] >= PICTURES
+    assert good["score"]["n"] == IMAGES
+    assert good["reads"] >= IMAGES
     assert good["size_bytes"] == tiny_model.stat().st_size
     assert set(good["words_per_s"]) == {"1", "4"}
     assert set(good["widths_ms"]) == {"64", "256"}
@@ -142,7 +142,7 @@ def test_an_unknown_baseline_is_refused_before_anything_is_measured(
     assert "tiny.onnx, onnx, 1" in err
 
 
-def test_models_that_there_is_no_time_for_are_told(
+def test_models_that_there_is_no_time_for_are_reported(
     tiny_model: Path, crops: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, _ = run(
@@ -150,7 +150,7 @@ def test_models_that_there_is_no_time_for_are_told(
         "--minutes", 1e-4,
     )  # fmt: skip
     assert code == 1
-    assert "left out: tiny.onnx, onnx, 2: there was no time" in out
+    assert "left out: tiny.onnx, onnx, 2: no time left" in out
 
 
 SLOW_AT_FIRST = """

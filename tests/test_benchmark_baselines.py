@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarking import PICTURES, rows, run
+from benchmarking import IMAGES, rows, run
 
 from crnn_edge.errors import EngineError
 from examples.benchmarks import recognizers
@@ -48,6 +48,6 @@ def test_rivals_that_cannot_be_installed_are_told_and_the_others_measured(
     table = {cells[0]: cells for cells in rows(out)}
     assert list(table) == ["tiny.onnx (onnx)", "int8.onnx (onnx)", "Present 5"]
     assert table["Present 5"][1].startswith("5.0 ±")  # one of twenty words
-    assert table["Present 5"][-1] == str(PICTURES)
+    assert table["Present 5"][-1] == str(IMAGES)
     found = json.loads((tmp_path / "a.json").read_text())
     assert found["rows"][0]["times_first"][0] == 1.0

@@ -26,7 +26,7 @@ def test_an_error_in_a_program_is_told_and_it_lives_on(
 
 
 @pytest.mark.parametrize(
-    ("death", "told"),
+    ("death", "message"),
     [
         ("os.abort()", "SIGABRT"),
         ("os._exit(3)", "code 3"),
@@ -34,12 +34,12 @@ def test_an_error_in_a_program_is_told_and_it_lives_on(
     ],
 )
 def test_a_death_is_told_by_whoever_asks(
-    death: str, told: str, program: Callable[[str, str], str]
+    death: str, message: str, program: Callable[[str, str], str]
 ) -> None:
     name = program("mine.dying", f"import os\ndef start(): {death}\n")
     with Child(name) as child:
         for _ in range(2):
-            with pytest.raises(ChildError, match=told):
+            with pytest.raises(ChildError, match=message):
                 child.ask("anything")
 
 

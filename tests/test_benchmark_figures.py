@@ -81,12 +81,12 @@ def test_estimates_survive_json(value: Estimate | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "text"),
     [(0.12345, "0.123"), (1.0, "1.00"), (12.34, "12.3"), (1234.5, "1,234"), (0, "0"),
      (0.00012, "0.0001"), (math.nan, "–")],
 )  # fmt: skip
-def test_three_digits_count(value: float, told: str) -> None:
-    assert figure(value) == told
+def test_three_digits_count(value: float, text: str) -> None:
+    assert figure(value) == text
 
 
 def test_a_percentage_has_its_interval() -> None:
@@ -109,10 +109,10 @@ def test_whole_reads_are_timed_by_clock_and_processor() -> None:
 def test_conditions_tell_what_changed_and_what_is_unknown() -> None:
     before = Conditions("Board", "3.11", "Linux 6", "", 1000.0, 50.0, "0x0", 0.5, 3.0, 100.0)
     after = Conditions("Board", "3.11", "Linux 6", "", 1000.0, 80.0, "0x4", 0.5, 10.0, 100.9)
-    told = before.describe(after)
+    text = before.describe(after)
     for part in ("governor unknown", "1000 MHz", "50 → 80 °C", "0x0 before, 0x4 after", "7 s"):
-        assert part in told
-    assert "other programs" not in told
+        assert part in text
+    assert "other programs" not in text
     assert ", 12 s of processor time taken by other programs" in before.describe(
         replace(after, others_s=112.0)
     )

@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("benchmark", ["backends", "baselines"])
-def test_a_picture_that_none_can_read_is_named_before_anything_is_measured(
+def test_a_image_that_none_can_read_is_named_before_anything_is_measured(
     benchmark: str,
     folder: Path,
     tiny_model: Path,

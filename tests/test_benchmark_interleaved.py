@@ -12,7 +12,7 @@ from examples.benchmarks.interleaved import Reader, chunks, fair_s, run_interlea
 
 
 @pytest.mark.parametrize(("count", "at_least", "times_each"), [(20, 1, 1), (20, 45, 3)])
-def test_each_picture_is_read_equally_often(count: int, at_least: int, times_each: int) -> None:
+def test_each_image_is_read_equally_often(count: int, at_least: int, times_each: int) -> None:
     numbers = [i for chunk in chunks(count, 8, at_least) for i in chunk]
     assert sorted(numbers) == sorted(list(range(count)) * times_each)
     assert numbers == [i for chunk in chunks(count, 8, at_least) for i in chunk]

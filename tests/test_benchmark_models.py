@@ -26,7 +26,7 @@ def test_a_path_may_have_an_equals_sign_of_its_own(tmp_path: Path) -> None:
     assert models([str(path), f"{path}=numpy"]) == [(path, "onnx"), (path, "numpy")]
     assert file_and_backend(f"{path}=mine.backend", "--model") == (path, "mine.backend")
     assert file_and_backend("crnn-lite=onnx", "--model") == (find_model("crnn-lite"), "onnx")
-    with pytest.raises(CrnnError, match=r"--model .*lr=0\.1/none\.onnx: there is no such file"):
+    with pytest.raises(CrnnError, match=r"--model .*lr=0\.1/none\.onnx: no such file"):
         file_and_backend(str(path.with_name("none.onnx")), "--model")
 
 

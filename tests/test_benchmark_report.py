@@ -35,7 +35,7 @@ def figures(*found: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_a_batch_that_does_not_scale_is_told() -> None:
+def test_a_batch_that_does_not_scale_is_reported() -> None:
     row = result("a.onnx", 1.0, threads=2) | {"times_one_thread": {"16": [1.2, 1.1, 1.3]}}
     assert "does not scale to 2 threads, 16 at once: a.onnx (onnx) 1.20×" in report.table(
         figures(row)
@@ -51,8 +51,8 @@ def advice(*found: dict[str, Any]) -> list[str]:
 
 def test_the_soonest_reader_is_recommended_unless_it_reads_worse() -> None:
     slow, fast, wrong = result("slow", 2.0), result("fast", 1.0), result("wrong", 0.1, 0.05)
-    (told,) = advice(slow, fast, wrong)
-    assert told.startswith("for net: fast in onnx (1.00 ms a read, 1,000 words/s 16")
+    (text,) = advice(slow, fast, wrong)
+    assert text.startswith("for net: fast in onnx (1.00 ms a read, 1,000 words/s 16")
     other = result("other", 9.0) | {"name": "another net"}
     assert len(advice(slow, fast, other)) == 2
 
@@ -70,8 +70,8 @@ def test_more_threads_are_recommended_only_where_they_pay(
     scaling: float, ms: float, threads: int
 ) -> None:
     two = result("a", ms, threads=2) | {"times_one_thread": {"16": [scaling, None, None]}}
-    (told,) = advice(result("a", 1.0), two)
-    assert f"threads: {threads} " in told
+    (text,) = advice(result("a", 1.0), two)
+    assert f"threads: {threads} " in text
 
 
 def test_the_table_has_each_stage_and_what_is_not_the_model() -> None:
@@ -103,13 +103,13 @@ def test_wide_intervals_do_not_accuse() -> None:
     assert report.verdict([1.0, None, None], [9.0, None, None]) == "the same"
 
 
-def test_another_machine_and_other_pictures_are_told_in_a_comparison() -> None:
+def test_another_machine_and_other_images_are_reported_in_a_comparison() -> None:
     old, new = figures(result("a", 1.0)), figures(result("a", 1.0))
-    assert "Another machine" not in report.comparison(old, new)
+    assert "another machine" not in report.comparison(old, new)
     old["conditions"] = "Another board, arm64"
-    assert "Another machine then: Another board" in report.comparison(old, new)
+    assert "The earlier run was on another machine: Another board" in report.comparison(old, new)
     old["data"] = {"folder": "others", "images": 9}
-    assert "Other pictures then: 9 pictures of others" in report.comparison(old, new)
+    assert "The earlier run read other images: 9 images of others" in report.comparison(old, new)
 
 
 def test_an_unknown_baseline_lists_the_rows() -> None:

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from benchmarking import PICTURES, rows, run, write_crops
+from benchmarking import IMAGES, rows, run, write_crops
 
 from examples.benchmarks import recognizers
 from examples.benchmarks.child import Child
@@ -50,7 +50,7 @@ def test_every_recognizer_reads_every_set(
     assert "Other |" not in out  # only the padded variant
     table = {cells[0]: cells[1:] for cells in rows(out)}
     assert list(table) == ["plates, STR", "meters", "mean of the sets", "processor time, ms a word"]
-    assert table["plates, STR"][0] == str(PICTURES)
+    assert table["plates, STR"][0] == str(IMAGES)
     assert table["plates, STR"][2].startswith("5.0 ±")  # one of twenty, in another case
     assert table["meters"][2].startswith("0.0 ±")
     assert table["mean of the sets"][2] == "2.5"

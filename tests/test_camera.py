@@ -82,8 +82,8 @@ def test_once_fails_where_no_text_matches_the_constraint(clip, capsys, tmp_path)
 def test_a_clip_is_read_once_its_frames_agree(clip, capsys) -> None:
     path, text = clip
     assert camera.main([str(path), *BOX, "--no-window"]) == 0
-    told = capsys.readouterr()
-    (line,) = [row.split("\t") for row in told.out.splitlines()]
+    printed = capsys.readouterr()
+    (line,) = [row.split("\t") for row in printed.out.splitlines()]
     *_, (_, frame) = camera.VideoSource(str(path))
     x, y, width, height = camera.to_pixels(tuple(map(float, BOX[1:])), frame)
     seen = frame[y : y + height, x : x + width, ::-1]
@@ -92,7 +92,7 @@ def test_a_clip_is_read_once_its_frames_agree(clip, capsys) -> None:
     assert 3 <= shown <= 5
     assert line[:2] == [f"{(3 + shown - 1) / 10:.1f}", text]  # ten a second, three of them empty
     assert float(line[2]) == pytest.approx(shown * sure / 5, abs=0.01)
-    assert not told.err
+    assert not printed.err
 
 
 def test_once_ends_at_the_first_text_or_fails(clip, capsys, tmp_path) -> None:
@@ -130,8 +130,8 @@ def test_the_frame_that_ends_it_is_recorded(tmp_path) -> None:
 class Camera:
     """One that has four frames left, each of which is read in a second."""
 
-    def __init__(self, told: float) -> None:
-        self.told, self.left = told, 4
+    def __init__(self, reported: float) -> None:
+        self.reported, self.left = reported, 4
 
     def __call__(self, source: int) -> Camera:
         return self
@@ -143,7 +143,7 @@ class Camera:
         pass
 
     def get(self, setting: int) -> float:
-        return self.told if setting == cv2.CAP_PROP_FPS else 0.0
+        return self.reported if setting == cv2.CAP_PROP_FPS else 0.0
 
     def read(self) -> tuple[bool, np.ndarray | None]:
         self.left -= 1
@@ -155,11 +155,11 @@ class Camera:
         pass
 
 
-@pytest.mark.parametrize(("told", "rate"), [(10, 10), (0, 25), (90_000, 25), (-1, 25)])
+@pytest.mark.parametrize(("reported", "rate"), [(10, 10), (0, 25), (90_000, 25), (-1, 25)])
 def test_a_recording_of_a_camera_lasts_as_long_as_what_was_seen(
-    told, rate, tmp_path, monkeypatch
+    reported, rate, tmp_path, monkeypatch
 ) -> None:
-    live, out = Camera(told), tmp_path / "read.mp4"
+    live, out = Camera(reported), tmp_path / "read.mp4"
     clock = SimpleNamespace(monotonic=lambda: 10.0 + 4 - live.left, perf_counter=lambda: 0.0)
     with monkeypatch.context() as patched:
         patched.setattr(camera, "time", clock)

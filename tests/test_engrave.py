@@ -59,7 +59,7 @@ def test_what_has_no_bar_line_at_its_end_is_drawn_to_its_end() -> None:
 
 
 @drawn
-def test_a_number_gives_one_picture_wherever_it_is_made() -> None:
+def test_a_number_gives_one_image_wherever_it_is_made() -> None:
     image, text = Engraved(3)[7]
     again, same = Engraved(3)[7]
     assert np.array_equal(image, again)

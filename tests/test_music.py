@@ -175,7 +175,7 @@ def quarters(*counts: int, time: str = "3/4") -> Score:
     return Score("clef.G", time=time, measures=notes)
 
 
-def test_measures_that_do_not_keep_time_are_told() -> None:
+def test_measures_that_do_not_fill_their_length_are_reported() -> None:
     assert quarters(3, 3).uneven() == []
     assert quarters(1, 3, 2).uneven() == []  # an upbeat, and a last measure that completes it
     assert quarters(3, 2, 3, 4, 3).uneven() == [2, 4]

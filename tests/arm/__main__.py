@@ -1,12 +1,12 @@
-"""The runtime on emulated Arm boards: its tests, a read of the examples, instructions an image.
+"""The runtime on emulated Arm boards: its tests, the example images, instructions an image.
 
-Userlands come from Debian's archive, wheels from the package index, both as this machine is
-configured to reach them; they are unpacked below build/arm, kept there, and run by QEMU's
-user-mode emulation. Nothing needs root, except that the emulator itself is installed:
+Userlands come from Debian's archive, wheels from the package index, as configured on this machine;
+they are unpacked below build/arm, kept there, and run by QEMU's user-mode emulation. Nothing needs
+root, except the installation of the emulator itself:
 
   sudo apt-get install qemu-user gcc libc6-dev
 
-An instruction count is no time: it is a ratio between models, and a gate against growth.
+A number of instructions is not a time: use it to compare models, and to notice growth.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ examples:
 
 @dataclass
 class Outcome:
-    """What a board did.
+    """The result of a board.
 
     Attributes:
-        told: A line for people.
-        entries: What it counted.
+        summary: One line of text.
+        entries: Its counts.
         failures: What went wrong.
     """
 
-    told: str
+    summary: str
     entries: Entries
     failures: list[str] = field(default_factory=list)
 
@@ -86,10 +86,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Install, emulate, judge.
+    """Install, emulate, compare.
 
     Returns:
-        The exit code: 1 if a test failed, a promise is broken, or an entry grew or vanished.
+        The exit code: 1 if a test failed, a limit is exceeded, or an entry grew or vanished.
     """
     options = parse(arguments)
     return run_command(lambda: _emulate(options))
@@ -109,7 +109,7 @@ def _emulate(options: argparse.Namespace) -> int:
 
 
 def _read_here(made: Sequence[Model]) -> None:
-    """Note what this machine reads, for the boards to be compared with."""
+    """Record what this machine reads, to compare the boards with."""
     labels = LabelledFolder(models.EXAMPLES).texts
     for model in made:
         texts = models.write_expected(model.path)
@@ -118,14 +118,14 @@ def _read_here(made: Sequence[Model]) -> None:
 
 
 def _try(emulator: Emulator, made: Sequence[Model]) -> Outcome:
-    """All that one board has to do."""
+    """Test and count on one board."""
     board = emulator.board
     chosen = [model for model in made if model.path.suffix in board.kit.engines]
     print(f"{board.name}: testing", file=sys.stderr)
     counts, code, log = emulator.test([model.path for model in chosen])
-    told = f"{board.name}: " + ", ".join(f"{n} {outcome}" for outcome, n in counts.items())
+    summary = f"{board.name}: " + ", ".join(f"{n} {outcome}" for outcome, n in counts.items())
     if code or not counts.get("passed"):
-        return Outcome(told, {}, [f"{board.name}: tests failed ({log}):\n{tail(log)}"])
+        return Outcome(summary, {}, [f"{board.name}: tests failed ({log}):\n{tail(log)}"])
     print(f"{board.name}: counting", file=sys.stderr)
     versions, stages = emulator.count([model.path for model in chosen])
     entries = {}
@@ -133,15 +133,15 @@ def _try(emulator: Emulator, made: Sequence[Model]) -> Outcome:
         engine = board.kit.engines[model.path.suffix]
         key = Key(model.name, model.precision, engine, board.processor.name)
         entries[key] = Entry(versions[engine], found)
-    return Outcome(f"{told}; {len(chosen)} model files read the examples as here", entries)
+    return Outcome(f"{summary}; {len(chosen)} model files read the examples as here", entries)
 
 
 def _judge(outcomes: Sequence[Outcome], options: argparse.Namespace) -> int:
-    """Print what was found; give the exit code."""
+    """Print the results; return the exit code."""
     entries = {key: entry for outcome in outcomes for key, entry in outcome.entries.items()}
     failures = [failure for outcome in outcomes for failure in outcome.failures]
     failures += instructions.broken_promises(entries)
-    print(*(outcome.told for outcome in outcomes), sep="\n")
+    print(*(outcome.summary for outcome in outcomes), sep="\n")
     if not options.update:
         run = {(b.processor.name, e) for b in options.boards for e in b.kit.engines.values()}
         committed = instructions.read(COUNTED)

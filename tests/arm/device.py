@@ -1,4 +1,4 @@
-"""What runs on the emulated board: `device.py RESULT {test, count}`."""
+"""The program that runs on the emulated board: `device.py RESULT {test, count}`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MARK = 0x1C0DE  # a process that is not there; see icount.c
 
 
 def count(models: Sequence[Path], engines: Sequence[str]) -> dict[str, str]:
-    """Read a picture with each model, stage by stage, a mark before and after each stage.
+    """Read an image with each model, stage by stage, with a mark before and after each stage.
 
     Returns:
         The version of each engine.
@@ -59,18 +59,18 @@ def _mark() -> None:
 
 
 class Tally:
-    """A pytest plugin that counts what became of the tests.
+    """A pytest plugin that counts the outcomes of the tests.
 
     Attributes:
         counts: How many passed, failed and were skipped.
     """
 
     def __init__(self) -> None:
-        """Nothing has run yet."""
+        """Start at zero."""
         self.counts = {"passed": 0, "failed": 0, "skipped": 0}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Count a test once: its call, or what kept it from being called."""
+        """Count a test once: its call, or the failed setup."""
         if report.when == "call" or report.outcome != "passed":
             self.counts[report.outcome] += 1
 
@@ -87,7 +87,7 @@ def test(arguments: Sequence[str]) -> tuple[int, dict[str, int]]:
 
 
 def main() -> int:
-    """Test or count, and write what came of it to a file."""
+    """Test or count, and write the result to a file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("result", type=Path, metavar="RESULT", help="the JSON file to write")
     commands = parser.add_subparsers(required=True, dest="command")

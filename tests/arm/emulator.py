@@ -23,7 +23,7 @@ _TIMELESS = "not bench and not about_a_second"  # tests whose names say that the
 
 
 class Emulator:
-    """A board that runs Python programs. What it is made of is installed when it is made.
+    """A board that runs Python programs; its constructor installs everything.
 
     Args:
         board: The board.
@@ -70,7 +70,7 @@ class Emulator:
         return result or {}, code, log
 
     def count(self, models: Sequence[Path]) -> tuple[dict[str, str], list[dict[str, float]]]:
-        """Millions of instructions a picture, by model and stage, and the versions of engines.
+        """Millions of instructions an image, by model and stage, and the versions of engines.
 
         Raises:
             SetupError: If the program fails.
@@ -93,7 +93,7 @@ class Emulator:
         log: Path,
         env: Mapping[str, str],
     ) -> tuple[int, dict[str, Any] | None]:
-        """Run `device.py`; its exit code, and its result if it came so far."""
+        """Run `device.py`; returns its exit code, and its result if there is one."""
         result = log.with_suffix(".json")
         result.unlink(missing_ok=True)
         environment = {
@@ -149,7 +149,7 @@ def _describe(board: Board, root: Path, land: Path) -> None:
 
 
 def cpuinfo(processor: Processor, version: int) -> str:
-    """`/proc/cpuinfo` of a board."""
+    """The `/proc/cpuinfo` of a board."""
     facts = {
         "BogoMIPS": "108.00",
         "Features": processor.features,
@@ -164,11 +164,11 @@ def cpuinfo(processor: Processor, version: int) -> str:
 
 
 def _plugin(qemu: str, folder: Path) -> Path:
-    """The instruction counter, compiled for the emulator that is installed."""
-    told = install.run([qemu, "--version"])
-    found = re.search(r"version (\d+)", told)
+    """The instruction counter, compiled for the installed emulator."""
+    version_text = install.run([qemu, "--version"])
+    found = re.search(r"version (\d+)", version_text)
     if found is None:
-        raise SetupError(f"`{qemu} --version` tells no version: {told[:200]}")
+        raise SetupError(f"no version in the output of `{qemu} --version`: {version_text[:200]}")
     version = 1 if int(found[1]) < 9 else 2
     library, source = folder / f"icount-{version}.so", Path(__file__).with_name("icount.c")
     if not library.exists() or library.stat().st_mtime < source.stat().st_mtime:

@@ -1,4 +1,4 @@
-"""Instructions an image: what boards counted, the committed figures, and what may not grow."""
+"""Instructions an image: counts, the committed ones, and what may not grow."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from examples.benchmarks.arm import FORMAT, load
 from tests.arm.device import STAGES
 
 GROWTH = 0.05
-"""How much more an entry may cost than the committed one. Counts repeat within 2 %."""
+"""Allowed growth of an entry over the committed one. Counts repeat within 2 %."""
 
 INT8_SHARE = 0.4
-"""What the INT8 network may cost of FP32 where the processor multiplies bytes."""
+"""Allowed share of the INT8 network in FP32's instructions, if the processor multiplies bytes."""
 
 PROMISED = ("crnn", "Cortex-A76", ("onnxruntime", "ai-edge-litert"))
-"""The model, the processor and the engines for which that is promised."""
+"""The model, the processor and the engines for which that holds."""
 
 
 @dataclass(frozen=True, order=True)
 class Key:
-    """What an entry is known by.
+    """Identifies an entry.
 
     Attributes:
         model: Name of a checkpoint.
@@ -46,7 +46,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Entry:
-    """What an image costs.
+    """The cost of an image.
 
     Attributes:
         version: Of the engine.
@@ -65,8 +65,8 @@ class Verdict:
     """A comparison with the committed figures.
 
     Attributes:
-        failures: What is worse than it may be.
-        remarks: What a person should know.
+        failures: What exceeds a limit.
+        remarks: Other changes.
     """
 
     failures: list[str] = field(default_factory=list)
@@ -96,7 +96,7 @@ def stages(marks: Sequence[int], runs: int) -> Iterator[dict[str, float]]:
 
 
 def compare(old: Entries, new: Entries) -> Verdict:
-    """What became of each committed entry, and what has joined them."""
+    """Compare new entries with the committed ones."""
     verdict = Verdict()
     for key in sorted(old.keys() | new.keys()):
         if key not in new:
@@ -106,16 +106,16 @@ def compare(old: Entries, new: Entries) -> Verdict:
         else:
             for stage in STAGES:
                 was, now = old[key].stages[stage], new[key].stages[stage]
-                told = f"{key}, {stage}: {was:g} → {now:g} M ({100 * (now / was - 1):+.1f} %)"
+                change = f"{key}, {stage}: {was:g} → {now:g} M ({100 * (now / was - 1):+.1f} %)"
                 if now > was * (1 + GROWTH):
-                    verdict.failures.append(told)
+                    verdict.failures.append(change)
                 elif now < was * (1 - GROWTH):
-                    verdict.remarks.append(told)
+                    verdict.remarks.append(change)
     return verdict
 
 
 def broken_promises(entries: Entries) -> list[str]:
-    """Where INT8 saves less than was promised."""
+    """Where INT8 saves less than `INT8_SHARE` demands."""
     model, processor, engines = PROMISED
     broken = []
     for engine in engines:
@@ -126,13 +126,13 @@ def broken_promises(entries: Entries) -> list[str]:
         if share > INT8_SHARE:
             broken.append(
                 f"{model}, {engine}, {processor}: INT8 costs {share:.2f} of FP32, "
-                f"{INT8_SHARE} at most is promised"
+                f"expected at most {INT8_SHARE}"
             )
     return broken
 
 
 def rows(entries: Entries) -> list[dict[str, Any]]:
-    """Figures as JSON can hold them, in order."""
+    """Entries as values for JSON, sorted."""
     return [
         {**asdict(key), "version": entries[key].version, **entries[key].stages}
         for key in sorted(entries)
@@ -140,16 +140,16 @@ def rows(entries: Entries) -> list[dict[str, Any]]:
 
 
 def write(path: Path, entries: Entries) -> None:
-    """Make figures the committed ones."""
+    """Write entries to the committed file."""
     lines = ",\n".join(f"    {json.dumps(row)}" for row in rows(entries))  # for the diff
     atomic_write(path, f'{{\n  "format": {FORMAT},\n  "rows": [\n{lines}\n  ]\n}}\n'.encode())
 
 
 def read(path: Path) -> Entries:
-    """The committed figures.
+    """The committed entries.
 
     Raises:
-        CrnnError: If the file is missing or says something else.
+        CrnnError: If the file is missing or has another format.
     """
     return {
         Key(row["model"], row["precision"], row["engine"], row["processor"]): Entry(

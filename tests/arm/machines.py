@@ -13,7 +13,7 @@ PYTHON = "3.11"
 
 @dataclass(frozen=True)
 class Processor:
-    """A processor as the emulator and its guests know it.
+    """A processor, as the emulator and its guests identify it.
 
     Attributes:
         name: For people; the column of the table.
@@ -30,7 +30,7 @@ class Processor:
 
 @dataclass(frozen=True)
 class Architecture:
-    """An instruction set as each tool names it.
+    """An instruction set, as each tool names it.
 
     Attributes:
         debian: In package names.
@@ -47,7 +47,7 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Userland:
-    """A Debian.
+    """A Debian release.
 
     Attributes:
         name: Of its folder.
@@ -62,7 +62,7 @@ class Userland:
 
 @dataclass(frozen=True)
 class Kit:
-    """What is installed on a board, and what must then work.
+    """What is installed on a board, and which tests must pass there.
 
     Attributes:
         name: Of its folder.
@@ -90,7 +90,7 @@ class Board:
 
     @property
     def name(self) -> str:
-        """For people and folders: `Cortex-A72-wheels`."""
+        """For messages and folders: `Cortex-A72-wheels`."""
         return f"{self.processor.name}-{self.kit.name}"
 
 
@@ -115,7 +115,7 @@ A7 = Processor(
 _DECODERS = ("charset", "ctc", "greedy", "beam", "prefix_search", "lexicon", "pattern", "metrics")
 _NUMERIC = ("preprocess", "images", "numpy_backend")
 _ONNX = ("backends", "recognizer", "looks", "runtime_cli", "decoder_settings", "manifest")
-"""Of these the test network is an ONNX file."""
+"""Tests whose network is an ONNX file."""
 
 _PYTHON = ("python3", "libstdc++6", "libgomp1")
 _TESTING = ("pillow", "pytest", "hypothesis")

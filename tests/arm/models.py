@@ -18,7 +18,7 @@ from tests.arm.install import SetupError
 
 ROOT = Path(__file__).resolve().parents[2]
 WEIGHTS = ROOT / "model" / "weights"
-NAMES = ("crnn", "crnn-lite")  # what is between the largest and the smallest, says nothing more
+NAMES = ("crnn", "crnn-lite")  # the largest and the smallest
 EXAMPLES = ROOT / "examples" / "images"
 
 FORMATS = {"onnx": ".onnx", "tflite": ".tflite", "numpy": ".npz"}
@@ -26,8 +26,8 @@ PRECISIONS = ("fp32", "int8")
 
 _SOURCES = ("export", "quantize", "runtime", "model")
 
-_UNJUDGED = ("--validation", str(EXAMPLES), "--max-drop", "100")
-"""What a file has lost is `export.all`'s to judge, on crops enough; boards compare it with here."""
+_ANY_DROP = ("--validation", str(EXAMPLES), "--max-drop", "100")
+"""`export.all` verifies the drop, on enough crops; boards are compared with this machine."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Model:
 
 
 def make(folder: Path) -> list[Model]:
-    """Each checkpoint in every format and precision; files newer than their sources are kept.
+    """Make each checkpoint in every format and precision; files newer than their sources are kept.
 
     Raises:
         SetupError: If a checkpoint is missing, or an exporter refuses one.
@@ -80,7 +80,7 @@ def _make(checkpoint: Path, form: str, folder: Path, sources: float) -> list[Mod
     for out, command in commands.items():
         if not out.exists() or out.stat().st_mtime < newest:
             print(f"making {out.name}", file=sys.stderr)
-            argv = [sys.executable, "-m", *map(str, command), *_UNJUDGED, "--out", str(out)]
+            argv = [sys.executable, "-m", *map(str, command), *_ANY_DROP, "--out", str(out)]
             done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise SetupError(f"python {' '.join(argv[1:])} failed:\n{done.stderr[-1000:]}")
@@ -91,7 +91,7 @@ def _make(checkpoint: Path, form: str, folder: Path, sources: float) -> list[Mod
 
 
 def write_expected(model: Path) -> list[str]:
-    """Note beside a model file what one look here gives of each example: its text and its logits.
+    """Write, beside a model file, the text and the logits of each example image in one view.
 
     Returns:
         The texts.

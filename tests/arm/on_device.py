@@ -1,7 +1,7 @@
 """Model files on a board: run there by `device.py`, never by `make test`.
 
 `CRNN_MODELS` names the files, separated by colons; beside each stands `FILE.expected.npz`, which
-has what the machine that exported it reads in the example pictures, and the logits.
+has the texts and logits of the example images on the machine that exported it.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def test_a_batch_reads_as_its_members(
     recognizer: Recognizer, logits: dict[int, np.ndarray]
 ) -> None:
     if len(logits) == 1:
-        pytest.skip("a large network reads one picture here")
+        pytest.skip("a large network reads one image here")
     few = list(logits)[:3]
-    texts = [reading.text for reading in recognizer.batch([EXAMPLES[k] for k in few])]
+    texts = [found.text for found in recognizer.batch([EXAMPLES[k] for k in few])]
     assert texts == [recognizer.decode(logits[k][None])[0].text for k in few]
