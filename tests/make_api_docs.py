@@ -24,7 +24,8 @@ _ENTRY = re.compile(r"^    (\*{0,2}\w+): (.*)$")
 
 def page() -> str:
     """The whole page."""
-    names = sorted(crnn_edge.__all__, key=lambda name: (name != "Recognizer", name.lower()))
+    public = [name for name in crnn_edge.__all__ if not name.startswith("_")]
+    names = sorted(public, key=lambda name: (name != "Recognizer", name.lower()))
     return "\n".join([HEAD, *(line for name in names for line in entry(name))])
 
 
