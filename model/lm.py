@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import string
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ from crnn_edge.cli.run import run_command
 from crnn_edge.decoders.ngrams import MAX_TOKENS, NAT, NGrams, Trie
 from crnn_edge.errors import CharsetError, CrnnError
 from model.data.datasets import open_dataset
+from model.data.text.machine_text import machine_text
 from model.data.text.text_source import TextSource, read_words
 from model.training.arguments import split_weight, weighted
 from model.training.initialization import parse_charset
@@ -41,16 +43,33 @@ examples:
 """
 
 
-def count(texts: Mapping[str, float], charset: Charset, order: int) -> list[Counter[str]]:
+def symbols(charset: Charset, fold_digits: bool = False) -> tuple[list[str], list[int]]:
+    """The tokens of the n-grams, and for each token of a charset the number of its own.
+
+    Args:
+        charset: What texts are spelt in.
+        fold_digits: Whether all digits are one token, the first of them.
+    """
+    digits = [token for token in charset.tokens if token in string.digits] if fold_digits else []
+    kept = [token for token in charset.tokens if token not in digits[1:]]
+    number = {token: k for k, token in enumerate(kept)}
+    number |= {token: number[digits[0]] for token in digits}
+    return kept, [number[token] for token in charset.tokens]
+
+
+def count(
+    texts: Mapping[str, float], charset: Charset, order: int, fold_digits: bool = False
+) -> list[Counter[str]]:
     """How often each n-gram of 1 to `order` tokens was seen, a counter a length.
 
     An n-gram is a string of the characters whose code points are numbers of tokens; the number
     after them stands for the beginning of a text, the next for its end.
     """
-    size = len(charset.tokens)
+    kept, number = symbols(charset, fold_digits)
+    size = len(kept)
     counts: list[Counter[str]] = [Counter() for _ in range(order)]
     for text, times in texts.items():
-        classes = [k - 1 for k in charset.encode(text)]
+        classes = [number[k - 1] for k in charset.encode(text)]
         line = "".join(map(chr, (size, *classes, size + 1)))
         for stop in range(2, len(line) + 1):
             for length in range(1, min(stop, order) + 1):
@@ -115,7 +134,11 @@ def prune(
 
 
 def build(
-    texts: Mapping[str, float], charset: Charset, order: int = 5, prune_threshold: float = 0.0
+    texts: Mapping[str, float],
+    charset: Charset,
+    order: int = 5,
+    prune_threshold: float = 0.0,
+    fold_digits: bool = False,
 ) -> NGrams:
     """The language model of some texts.
 
@@ -126,6 +149,8 @@ def build(
         prune_threshold: What an n-gram must be worth, in nats; 0 keeps all. If any may go,
             probabilities are rounded to quarters of a nat, too, not to sixteenths.
 
+        fold_digits: Whether all digits share their n-grams.
+
     Raises:
         CharsetError: If a text cannot be spelt, or there are too many tokens.
     """
@@ -133,7 +158,7 @@ def build(
         raise CharsetError(
             f"a language model takes at most {MAX_TOKENS} tokens, got {len(charset.tokens)}"
         )
-    counts = count(texts, charset, order)
+    counts = count(texts, charset, order, fold_digits)
     probs, left = probabilities(counts)
     kept = prune(counts, probs, left, prune_threshold)
     # A context of which n-grams were dropped gives their share to what was never seen there.
@@ -161,7 +186,9 @@ def build(
         children=np.array([following[gram] for gram in inner], dtype=np.uint8),
         backoff=_rounded([backoff.get(gram, 0.0) for gram in inner], 127, coarse).astype(np.int8),
     )
-    return NGrams(charset.tokens, trie)
+    kept_tokens, _ = symbols(charset, fold_digits)
+    digits = [token for token in charset.tokens if token in string.digits] if fold_digits else []
+    return NGrams(kept_tokens, trie, digits)
 
 
 def _rounded(nats: Sequence[float], most: int, coarse: int) -> npt.NDArray[np.float64]:
@@ -191,6 +218,19 @@ def build_parser() -> argparse.ArgumentParser:
         "repeatable",
     )
     add("--synth", type=int, default=0, metavar="COUNT", help="as many texts as are rendered")
+    add(
+        "--machine-texts",
+        type=int,
+        default=0,
+        metavar="COUNT",
+        help="as many texts as machines print: measurements, codes, dates, times",
+    )
+    add(
+        "--fold-digits",
+        action="store_true",
+        help="let all digits share their n-grams, so that no number is likelier than another; not "
+        "for texts whose digits depend on each other",
+    )
     add("--words", type=Path, metavar="FILE", help="word list of these (default: the system's)")
     add("--charset", metavar="CHARS|@FILE", help="as of `model.train` (default: printable ASCII)")
     add("--order", type=int, default=5, metavar="N", help="(default: %(default)s)")
@@ -211,12 +251,16 @@ def main(argv: list[str] | None = None) -> int:
     """Entry point of `python -m model.lm`."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    if not args.texts and not args.synth:
-        parser.error("nothing to learn from: give --texts, or --synth COUNT")
+    if not args.texts and not args.synth and not args.machine_texts:
+        parser.error("nothing to learn from: give --texts, --synth COUNT or --machine-texts COUNT")
     if args.words and not args.synth:
         parser.error("--words are of --synth COUNT")
-    if not 1 <= args.order <= 8 or args.synth < 0 or not 0 <= args.prune_threshold < math.inf:
-        parser.error("expected --order 1 to 8, --synth and --prune-threshold 0 or more")
+    if (
+        not 1 <= args.order <= 8
+        or min(args.synth, args.machine_texts) < 0
+        or not 0 <= args.prune_threshold < math.inf
+    ):
+        parser.error("expected --order 1 to 8, and counts and --prune-threshold 0 or more")
     sources = [args.words, args.eval, *(split_weight(item)[0] for item in args.texts)]
     if args.out.resolve() in [source.resolve() for source in sources if source]:
         parser.error(f"--out {args.out} is one of the sources itself, which would be lost")
@@ -231,18 +275,21 @@ def _make(args: argparse.Namespace) -> None:
         source = TextSource(read_words(args.words) if args.words else None, charset)
         bar = tqdm(range(args.synth), unit="text", disable=None)
         texts.update(source.sample(rng) for _ in bar)
+    if args.machine_texts:
+        bar = tqdm(range(args.machine_texts), unit="text", disable=None)
+        texts.update(text for text in (machine_text(rng) for _ in bar) if text in charset)
     for item in args.texts:
         path, times = split_weight(item)
         for text in _texts(path, charset) if times else ():
             texts[text] += times  # type: ignore[assignment]
     if not sum(texts.values()):
         raise CrnnError("nothing to learn from: each text counts 0 times")
-    model = build(texts, charset, args.order, args.prune_threshold)
+    model = build(texts, charset, args.order, args.prune_threshold, args.fold_digits)
     model.save(args.out)
     told = f"{args.out}: {len(model.trie.token):,} n-grams of up to {args.order} tokens, "
     print(f"{told}{args.out.stat().st_size:,} bytes")
     if args.eval:
-        spelt = [[k - 1 for k in charset.encode(text)] for text in _texts(args.eval, charset)]
+        spelt = [charset.split(text) for text in _texts(args.eval, charset)]
         nats = -sum(map(model.log_prob, spelt)) / sum(len(text) + 1 for text in spelt)
         print(f"{args.eval}: {nats:.3f} nats a character, of {len(spelt):,} texts")
 

@@ -141,7 +141,7 @@ def test_read_with_a_lexicon_and_its_index(
         (["--set", "help="], "--set help= needs --decoder"),
         (
             ["--decoder", "greedy", "--set", "help="],
-            "'greedy' has no setting ['help']: it has none",
+            "'greedy' has no setting ['help']: it has ignore=''",
         ),
         (["--decoder", "beam", "--set", "help="], "it has beam_size=10, min_token_prob=0.02"),
         (

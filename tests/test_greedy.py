@@ -213,9 +213,9 @@ def test_a_dotted_name_is_a_module_of_the_users(
         make_decoder("their.broken", AB)
 
 
-def test_greedy_has_no_settings() -> None:
+def test_greedy_has_no_settings_of_its_own() -> None:
     with pytest.raises(
         CrnnError,
-        match=r"'greedy' has no setting \['beam_size'\] \(beam and lm would\): it has none",
+        match=r"'greedy' has no setting \['beam_size'\] \(beam and lm would\)",
     ):
         make_decoder("greedy", AB, beam_size=8)

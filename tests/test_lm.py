@@ -80,7 +80,7 @@ def _lm_score(
     uniform_weight: float,
 ) -> float:
     """As the equation says; 55 equally probable characters, and the end, make a code."""
-    word = decoder.ngrams.log_prob([k - 1 for k in text])
+    word = decoder.ngrams.log_prob(AB.tokens[k - 1] for k in text)
     length = len(text) + 1
     mixed = (1 - uniform_weight) * math.exp(word) + uniform_weight * math.exp(-4 * length)
     return lm_weight * (math.log(mixed) + token_insertion_bonus * length)

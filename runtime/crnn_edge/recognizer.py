@@ -83,6 +83,8 @@ class Recognizer:
         self.backend: Callable[[FloatArray], FloatArray] = backend
         if decoder is None:
             settings = self.manifest.decoder.settings | settings
+        if self.manifest.ignore and isinstance(decoder, str | None):
+            settings = {"ignore": self.manifest.ignore} | settings
         name = self.manifest.decoder.name if decoder is None else decoder
         self.decoder: Decoder = (
             make_decoder(name, self.manifest.charset, **settings) if isinstance(name, str) else name

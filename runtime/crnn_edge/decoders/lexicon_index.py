@@ -18,8 +18,8 @@ import numpy as np
 
 from crnn_edge.charset import Charset
 from crnn_edge.decoders.automaton import Automaton
+from crnn_edge.decoders.checks import check_kind
 from crnn_edge.decoders.ctc import FloatArray, IntArray
-from crnn_edge.decoders.settings import check_kind
 from crnn_edge.errors import DecodeError
 from crnn_edge.files import atomic_path
 

@@ -21,10 +21,9 @@ import numpy as np
 from crnn_edge.charset import Charset
 from crnn_edge.decoders.base import Hypothesis
 from crnn_edge.decoders.beam_search import RESCALE_BELOW, Step, candidate_mask, steps_of, tokens_of
-from crnn_edge.decoders.checks import check_log_probs
+from crnn_edge.decoders.checks import check_log_probs, check_number
 from crnn_edge.decoders.ctc import FloatArray
-from crnn_edge.decoders.ngrams import NAT, NGrams
-from crnn_edge.decoders.settings import check_number
+from crnn_edge.decoders.ngrams import NAT, shared_ngrams
 from crnn_edge.errors import DecodeError
 
 DEFAULT_LM = Path(__file__).parents[1] / "models" / "english.lm"
@@ -87,18 +86,18 @@ class Decoder:
         self.min_token_prob = min_token_prob
         self.blank_skip_threshold = blank_skip_threshold
         self.nbest = int(nbest)
-        self.ngrams = NGrams.read(DEFAULT_LM if lm is None else lm)
+        self.ngrams = shared_ngrams(DEFAULT_LM if lm is None else lm)
         self._share = math.log(min_token_prob) if min_token_prob else -math.inf
         self._words = math.log1p(-uniform_weight) if uniform_weight < 1 else -math.inf
         self._uniform = math.log(uniform_weight) if uniform_weight > 0 else -math.inf
-        number = {token: k for k, token in enumerate(self.ngrams.tokens)}
-        if missing := [token for token in charset.tokens if token not in number]:
+        lookup = self.ngrams.lookup
+        if missing := [token for token in charset.tokens if token not in lookup]:
             raise DecodeError(
                 f"the language model {DEFAULT_LM if lm is None else os.fspath(lm)} does not "
                 f"know {len(missing)} of the {len(charset.tokens)} tokens, such as {missing[:5]}: "
                 "make one of such texts with `python -m model.lm`, or take another decoder"
             )
-        self._number = [self.ngrams.end, *(number[token] for token in charset.tokens)]
+        self._number = [(self.ngrams.end, 0), *(lookup[token] for token in charset.tokens)]
 
     def __call__(
         self, log_probs: FloatArray, lengths: Sequence[int] | None = None
@@ -179,8 +178,9 @@ class Decoder:
     def _continued(self, before: LmState, token: int) -> LmState:
         """What the language model says of a prefix with a token more."""
         _, state, log_prob, length = before
-        cost, state = self.ngrams.step(state, self._number[token])
-        log_prob -= cost / NAT
+        number, extra = self._number[token]
+        cost, state = self.ngrams.step(state, number)
+        log_prob -= (cost + extra) / NAT
         return self.lm_score(log_prob, length + 1), state, log_prob, length + 1
 
     def _best(self, grown: list[Prefix]) -> list[Prefix]:

@@ -7,17 +7,23 @@ each n-gram that something can follow is a state, and a state's way back is the 
 first token (as in A. Aho, M. Corasick: *Efficient string matching*, 1975). So a token costs one
 search among what follows, and a model of 200,000 n-grams is there in some 20 ms.
 
+Digits may share their n-grams: `2028-02-08` and `1999-12-31` are then one text, `0000-00-00`, and
+each digit has a tenth of the probability of `0` (a class-based model: P. Brown et al.: *Class-based
+n-gram models of natural language*, 1992).
+
 `python -m model.lm` makes one.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import zlib
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +39,16 @@ NAT = 16
 """Costs are whole: so many of them are a nat."""
 
 _FORMAT = "crnn-ngrams-1"
+_BROKEN = (
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    OverflowError,
+    RecursionError,
+    zlib.error,
+)
+"""What a damaged file raises."""
 _MAX_HEAD = 1 << 16
 _MAX_NODES = 1 << 24
 
@@ -60,22 +76,27 @@ class NGrams:
     """N-grams as an automaton.
 
     Args:
-        tokens: What it knows.
+        tokens: The tokens of the n-grams.
         trie: The n-grams. The first level has all tokens, the beginning and the end.
+        digits: Tokens that share the n-grams of the first of them equally; it is the only one of
+            them in `tokens`. Empty if each token has n-grams of its own.
 
     Attributes:
-        tokens: What it knows.
+        tokens: The tokens of the n-grams.
         trie: The n-grams.
+        digits: Tokens that share n-grams.
         start: The state where a text begins.
         end: The number of the end, which `step` takes like a token.
+        lookup: Of each token that texts may have: its number, and what it costs in addition to
+            what `step` says, in 1/16 nat.
 
     Raises:
         ValueError: If that is no trie of n-grams whose shorter forms are there, too.
     """
 
-    def __init__(self, tokens: Sequence[str], trie: Trie) -> None:
+    def __init__(self, tokens: Sequence[str], trie: Trie, digits: Sequence[str] = ()) -> None:
         """Find each n-gram's way back."""
-        self.tokens, self.trie = tuple(tokens), trie
+        self.tokens, self.trie, self.digits = tuple(tokens), trie, tuple(digits)
         self.end = len(self.tokens) + 1
         inner, count = len(trie.children), len(trie.token)
         first = np.concatenate([[0], np.cumsum(trie.children, dtype=np.int64)])
@@ -109,6 +130,12 @@ class NGrams:
                 raise ValueError("its levels do not follow each other")
         if (np.diff(keys) <= 0).any():
             raise ValueError("its n-grams are out of order")
+        self.lookup = {token: (k, 0) for k, token in enumerate(self.tokens)}
+        if self.digits:
+            if {*self.digits} & {*self.tokens} != {self.digits[0]}:
+                raise ValueError("its digits are not represented by the first of them alone")
+            shared = self.lookup[self.digits[0]][0], round(NAT * math.log(len(self.digits)))
+            self.lookup |= dict.fromkeys(self.digits, shared)
         self.start = int(state[len(self.tokens) + 1])
         self._token = trie.token.tobytes()
         self._cost = trie.cost.tobytes()
@@ -133,13 +160,17 @@ class NGrams:
             cost -= self._backoff[state]
             state = self._back[state]
 
-    def log_prob(self, tokens: Iterable[int]) -> float:
-        """The log-probability of a whole text, in numbers of tokens."""
+    def log_prob(self, tokens: Iterable[str]) -> float:
+        """The log-probability of a whole text."""
         total, state = 0, self.start
-        for token in (*tokens, self.end):
-            cost, state = self.step(state, token)
-            total += cost
+        for number, extra in (*(self.lookup[token] for token in tokens), (self.end, 0)):
+            cost, state = self.step(state, number)
+            total += cost + extra
         return -total / NAT
+
+    def __reduce__(self) -> tuple[type[NGrams], tuple[Any, ...]]:
+        """Pickled as what it was made of."""
+        return NGrams, (self.tokens, self.trie, self.digits)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> NGrams:
@@ -170,8 +201,17 @@ class NGrams:
             token, cost, children, backoff = np.split(
                 np.frombuffer(parts, np.uint8), [count, 2 * count, 2 * count + inner]
             )
-            return cls(told["tokens"], Trie(token, cost, children, backoff.view(np.int8)))
-        except (ValueError, KeyError, TypeError, IndexError, zlib.error, RecursionError) as error:
+            trie = Trie(token, cost, children, backoff.view(np.int8))
+            return cls(told["tokens"], trie, told.get("digits", ()))
+        except (
+            ValueError,
+            OverflowError,
+            KeyError,
+            TypeError,
+            IndexError,
+            zlib.error,
+            RecursionError,
+        ) as error:
             raise DecodeError(
                 f"{os.fspath(path)} is no language model, or a damaged one ({error}): make one "
                 "with `python -m model.lm`"
@@ -188,6 +228,25 @@ class NGrams:
             "inner": len(self.trie.children),
             "ngrams": len(self.trie.token),
             "tokens": self.tokens,
+            **({"digits": self.digits} if self.digits else {}),
         }
         packed = zlib.compress(b"".join(part.tobytes() for part in self.trie), 9)
         atomic_write(path, json.dumps(told).encode() + b"\n" + packed)
+
+
+@lru_cache(maxsize=8)
+def _shared(path: str, _modified_ns: int, _size_bytes: int) -> NGrams:
+    return NGrams.read(path)
+
+
+def shared_ngrams(path: str | os.PathLike[str]) -> NGrams:
+    """The model of a file, one object for all decoders of this process.
+
+    Raises:
+        DecodeError: As `NGrams.read` does.
+    """
+    try:
+        stat = Path(path).stat()
+    except OSError:
+        return NGrams.read(path)  # which says why
+    return _shared(os.fspath(path), stat.st_mtime_ns, stat.st_size)

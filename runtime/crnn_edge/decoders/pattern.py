@@ -18,7 +18,7 @@ import numpy as np
 
 from crnn_edge.charset import Charset
 from crnn_edge.decoders.automaton import Automaton
-from crnn_edge.decoders.settings import check_kind
+from crnn_edge.decoders.checks import check_kind
 from crnn_edge.errors import DecodeError
 
 _MAX_STATES = 10_000

@@ -1,9 +1,8 @@
-"""Settings of decoders: parsed from a command line, and checked."""
+"""Settings of decoders as a command line has them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from numbers import Integral, Real
 from typing import Any
 
 from crnn_edge.decoders import settings_of
@@ -14,52 +13,6 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "float": float,
     "bool": {"true": True, "false": False}.__getitem__,
 }
-
-
-def check_kind(kind: type, expected: str, **settings: Any) -> None:
-    """Refuse settings of another type.
-
-    Args:
-        kind: `bool` or `str`.
-        expected: The same in words.
-        **settings: By name.
-
-    Raises:
-        DecodeError: Naming the first that is not.
-    """
-    for name, value in settings.items():
-        if not isinstance(value, kind):
-            raise _wrong(name, expected, value)
-
-
-def check_number(
-    name: str,
-    value: Any,
-    *,
-    at_least: float | None = None,
-    above: float | None = None,
-    at_most: float | None = None,
-    below: float | None = None,
-    whole: bool = False,
-) -> None:
-    """Refuse a setting that is not a number in its range. NumPy's numbers are numbers.
-
-    Raises:
-        DecodeError: Naming the setting, its range and what was given.
-    """
-    bounds = {"at least": at_least, "above": above, "at most": at_most, "below": below}
-    limits = " and ".join(f"{word} {x:,}" for word, x in bounds.items() if x is not None)
-    kind: Any = Integral if whole else Real
-    fits = isinstance(value, kind) and not isinstance(value, bool)
-    fits = fits and (at_least is None or value >= at_least) and (above is None or value > above)
-    fits = fits and (at_most is None or value <= at_most) and (below is None or value < below)
-    if not fits:
-        raise _wrong(name, f"a {'whole ' if whole else ''}number {limits}".rstrip(), value)
-
-
-def _wrong(name: str, expected: str, value: Any) -> DecodeError:
-    given = f"{type(value).__name__} {str(value)[:60]!r}"
-    return DecodeError(f"decoder setting {name!r} must be {expected}, got {given}")
 
 
 def parse_settings(name: str | None, written: Sequence[str]) -> dict[str, Any]:
