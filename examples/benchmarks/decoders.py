@@ -42,7 +42,7 @@ from examples.benchmarks.child import Child
 from examples.benchmarks.environment import environment
 from examples.benchmarks.machine import conditions
 from examples.benchmarks.models import file_and_backend
-from examples.benchmarks.programs.decoders import RESCORED, UNPROVEN
+from examples.benchmarks.programs.decoders import NOT_OPTIMAL, RESCORED
 from examples.benchmarks.progress import progress
 from examples.benchmarks.stats import as_list, from_list, ratio
 
@@ -124,7 +124,7 @@ def run(options: argparse.Namespace) -> int:
         crops = measure(children, pairs, rounds)
         noisy = measure(children, [pair for pair in _DECODERS if pair[0] == "beam"], few)
         words = measure(children, [(name, "ours") for name in lexicons], rounds, batches=(1,))
-        exact = texts(measure(children, [("proven", "ours")], rounds, batches=(1,)))
+        exact = texts(measure(children, [("optimal", "ours")], rounds, batches=(1,)))
         checked = rounds[:: max(1, len(rounds) * _FEW // max(1, options.rescored))]
         checked = [(name, first, min(first + _FEW, last)) for name, first, last in checked]
         wanted = [(f"{name}{end}", "ours") for name in lexicons for end in ("", RESCORED)]
@@ -133,7 +133,7 @@ def run(options: argparse.Namespace) -> int:
         "conditions": before.describe(conditions()),
         "images": sum(map(len, arrays.values())),
         "steps": [min(map(int, arrays)), max(map(int, arrays))],
-        "proven": sum(text != UNPROVEN for text in exact) / max(1, len(exact)),
+        "optimal": sum(text != NOT_OPTIMAL for text in exact) / max(1, len(exact)),
         "crops": rows_of(crops, exact),
         "noise": rows_of(noisy, []),
         "lexicons": lexicon_rows(words, same),
@@ -229,7 +229,7 @@ def rows_of(measured: Measured, exact: list[str]) -> list[dict[str, Any]]:
             ours_s = [sum(content["cpu_s"]) for content in measured[decoder, "ours", batch]]
             row[f"us_{batch}"] = 1e6 * sum(spent_s) / len(read)
             row[f"times_ours_{batch}"] = as_list(ratio(spent_s, ours_s))
-            pairs = [(a, b) for a, b in zip(read, exact, strict=False) if b != UNPROVEN]
+            pairs = [(a, b) for a, b in zip(read, exact, strict=False) if b != NOT_OPTIMAL]
             comparable = pairs and decoder != "lm"
             row["agrees"] = sum(a == b for a, b in pairs) / len(pairs) if comparable else None
         rows.append(row)
@@ -254,7 +254,7 @@ def report(found: dict[str, Any]) -> str:
     shortest, longest = found["steps"]
     parts = [
         f"{found['conditions']}; {found['images']} images, {shortest} to {longest} time steps; "
-        f"exact search proves {100 * found['proven']:.1f} % of the readings"
+        f"exact search proves {100 * found['optimal']:.1f} % of the texts"
     ]
     for kind, title in (("crops", "real crops"), ("noise", "noise, 64 time steps")):
         heads = [title + " / library", *(f"µs a text, {b} at once" for b in BATCHES), "texts/s"]

@@ -33,10 +33,12 @@ def recommended(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     several = len({row["threads"] for row in rows}) > 1
     for name in dict.fromkeys(row["name"] for row in rows):
         own = [row for row in rows if row["name"] == name and row["score"]]
-        least = max((row["score"]["accuracy"][1] for row in own), default=0.0)
+        best_low = max((row["score"]["accuracy"][1] for row in own), default=0.0)
         fewest = min((row["threads"] for row in own), default=1)
         able = [
-            row for row in own if row["threads"] == fewest and row["score"]["accuracy"][2] >= least
+            row
+            for row in own
+            if row["threads"] == fewest and row["score"]["accuracy"][2] >= best_low
         ]
         if not able:
             continue

@@ -47,7 +47,7 @@ def compose(rng: np.random.Generator) -> Score:
         if not score.measures and rng.random() < _UPBEAT:
             full = int(rng.integers(1, full))
         measure, step = _measure(rng, full, step)
-        ends = len(measure.events) > left  # the picture, within the measure
+        ends = len(measure.events) > left  # the image, within the measure
         del measure.events[left:]
         measure.bar = None if ends and rng.random() < _CUT else BARS[0]
         score.measures.append(measure)

@@ -1,4 +1,4 @@
-"""One library's CTC decoders: given posteriors, asked for texts, timed by the processor's clock."""
+"""The CTC decoders of one library: log-probabilities into texts, with processor time."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ Array = npt.NDArray[np.float32]
 Read = Callable[[Array], list[str]]
 """Log-probabilities `(N, T, C)` into texts."""
 
-UNPROVEN = "\0"
-"""The text where exact search gave up, so that nothing is compared with it."""
+NOT_OPTIMAL = "\0"
+"""The text where exact search gave up, which is compared with nothing."""
 
 RESCORED = " rescored"
-"""After the name of a lexicon: every word of it scored."""
+"""Suffix of a lexicon's name: every word of it is scored."""
 
 
-def start(library: str, posteriors: str, charset: str, words: str) -> dict[str, Callable[..., Any]]:
+def start(library: str, log_probs: str, charset: str, words: str) -> dict[str, Callable[..., Any]]:
     """Make the decoders.
 
     Args:
-        library: `ours`, or a rival and how it is told to cut.
-        posteriors: An `.npz` of log_probs `(N, T, C) float32`.
+        library: `ours`, or another library and its pruning threshold.
+        log_probs: An `.npz` file of arrays `(N, T, C) float32`.
         charset: The tokens, as JSON.
         words: A folder of word lists, one each `.txt`; each makes a lexicon decoder.
     """
-    arrays = dict(np.load(posteriors))
-    if library.startswith("fast_ctc_decode"):  # it takes probabilities: that is not on its bill
+    arrays = dict(np.load(log_probs))
+    if library.startswith("fast_ctc_decode"):  # it takes probabilities: converting does not count
         arrays = {name: np.exp(rows) for name, rows in arrays.items()}
     tokens = json.loads(charset)
     makers: dict[str, Callable[[], dict[str, Read]]] = {
         "ours": lambda: ours(tokens, Path(words)),
-        # The highest that it allows for 96 classes, and so the fastest; and its default.
+        # The highest that it allows for 96 classes, and so the fastest; then its default.
         "fast_ctc_decode, cut 0.01": lambda: fast_ctc_decode(tokens, 0.01),
         "fast_ctc_decode": lambda: fast_ctc_decode(tokens, 0.0),
         "pyctcdecode": lambda: pyctcdecode(tokens),
@@ -57,7 +57,7 @@ def start(library: str, posteriors: str, charset: str, words: str) -> dict[str, 
 
 
 def ours(tokens: list[str], words: Path) -> dict[str, Read]:
-    """This project's."""
+    """The decoders of this project."""
     from crnn_edge.charset import Charset
     from crnn_edge.decoders import ctc, make_decoder
     from crnn_edge.decoders.base import Decoder
@@ -70,26 +70,26 @@ def ours(tokens: list[str], words: Path) -> dict[str, Read]:
         return lambda log_probs: [charset.decode(best.classes) for best, *_ in decoder(log_probs)]
 
     prefix_search = make_decoder("prefix_search", charset, max_expansions=20_000)
-    found = {
+    decoders = {
         "greedy": read(make_decoder("greedy", charset)),
         "beam": read(make_decoder("beam", charset)),
         "prefix_search": read(prefix_search),
-        "proven": lambda rows: [
-            charset.decode(best.classes) if best.optimal else UNPROVEN
+        "optimal": lambda rows: [
+            charset.decode(best.classes) if best.optimal else NOT_OPTIMAL
             for best, *_ in prefix_search(rows)
         ],
     }
-    with suppress(DecodeError):  # the language model that comes along does not know such tokens
-        found["lm"] = read(make_decoder("lm", charset))
+    with suppress(DecodeError):  # the bundled language model lacks these tokens
+        decoders["lm"] = read(make_decoder("lm", charset))
     for path in sorted(words.glob("*.txt")):
-        found[path.stem] = read(make_decoder("lexicon", charset, words=path))
+        decoders[path.stem] = read(make_decoder("lexicon", charset, words=path))
         index = LexiconIndex.read(path, charset)
-        found[path.stem + RESCORED] = rescored(index, ctc.forward_sum)
-    return found
+        decoders[path.stem + RESCORED] = rescored(index, ctc.forward_sum)
+    return decoders
 
 
 def rescored(index: Any, forward_sum: Callable[..., npt.NDArray[np.float64]]) -> Read:
-    """Every word of a lexicon scored: what the lexicon decoder must agree with."""
+    """Every word of a lexicon scored: the lexicon decoder must give the same."""
     words = index.automaton.texts()
 
     def read(log_probs: Array) -> list[str]:
@@ -104,7 +104,7 @@ def rescored(index: Any, forward_sum: Callable[..., npt.NDArray[np.float64]]) ->
 
 
 def fast_ctc_decode(tokens: list[str], cut: float) -> dict[str, Read]:
-    """Rust."""
+    """The decoders of fast-ctc-decode, in Rust."""
     import fast_ctc_decode as library  # type: ignore[import-not-found]
 
     alphabet = "\0" + "".join(tokens)
@@ -122,7 +122,7 @@ def fast_ctc_decode(tokens: list[str], cut: float) -> dict[str, Read]:
 
 
 def pyctcdecode(tokens: list[str]) -> dict[str, Read]:
-    """Python, without a language model."""
+    """The beam search of pyctcdecode, in Python, without a language model."""
     logging.disable(logging.CRITICAL)
     from pyctcdecode import build_ctcdecoder  # type: ignore[import-not-found]
 

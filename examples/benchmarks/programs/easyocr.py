@@ -19,8 +19,8 @@ from examples.benchmarks.programs.timing import timed
 class _ToTensor:
     """`torchvision.transforms.ToTensor` for a gray image."""
 
-    def __call__(self, picture: Any) -> torch.Tensor:
-        return torch.from_numpy(np.array(picture, dtype=np.float32)[None] / 255)
+    def __call__(self, image: Any) -> torch.Tensor:
+        return torch.from_numpy(np.array(image, dtype=np.float32)[None] / 255)
 
 
 def _without_torchvision() -> None:

@@ -62,9 +62,9 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
                 height, width = image.shape[:2]
                 if manifest.preprocess.fits(height, width, view):
                     warm_up(manifest.preprocess.bucket(height, width, view))
-        found = [read_in_stages(image) for image in images]
-        stages_ms = [[*ms, confidence_ms(reading)] for reading, ms in found]
-        return {"texts": [reading.text for reading, _ in found], "stages_ms": stages_ms}
+        results = [read_in_stages(image) for image in images]
+        stages_ms = [[*ms, confidence_ms(recognition)] for recognition, ms in results]
+        return {"texts": [recognition.text for recognition, _ in results], "stages_ms": stages_ms}
 
     def read_whole(paths: Sequence[str]) -> dict[str, Any]:
         return timed(lambda image: recognizer(image).text, map(read_image, paths))
