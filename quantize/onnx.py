@@ -151,12 +151,14 @@ class _CalibrationReader:
 @contextmanager
 def _log_silenced() -> Iterator[None]:
     """No advice from the quantizer, which is meant for other networks and goes to every log."""
-    before = logging.root.manager.disable
+    before, placeholder = logging.root.manager.disable, logging.NullHandler()
+    logging.root.addHandler(placeholder)  # else its `logging.info` installs a handler for good
     logging.disable(logging.WARNING)
     try:
         yield
     finally:
         logging.disable(before)
+        logging.root.removeHandler(placeholder)
 
 
 QUANTIZER = Quantizer(FORMAT, quantize)

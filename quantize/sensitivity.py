@@ -101,7 +101,8 @@ def table(sensitivity: Mapping[str, Comparison]) -> str:
         f"{first.crops}, n = {first.n:,}, against {fp32.name} (accuracy "
         f"{100 * fp32.score.accuracy:.2f} %, {fp32.bytes / 1e3:,.0f} kB, {fp32.median_ms:.3f} ms "
         f"per crop on one thread),\nread with its decoder, {fp32.decoder}. Accuracy and exact in "
-        "points; mean |Δ logit|; KL divergence of a time step; time with its 95 % interval."
+        "points; mean absolute logit difference (mean Δ); KL divergence of a time step; time with "
+        "its 95 % interval."
     )
     return f"{caption}\n\n{markdown(heads, rows)}"
 

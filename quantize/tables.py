@@ -29,8 +29,8 @@ def pair(comparison: Comparison) -> str:
             f"{b.median_ms:.2f}",
             _times(b.median_ms / a.median_ms),
         ),
-        ("max |Δ logit|", "", f"{comparison.max_difference:.2g}", ""),
-        ("mean |Δ logit|", "", f"{comparison.mean_difference:.2g}", ""),
+        ("max abs Δ logit", "", f"{comparison.max_difference:.2g}", ""),
+        ("mean abs Δ logit", "", f"{comparison.mean_difference:.2g}", ""),
     ]
     return markdown(heads, rows)
 
@@ -62,8 +62,8 @@ def overview(comparisons: Sequence[Comparison], num_parameters: int) -> str:
     caption = (
         f"{first.crops}, n = {first.n:,}, read with the decoder of each manifest ("
         f"{first.candidate.decoder}), greedily beside it; one thread, models in turn.\n"
-        f"Against {first.reference.name}: same text, max |Δ logit| (max Δ), median ratio of times. "
-        "Self-test: time steps that agree."
+        f"Against {first.reference.name}: same text, largest absolute logit difference (max Δ), "
+        "median ratio of times.\nSelf-test: time steps that agree."
     )
     return f"{caption}\n\n{markdown(heads, rows)}"
 

@@ -92,6 +92,14 @@ def test_quantizing_says_nothing_to_the_log(
     assert logging.root.manager.disable == logging.NOTSET
 
 
+def test_quantizing_leaves_no_handler_of_the_root_logger_behind(
+    model: Path, crops_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])
+    quantize(model, model.with_name("int8.onnx"), LabelledCrops.load(crops_folder))
+    assert not logging.root.handlers
+
+
 def test_halves_are_disjoint_complete_and_the_same_every_time(crops_folder: Path) -> None:
     first, second = LabelledCrops.load(crops_folder).split()
     assert sorted([*first.indices, *second.indices]) == list(range(4 * MIN_CROPS))
