@@ -88,8 +88,8 @@ def damaged(path: Path, kind: str) -> Path:
         ("missing", "there is no such file"),
         ("folder", "it is a folder"),
         ("empty", "it is empty"),
-        ("garbage", "damaged, cut short, or no ONNX file"),
-        ("cut", "damaged, cut short, or no ONNX file"),
+        ("garbage", "damaged, cut short, or not an ONNX file"),
+        ("cut", "damaged, cut short, or not an ONNX file"),
     ],
 )
 def test_damaged_files_are_refused_in_one_line(

@@ -1,4 +1,7 @@
-"""ONNX Runtime: `.onnx` files on processors and, with its GPU build, on NVIDIA cards."""
+"""ONNX Runtime: `.onnx` files on processors and, with its GPU build, on NVIDIA cards.
+
+The engine gets a file only after `crnn_edge.onnx_file` has checked its contents and its checksum.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from crnn_edge import onnx_file
 from crnn_edge.backends import FloatArray, check_shapes, physical_cores, short_message
 from crnn_edge.errors import EngineError, MissingEngineError, ModelFileError
-from crnn_edge.manifest import KEY, Manifest
+from crnn_edge.manifest import Manifest
 
 _PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 
@@ -37,17 +41,11 @@ def load(path: Path, *, threads: int | None, device: str) -> OnnxBackend:
         ) from None
     providers = _providers(device, ort.get_available_providers())
     threads = threads or physical_cores()
-    # One picture at a time is many single-threaded runs, a batch one many-threaded run. Only the
-    # manifest inside tells which a file needs, so an FP32 file may be opened a second time.
-    session = _session(ort, path, providers, threads=1)
-    try:
-        metadata = session.get_modelmeta().custom_metadata_map
-    except UnicodeDecodeError as error:
-        raise ModelFileError(f"the metadata of {path} are no UTF-8: {error}") from None
-    manifest = Manifest.from_json(metadata.get(KEY), str(path))
+    graph, manifest = read_parts(path)
+    # An INT8 file runs one image at a time, in many single-threaded runs; an FP32 file runs a
+    # batch, on many threads.
     alone = manifest.precision == "int8"
-    if not alone and threads > 1:
-        session = _session(ort, path, providers, threads)
+    session = _session(ort, path, graph, providers, threads=1 if alone else threads)
     if providers[0][0] not in session.get_providers():
         raise EngineError(
             f"ONNX Runtime could not start {providers[0][0]} for device {device!r} (it has "
@@ -141,15 +139,37 @@ def _providers(device: str, available: list[str]) -> list[tuple[str, dict[str, s
     return [(name, options) for name in chain if name in available] + [cpu]
 
 
-def _session(ort: Any, path: Path, providers: Any, threads: int) -> Any:
+def read_parts(path: Path) -> tuple[bytes, Manifest]:
+    """The file for the engine and its manifest, if the file is whole and does nothing unexpected.
+
+    Raises:
+        ModelFileError: If it is damaged or foreign, or has contents that `onnx_file` refuses.
+    """
+    data = path.read_bytes()
+    try:
+        file = onnx_file.parse(data)
+    except ValueError as error:
+        raise ModelFileError(
+            f"cannot open the model file {path}: {error} (it is {len(data):,} bytes; damaged, cut "
+            "short, or not an ONNX file of this toolkit?)"
+        ) from None
+    manifest = Manifest.from_json(file.manifest, str(path))
+    if manifest.checksum is not None and (found := file.checksum()) != manifest.checksum:
+        raise ModelFileError(
+            f"{path} is damaged: its checksum is {found[:12]}…, expected {manifest.checksum[:12]}…"
+        )
+    return data, manifest
+
+
+def _session(ort: Any, path: Path, data: bytes, providers: Any, threads: int) -> Any:
     options = ort.SessionOptions()
     options.log_severity_level = 4  # fatal only: errors come as exceptions, once
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     try:
-        return ort.InferenceSession(str(path), options, providers=providers)
+        return ort.InferenceSession(data, options, providers=providers)
     except Exception as error:  # its exceptions share no base of their own
         raise ModelFileError(
-            f"cannot open the model file {path}: {short_message(error)} (it is "
-            f"{path.stat().st_size:,} bytes; damaged, cut short, or no ONNX file?)"
+            f"cannot open the model file {path}: {short_message(error)} (it is {len(data):,} "
+            "bytes; damaged, or not an ONNX file of this toolkit?)"
         ) from None
