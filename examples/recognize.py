@@ -23,7 +23,7 @@ def draw(image: Image, recognition: Recognition, path: Path) -> None:
     from PIL import Image as Pillow
     from PIL import ImageDraw, ImageFont
 
-    image = np.rot90(image, recognition.turned // 90)
+    image = np.rot90(image, recognition.rotation // 90)
     height, width = image.shape[:2]
     scale = max(1, round(160 / height))
     strip = 40  # px below the image, for the characters

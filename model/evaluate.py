@@ -174,7 +174,12 @@ def _evaluate(args: argparse.Namespace) -> None:
         check_sheet(args.errors)
     settings = parse_settings(args.decoder, args.settings)
     backend = open_any(args.model, threads=args.threads, device=args.device)
-    recognizer = Recognizer(backend, args.decoder, tta_threshold=args.tta_threshold, **settings)
+    recognizer = Recognizer(
+        backend,
+        args.decoder,
+        decoder_settings=settings,
+        tta_threshold=args.tta_threshold,
+    )
     misread: list[tuple[int, Sample, str]] = []
     for path in args.data:
         dataset = open_dataset(path)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from crnn_edge.decoders.base import Decoder
-from crnn_edge.decoders.recognition import Recognition
+from crnn_edge.recognition import Recognition
 
 
 def decode(

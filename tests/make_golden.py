@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from crnn_edge.preprocess import Preprocess
+from crnn_edge.preprocess import Preprocess, View
 from crnn_edge.selftest import selftest_image
-from crnn_edge.view import Look
 
 FOLDER = Path(__file__).parent / "golden"
 PREPROCESS = Preprocess(height=32, width_multiple=32, min_width=64, min_std=4.0)
-SLOPING = "word", Look(stretch=0.75, slope=-0.2)
+SLOPING = "word", View(width_scale=0.75, skew=-0.2)
 """A picture, and how it is looked at another time."""
 
 
@@ -42,8 +41,12 @@ def main() -> None:
     for name, image in pictures().items():
         Image.fromarray(image).save(FOLDER / f"{name}.png", optimize=True)
         np.save(FOLDER / f"{name}.npy", PREPROCESS(image))
-    name, look = SLOPING
-    np.save(FOLDER / f"{name}-sloping.npy", PREPROCESS(pictures()[name], look))
+    name, view = SLOPING
+    image = pictures()[name]
+    np.save(
+        FOLDER / f"{name}-sloping.npy",
+        PREPROCESS(image, PREPROCESS.geometry(*image.shape[:2], view)),
+    )
 
 
 if __name__ == "__main__":

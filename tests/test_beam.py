@@ -12,8 +12,8 @@ from test_ctc import GOLDEN, enumerate_texts, random_log_probs
 
 from crnn_edge.charset import Charset
 from crnn_edge.decoders import beam, beam_search, beam_vectorized, make_decoder
-from crnn_edge.decoders.recognition import Recognition
 from crnn_edge.errors import DecodeError
+from crnn_edge.recognition import Recognition
 
 AB = Charset(("a", "b"))
 FULL = {"beam_size": 300, "min_token_prob": 0.0, "blank_skip_threshold": 1.0}

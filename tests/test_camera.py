@@ -12,8 +12,8 @@ import pytest
 from crnn_edge import Recognizer, read_image
 from crnn_edge.charset import Charset
 from crnn_edge.decoders.base import Hypothesis
-from crnn_edge.decoders.recognition import Recognition
 from crnn_edge.labels import LabelledFolder
+from crnn_edge.recognition import Recognition
 from examples import camera, recognize
 
 IMAGES = Path(__file__).parents[1] / "examples" / "images"

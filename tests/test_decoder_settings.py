@@ -53,14 +53,16 @@ def test_settings_that_are_none_are_refused(written: str, told: str) -> None:
 
 def test_a_recognizer_takes_a_decoder_or_its_name_and_settings(tiny_model: Path) -> None:
     image = selftest_image()
-    named = Recognizer.load(tiny_model, decoder="beam", beam_size=3, nbest=3)
+    named = Recognizer.load(
+        tiny_model, decoder="beam", decoder_settings={"beam_size": 3, "nbest": 3}
+    )
     made = beam.Decoder(named.manifest.charset, beam_size=3, nbest=3)
     given = Recognizer.load(tiny_model, decoder=made)
     assert named(image) == given(image)
     assert len(named(image).alternatives) == 2
     assert named.batch([image, image[:, :100]])[1] == named(image[:, :100])
-    with pytest.raises(DecodeError, match=r"takes no settings, got \['beam_size'\]"):
-        Recognizer.load(tiny_model, decoder=made, beam_size=3)
+    with pytest.raises(DecodeError, match=r"settings \['beam_size'\] need a decoder name"):
+        Recognizer.load(tiny_model, decoder=made, decoder_settings={"beam_size": 3})
 
 
 @pytest.mark.parametrize(
@@ -212,7 +214,7 @@ def test_bench_times_any_decoder(tiny_model: Path, capsys: pytest.CaptureFixture
 def test_a_setting_of_another_decoder_is_told_as_such(tiny_model: Path) -> None:
     told = r"'greedy' has no setting \['pattern'\] \(beam and prefix_search would\)"
     with pytest.raises(DecodeError, match=told):
-        Recognizer.load(tiny_model, pattern="a")
+        Recognizer.load(tiny_model, decoder_settings={"pattern": "a"})
 
 
 def test_a_decoder_of_ones_own_may_take_anything(

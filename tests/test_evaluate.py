@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_looks import Upright
+from test_tta import Upright
 from tiny import crops
 
 from crnn_edge.labels import LabelledFolder
 from crnn_edge.manifest import DecoderChoice, TtaSettings
+from crnn_edge.preprocess import View
 from crnn_edge.recognizer import Recognizer
-from crnn_edge.view import Look
 from model import evaluate
 from model.evaluate import evaluate as measure
 from model.evaluate import main
@@ -108,7 +108,7 @@ def test_a_sheet_without_misreadings_is_told_to_be_empty(tiny_model, tmp_path, c
 
 def test_a_network_is_measured_by_its_first_look() -> None:
     image = crops(1, seed=5)[0]
-    backend = Upright(image, Look(0.75), tta=TtaSettings(0.6))
+    backend = Upright(image, View(0.75), tta=TtaSettings(0.6))
     assert Recognizer(backend)(image).text == "ab"  # at the second look that it recommends
     backend.calls = 0
     assert measure(backend, [(image, "ab")] * 3).exact == 0

@@ -14,8 +14,8 @@ from test_ctc import GOLDEN, enumerate_texts, random_log_probs
 from crnn_edge.charset import Charset
 from crnn_edge.decoders import make_decoder
 from crnn_edge.decoders.ctc import align
-from crnn_edge.decoders.recognition import Recognition
 from crnn_edge.errors import CrnnError, DecodeError, UnknownNameError
+from crnn_edge.recognition import Recognition
 
 AB = Charset(("a", "b"))
 

@@ -14,8 +14,8 @@ from crnn_edge.charset import Charset
 from crnn_edge.decoders import lexicon, make_decoder
 from crnn_edge.decoders.ctc import forward_sum
 from crnn_edge.decoders.lexicon_index import LexiconIndex
-from crnn_edge.decoders.recognition import Recognition
 from crnn_edge.errors import CrnnError, DecodeError
+from crnn_edge.recognition import Recognition
 
 ABC = Charset(tuple("abcABC"))
 SEEDS = st.integers(0, 9999)

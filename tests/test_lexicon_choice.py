@@ -8,7 +8,7 @@ from decoding import decode
 
 from crnn_edge.charset import Charset
 from crnn_edge.decoders import lexicon, make_decoder
-from crnn_edge.decoders.recognition import Recognition
+from crnn_edge.recognition import Recognition
 
 
 @pytest.fixture(params=["short list", "tree"], autouse=True)

@@ -15,8 +15,8 @@ from test_ctc import random_log_probs
 from crnn_edge.charset import Charset
 from crnn_edge.decoders import lm, make_decoder
 from crnn_edge.decoders.ctc import forward_sum
-from crnn_edge.decoders.recognition import Recognition
 from crnn_edge.errors import DecodeError
+from crnn_edge.recognition import Recognition
 from model.lm import build
 
 AB = Charset(tuple("ab"))

@@ -14,8 +14,8 @@ from PIL import Image
 
 from crnn_edge.backends import open_backend
 from crnn_edge.decoders.base import Hypothesis
-from crnn_edge.decoders.recognition import Recognition
 from crnn_edge.labels import LabelledFolder
+from crnn_edge.recognition import Recognition
 from examples.music import measure, read
 from examples.music.score import parse
 from examples.music.sound import RATE

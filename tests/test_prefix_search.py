@@ -13,8 +13,8 @@ from test_ctc import GOLDEN, random_log_probs
 
 from crnn_edge.charset import Charset
 from crnn_edge.decoders import make_decoder
-from crnn_edge.decoders.recognition import Recognition
 from crnn_edge.errors import DecodeError
+from crnn_edge.recognition import Recognition
 
 
 def read(log_probs: np.ndarray, charset: Charset = AB, **settings: object) -> Recognition:

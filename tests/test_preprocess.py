@@ -12,8 +12,7 @@ from make_golden import PREPROCESS as PINNED
 from PIL import Image
 
 from crnn_edge.errors import ImageError
-from crnn_edge.preprocess import Preprocess
-from crnn_edge.view import Look
+from crnn_edge.preprocess import Preprocess, View
 
 PREPROCESS = Preprocess()
 GOLDEN = sorted(FOLDER.glob("*.png"))
@@ -30,9 +29,12 @@ def test_golden_pairs_hold(path: Path) -> None:
 
 
 def test_a_look_along_a_slope_has_a_golden_pair_too() -> None:
-    name, look = SLOPING
+    name, view = SLOPING
+    image = pictures()[name]
     expected = np.load(FOLDER / f"{name}-sloping.npy")
-    np.testing.assert_allclose(PINNED(pictures()[name], look), expected, atol=2e-5)
+    np.testing.assert_allclose(
+        PINNED(image, PINNED.geometry(*image.shape[:2], view)), expected, atol=2e-5
+    )
 
 
 def test_golden_pictures_are_those_that_the_script_draws() -> None:
@@ -69,7 +71,7 @@ def test_content_is_standardized_and_padding_is_zero(height: int, width: int, se
     tensor = PREPROCESS(random_image(height, width, seed=seed))
     columns = PREPROCESS.width(height, width)
     content = tensor[0, :, :columns]
-    assert tensor.shape == (1, 32, PREPROCESS.bucket(height, width))
+    assert tensor.shape == (1, 32, PREPROCESS.geometry(height, width).bucket)
     assert tensor.dtype == np.float32
     assert abs(content.mean()) < 1e-5
     assert content.std() <= 1.0001
@@ -127,7 +129,7 @@ def test_narrow_pictures_are_stretched_to_the_least_width(size: tuple[int, int])
 
 
 def test_buckets_are_the_next_multiple_of_the_grid() -> None:
-    assert [PREPROCESS.bucket(32, w) for w in (1, 64, 65, 2048)] == [64, 64, 80, 2048]
+    assert [PREPROCESS.geometry(32, w).bucket for w in (1, 64, 65, 2048)] == [64, 64, 80, 2048]
 
 
 def test_a_line_too_long_is_refused_with_both_widths() -> None:
@@ -225,41 +227,42 @@ def test_a_look_along_a_slope_makes_the_line_level(slope: float, height: int, wi
     off = y - (height - 1) / 2 - slope * (x - (width - 1) / 2)
     bright = 120 + 80 * np.sin(12 * x / width)
     image = (bright * np.exp(-((off / (height / 16)) ** 2))).astype(np.uint8)
-    look = Look(slope=slope)
-    columns = PREPROCESS.width(height, width, look)
-    tensor = PREPROCESS(image, look)[0, :, :columns]
+    view = View(skew=slope)
+    columns = PREPROCESS.width(height, width, view)
+    tensor = PREPROCESS(image, PREPROCESS.geometry(*image.shape[:2], view))[0, :, :columns]
     inside = slice(columns // 6, -columns // 6)  # at the ends the band may leave the picture
     assert set(tensor[:, inside].argmax(axis=0)) <= {15, 16}
     usual = PREPROCESS(image)[0, :, : PREPROCESS.width(height, width)]
     assert len(set(usual.argmax(axis=0))) > 8
     # Columns stay where they were: spans in pixels hold.
-    centers = (np.arange(columns) + 0.5) * PREPROCESS.scale(height, width, look)
+    centers = (np.arange(columns) + 0.5) * PREPROCESS.geometry(height, width, view).scale
     seen = bright[0][centers.astype(int)]
     assert np.corrcoef(tensor.max(axis=0)[inside], seen[inside])[0, 1] > 0.99
 
 
-def test_the_band_of_a_slope_is_as_high_as_a_line_that_crosses_the_picture() -> None:
-    look = Look(slope=0.2)
+def test_the_band_of_a_skewed_line_is_as_high_as_a_line_across_the_image() -> None:
+    view = View(skew=0.2)
     # 100 - 0.8 * 0.2 * 250 is 60 of 100 rows, so 32 rows are of 53⅓, rounded up to quarters of 32.
-    assert PREPROCESS.rows(100, 250, look) == PREPROCESS.rows(100, 250, Look(slope=-0.2)) == 56
-    assert PREPROCESS.rows(100, 5000, look) == 80  # at most 2.5 times as many
-    assert PREPROCESS.rows(100, 1, look) == 40
-    assert PREPROCESS.rows(100, 250, Look(stretch=1.4)) == 32
-    assert PREPROCESS.width(100, 250, Look(0.5, 0.2)) == 250 * 56 // 100 // 2
-    assert PREPROCESS.scale(100, 250, Look(0.5, 0.2)) == 100 / 56 / 0.5
-    assert PREPROCESS.fits(32, 800, look)
-    assert not PREPROCESS.fits(32, 900, look)
+    assert PREPROCESS.geometry(100, 250, view).rows == 56
+    assert PREPROCESS.geometry(100, 250, View(skew=-0.2)).rows == 56
+    assert PREPROCESS.geometry(100, 2500, view).rows == 80  # at most 2.5 times as many
+    assert PREPROCESS.geometry(100, 1, view).rows == 40
+    assert PREPROCESS.geometry(100, 250, View(width_scale=1.4)).rows == 32
+    assert PREPROCESS.width(100, 250, View(0.5, 0.2)) == 250 * 56 // 100 // 2
+    assert PREPROCESS.geometry(100, 250, View(0.5, 0.2)).scale == 100 / 56 / 0.5
+    assert PREPROCESS.fits(32, 800, view)
+    assert not PREPROCESS.fits(32, 900, view)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (3, 1), (9, 2000), (64, 3)])
 def test_any_picture_may_be_looked_at_along_a_slope(size: tuple[int, int]) -> None:
     image = random_image(*size)
     for slope in (0.2, -0.2, 3.0):
-        look = Look(slope=slope)
-        if PREPROCESS.fits(*size, look):
-            tensor = PREPROCESS(image, look)
-            assert tensor.shape == (1, 32, PREPROCESS.bucket(*size, look))
+        view = View(skew=slope)
+        if PREPROCESS.fits(*size, view):
+            tensor = PREPROCESS(image, PREPROCESS.geometry(*image.shape[:2], view))
+            assert tensor.shape == (1, 32, PREPROCESS.geometry(*size, view).bucket)
             assert np.isfinite(tensor).all()
         else:
             with pytest.raises(ImageError, match="cut it into lines"):
-                PREPROCESS(image, look)
+                PREPROCESS(image, PREPROCESS.geometry(*image.shape[:2], view))

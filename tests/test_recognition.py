@@ -12,7 +12,7 @@ from test_ctc import random_log_probs
 from crnn_edge.charset import Charset
 from crnn_edge.decoders import make_decoder
 from crnn_edge.decoders.base import Hypothesis
-from crnn_edge.decoders.recognition import Character, Recognition
+from crnn_edge.recognition import Character, Recognition
 
 AB = Charset(("a", "b"))
 
@@ -50,10 +50,10 @@ def test_alternatives_are_placed_as_the_reading_is() -> None:
     log_probs = random_log_probs(4, 3, seed=0, spread=0.5)
     decoder = make_decoder("beam", AB, nbest=4)
     (reading,) = decode(decoder, log_probs)
-    (placed,) = decode(decoder, log_probs, step_px=10, width_px=35, turned=90)
+    (placed,) = decode(decoder, log_probs, step_px=10, width_px=35, rotation=90)
     assert len(placed.alternatives) == 3
     for before, after in zip(reading.alternatives, placed.alternatives, strict=True):
-        assert (after.text, after.turned) == (before.text, 90)
+        assert (after.text, after.rotation) == (before.text, 90)
         spans = [(10 * c.start, min(35, 10 * c.end)) for c in before.characters]
         assert [(c.start, c.end) for c in after.characters] == spans
     assert any(other.characters for other in placed.alternatives)

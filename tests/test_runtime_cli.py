@@ -61,7 +61,7 @@ def test_json_is_an_object_a_line(
     assert objects[0] == objects[2]
     assert set(objects[0]) == {
         "path", "text", "confidence", "log_prob", "characters", "alternatives",
-        "lm_score", "matches_constraint", "optimal", "turned",
+        "lm_score", "matches_constraint", "optimal", "rotation",
     }  # fmt: skip
     assert "".join(c["token"] for c in objects[0]["characters"]) == objects[0]["text"]
 

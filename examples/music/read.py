@@ -40,7 +40,10 @@ def load(path: Path = MODEL, threads: int | None = None) -> Recognizer:
         ScoreError: If the file has another charset.
     """
     recognizer = Recognizer.load(
-        path, decoder="beam", beam_size=_BEAM_SIZE, nbest=1 + _ALTERNATIVES, threads=threads
+        path,
+        decoder="beam",
+        decoder_settings={"beam_size": _BEAM_SIZE, "nbest": 1 + _ALTERNATIVES},
+        threads=threads,
     )
     if recognizer.manifest.charset != CHARSET:
         raise ScoreError(f"{path} is not a model for music: expected the charset of examples/music")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from crnn_edge.metrics import Score, score
-from crnn_edge.tta import TALL
+from crnn_edge.preprocess import VERTICAL_ASPECT_RATIO
 
 _EDGES_LETTERS = (3, 5, 9)
 _EDGES_PX = (8, 12, 15, 20)
@@ -176,7 +176,7 @@ def _matches(pattern: str) -> Callable[[Case], bool]:
 
 
 def _tall(case: Case) -> bool:
-    return len(case.truth) > 1 and case.height >= TALL * case.width
+    return len(case.truth) > 1 and case.height >= VERTICAL_ASPECT_RATIO * case.width
 
 
 def _span(low: int | None, high: int | None) -> str:

@@ -17,8 +17,7 @@ from torch.utils.data import Dataset
 
 from crnn_edge.charset import Charset
 from crnn_edge.errors import ImageError
-from crnn_edge.preprocess import Preprocess
-from crnn_edge.tta import TALL
+from crnn_edge.preprocess import VERTICAL_ASPECT_RATIO, Preprocess
 from model.data.datasets import Mixture
 
 
@@ -72,10 +71,13 @@ class Chunks(Dataset[list[Batch]]):
         """The first usable sample of those that stand in for `index`."""
         for attempt in range(100):
             image, text = self.mixture[index + attempt * 2**40]
-            if image.shape[0] >= TALL * image.shape[1] and len(self.charset.split(text)) > 2:
+            if (
+                image.shape[0] >= VERTICAL_ASPECT_RATIO * image.shape[1]
+                and len(self.charset.split(text)) > 2
+            ):
                 continue  # the device reads it turned, and nobody says which way
             try:
-                fits = self.preprocess.bucket(*image.shape[:2]) <= self.max_width
+                fits = self.preprocess.geometry(*image.shape[:2]).bucket <= self.max_width
                 tensor = self.preprocess(image) if fits else None
             except ImageError:
                 continue

@@ -136,7 +136,7 @@ def _eval_set(settings: argparse.Namespace, manifest: Manifest) -> list[Sample]:
     samples = [dataset[i] for i in range(len(dataset))]
     for index, (image, text) in zip(dataset.indices, samples, strict=True):
         try:
-            manifest.preprocess.bucket(*image.shape[:2])
+            manifest.preprocess.geometry(*image.shape[:2])
         except ImageError as error:
             raise ImageError(
                 f"--eval {settings.eval}: number {index + 1}, {text!r}: {error}"

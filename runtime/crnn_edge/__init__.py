@@ -11,11 +11,11 @@ from crnn_edge.backends import Backend, open_backend
 from crnn_edge.charset import Charset
 from crnn_edge.decoders import make_decoder
 from crnn_edge.decoders.base import Decoder
-from crnn_edge.decoders.recognition import Character, Recognition
 from crnn_edge.errors import CrnnError
 from crnn_edge.images import list_images, read_image
 from crnn_edge.manifest import Manifest
 from crnn_edge.preprocess import Preprocess
+from crnn_edge.recognition import Character, Recognition
 from crnn_edge.recognizer import Recognizer
 
 __version__ = "0.1.0"

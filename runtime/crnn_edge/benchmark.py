@@ -23,10 +23,10 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from crnn_edge.decoders.recognition import Recognition
 from crnn_edge.errors import EngineError, ImageError
 from crnn_edge.files import model_size
 from crnn_edge.metrics import Score, score
+from crnn_edge.recognition import Recognition
 from crnn_edge.recognizer import Recognizer
 
 STAGES = ("preprocess", "model", "decode", "confidence")
@@ -105,7 +105,7 @@ def bench(
         labels: Their texts, to score the predictions.
         names: Names of the images for error messages, such as their paths.
         runs: Timed reads per model; in batches as many again, or 64, three times.
-        **options: Of `Recognizer.load`: backend, decoder and its settings, threads, device.
+        **options: Keywords of `Recognizer.load`.
 
     Raises:
         ImageError: If an image is invalid, or too long a line for one of the models.
@@ -156,7 +156,7 @@ def _check_widths(
 ) -> None:
     for name, image in zip(names, images, strict=False):
         try:
-            recognizer.manifest.preprocess.bucket(*image.shape[:2])
+            recognizer.manifest.preprocess.geometry(*image.shape[:2])
         except ImageError as error:
             raise ImageError(f"{name}: {error}") from None
 

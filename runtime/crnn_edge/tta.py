@@ -1,119 +1,114 @@
-"""More looks at pictures that one look leaves in doubt, and which of their readings counts.
+"""Test-time augmentation: which further views an image deserves, and which result is best.
 
-- A word that runs up or down, squeezed into a line's height, is lost. So a tall picture that is
-  not surely read as it stands is also read turned either way.
-- Where a reading is less probable than is asked for, the same line is read 0.75 times as wide, and
-  if that is not probable enough, 1.4 times. Made wider, letters that ran into each other come
-  apart; made narrower, those that the network took for two come together.
-- What is less probable than 0.2 even then is read along a line that falls, and one that climbs:
-  such a line is squeezed by the height that it needs.
+- Vertical text, resized to the height of a line, is unreadable. So an image that is much higher
+  than wide, and is not read with certainty as it is, is also read rotated either way.
+- Where a text is less probable than the threshold, the same line is read 0.75 times as wide, and
+  if that is not probable enough, 1.4 times. Wider, letters that touch come apart; narrower, parts
+  that were taken for two letters join.
+- A text that is even then less probable than 0.2 is read along a line that falls, and one that
+  climbs: a skewed line loses height in a straight crop.
 
-This takes time for unsure pictures alone; `docs/experiments.md`, "Test-time
-augmentation", tells what it gives. The best of several probabilities is somewhat more than the
-text deserves.
+This costs time for uncertain images only; `docs/decoders.md` has the figures. The best of several
+probabilities is somewhat higher than the text deserves.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
+from crnn_edge.preprocess import IDENTITY, VERTICAL_ASPECT_RATIO, Preprocess, View
+from crnn_edge.recognition import Recognition
+from crnn_edge.types import Image
 
-from crnn_edge.decoders.recognition import Recognition
-from crnn_edge.images import Image
-from crnn_edge.preprocess import Preprocess
-from crnn_edge.view import IDENTITY, Look
+VIEWS = (View(width_scale=0.75), View(width_scale=1.4), View(skew=0.2), View(skew=-0.2))
+"""The views of an uncertain image, one after the other, until a text is probable enough."""
 
-VIEWS = (Look(stretch=0.75), Look(stretch=1.4), Look(slope=0.2), Look(slope=-0.2))
-"""The looks that an unsure reading gets, one after the other, until it is sure."""
-
-TALL = 1.5
-"""A picture that many times as high as wide may show a line that runs up or down."""
-
-_TURNS = (1, 3)  # quarters against the clock
-_SURE = 0.9  # a tall picture that is so surely read as it stands, such as a digit, is not turned
-_LOST = 0.2  # a line that is read as more probable than this hardly slopes
+_ROTATIONS = (90, 270)  # degrees counter-clockwise
+_CERTAIN = 0.9  # a vertical image that is read with this probability, such as a digit, is upright
+_MIN_STRAIGHT = 0.2  # a text that is more probable than this is hardly on a skewed line
 
 
 @dataclass(frozen=True)
 class TestTimeAugmentation:
-    """Which further looks images need, and which of their readings count.
+    """Proposes views and ranks their results; reading is the recognizer's part.
 
     Attributes:
-        preprocess: It tells which looks an image's size allows.
-        strict: Whether a reading that is not as the decoder was told that it must be is second to
-            any that is. Of a lexicon that may be left, no word is better for being one.
+        preprocess: Which views an image's size allows.
+        threshold: A text that is less probable is read again, 0…1; 0 for never.
+        strict: Whether a text that does not match the decoder's constraint is always worse than
+            one that does. With a lexicon that other texts may leave, a word is not better for
+            being in it.
+        views: The views, in the order in which they are tried.
     """
 
     preprocess: Preprocess
+    threshold: float
     strict: bool
+    views: tuple[View, ...] = VIEWS
 
-    def __call__(
-        self,
-        images: Sequence[Image],
-        readings: list[Recognition],
-        tta_threshold: float,
-        read: Callable[[Sequence[Image], Look, Sequence[int]], list[Recognition]],
-    ) -> list[Recognition]:
-        """The best readings of images that have had one look, after all that they need.
+    def propose(
+        self, images: Sequence[Image], best: Sequence[Recognition]
+    ) -> Iterator[tuple[View, dict[int, int]]]:
+        """The views to read next.
 
         Args:
-            images: As a recognizer takes them.
-            readings: What the first look read; changed in place.
-            tta_threshold: The probability from which on one look is enough.
-            read: Reads images in one way, each turned by so many degrees already.
+            images: The images, not rotated.
+            best: The best recognition of each so far; the caller updates it between proposals.
+
+        Yields:
+            A view; and the images that need it, by index, with the degrees, counter-clockwise, by
+            which each is to be rotated before.
         """
+        vertical = [i for i, image in enumerate(images) if self._may_be_vertical(image, best[i])]
+        for degrees in _ROTATIONS if vertical else ():
+            yield IDENTITY, dict.fromkeys(vertical, degrees)
+        for view in self.views if self.threshold else ():
+            minimum = min(self.threshold, _MIN_STRAIGHT) if view.skew else self.threshold
+            uncertain = {
+                i: best[i].rotation
+                for i, image in enumerate(images)
+                if self._allows(image, best[i].rotation, view)
+                and not self._is_at_least(best[i], minimum)
+            }
+            if uncertain:
+                yield view, uncertain
 
-        def look(views: list[tuple[int, int]], how: Look = IDENTITY) -> None:
-            turned = [np.rot90(images[i], quarters) for i, quarters in views]
-            found = read(turned, how, [90 * quarters for _, quarters in views])
-            for (i, _), reading in zip(views, found, strict=True):
-                readings[i] = max(readings[i], reading, key=self._worth)
+    def better(self, one: Recognition, other: Recognition) -> Recognition:
+        """The better of two recognitions of one image; the first of equals."""
+        return max(one, other, key=self._rank)
 
-        tall = [i for i, image in enumerate(images) if self._tall(image, readings[i])]
-        for quarters in _TURNS if tall else ():
-            look([(i, quarters) for i in tall])
-        for how in VIEWS if tta_threshold else ():
-            enough = min(tta_threshold, _LOST) if how.slope else tta_threshold
-            pairs = enumerate(zip(images, readings, strict=True))
-            unsure = [i for i, pair in pairs if self._unsure(*pair, how, enough)]
-            look([(i, readings[i].turned // 90) for i in unsure], how)
-        return readings
-
-    def _tall(self, image: Image, reading: Recognition) -> bool:
-        """Whether an image may show a line that runs up or down."""
+    def _may_be_vertical(self, image: Image, recognition: Recognition) -> bool:
         height, width = image.shape[:2]
-        fits = height >= TALL * width and self.preprocess.fits(width, height)
-        return fits and not self._reaches(reading, _SURE)
+        shaped = height >= VERTICAL_ASPECT_RATIO * width and self.preprocess.fits(width, height)
+        return shaped and not self._is_at_least(recognition, _CERTAIN)
 
-    def _unsure(self, image: Image, reading: Recognition, how: Look, enough: float) -> bool:
-        """Whether an image's best reading yet calls for such a look at it."""
-        height, width = (np.rot90(image) if reading.turned else image).shape[:2]
-        within = abs(how.slope) * width <= height  # else such a line leaves the picture
-        fits = within and self.preprocess.fits(height, width, how)
-        return fits and not self._reaches(reading, enough)
+    def _allows(self, image: Image, rotation: int, view: View) -> bool:
+        """Whether an image's size allows a view of it."""
+        height, width = image.shape[:2] if rotation in (0, 180) else image.shape[1::-1]
+        inside = abs(view.skew) * width <= height  # else the line would leave the image
+        return inside and self.preprocess.fits(height, width, view)
 
-    def _reaches(self, reading: Recognition, probability: float) -> bool:
-        """Whether a reading is as asked, and so probable."""
-        asked = not self.strict or reading.matches_constraint is not False
-        return asked and reading.hypothesis.is_at_least(math.log(probability))
+    def _is_at_least(self, recognition: Recognition, probability: float) -> bool:
+        """Whether a text matches the constraint and is at least this probable."""
+        matches = not self.strict or recognition.matches_constraint is not False
+        return matches and recognition.hypothesis.is_at_least(math.log(probability))
 
-    def _worth(self, reading: Recognition) -> tuple[bool, float]:
-        """The rank of one of several recognitions of an image.
+    def _rank(self, recognition: Recognition) -> tuple[bool, float]:
+        """The key by which the best of several recognitions of one image is found.
 
-        Each token more makes a text less probable, so that a single letter, made up of a line that
-        runs upwards, would outweigh the word that stands there. So a token counts with its mean.
-        Four tokens more are taken to be certain, or nothing at all would never outweigh anything.
+        Each token more makes a text less probable, so that a single letter, read into vertical
+        text, would outrank the word that is there. So the mean per token counts. Four certain
+        tokens are added, or a short text of low probability would never outrank an empty one.
 
         Where the text must match a constraint, its probability also depends on what the image shows
         and the constraint forbids: the dash of a license plate takes all but nothing of p(text) in
         one view and nearly everything in the next. Then the mean of the tokens' highest
         probabilities counts, beside one token of probability 0.
         """
-        matches, tokens = reading.matches_constraint, len(reading.tokens)
+        matches, tokens = recognition.matches_constraint, len(recognition.tokens)
         if matches and self.strict:
-            return True, sum(reading.hypothesis.peaks) / (tokens + 1)
-        asked = not self.strict or matches is not False
-        return asked, (reading.log_prob + reading.lm_score) / (tokens + 4)
+            return True, sum(recognition.hypothesis.peaks) / (tokens + 1)
+        total = recognition.log_prob + recognition.lm_score
+        return not self.strict or matches is not False, total / (tokens + 4)

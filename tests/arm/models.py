@@ -100,6 +100,9 @@ def write_expected(model: Path) -> list[str]:
     recognizer = Recognizer.load(model, threads=1, tta_threshold=0)
     tensors = [recognizer.manifest.preprocess(image)[None] for image in images]
     logits = {str(k): recognizer.backend(tensor)[0] for k, tensor in enumerate(tensors)}
-    texts = [recognizer.decode(logits[str(k)][None])[0].text for k in range(len(images))]
+    charset = recognizer.manifest.charset
+    texts = [
+        charset.decode(recognizer.decode(rows[None])[0][0].classes) for rows in logits.values()
+    ]
     np.savez(f"{model}.expected.npz", texts=np.array(texts), **logits)
     return texts

@@ -38,8 +38,8 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
     from crnn_edge.benchmark import StagedReader, confidence_ms
     from crnn_edge.errors import ImageError
     from crnn_edge.images import read_image
+    from crnn_edge.preprocess import IDENTITY
     from crnn_edge.tta import VIEWS
-    from crnn_edge.view import IDENTITY
 
     read_in_stages = StagedReader(recognizer)
     one_view = copy.copy(recognizer)
@@ -61,7 +61,7 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
             for view in views:
                 height, width = image.shape[:2]
                 if manifest.preprocess.fits(height, width, view):
-                    warm_up(manifest.preprocess.bucket(height, width, view))
+                    warm_up(manifest.preprocess.geometry(height, width, view).bucket)
         results = [read_in_stages(image) for image in images]
         stages_ms = [[*ms, confidence_ms(recognition)] for recognition, ms in results]
         return {"texts": [recognition.text for recognition, _ in results], "stages_ms": stages_ms}
@@ -80,12 +80,12 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
         shape = manifest.preprocess.height, width_px
         # No text: a model that recommends test-time augmentation would read several views of it.
         image = np.resize(selftest_image()[..., 0], shape)
-        warm_up(manifest.preprocess.bucket(*shape))
+        warm_up(manifest.preprocess.geometry(*shape).bucket)
         return [sum(one_view_in_stages(image)[1]) for _ in range(reads)]
 
     def refusal(height: int, width: int) -> str:
         try:
-            manifest.preprocess.bucket(height or manifest.preprocess.height, width)
+            manifest.preprocess.geometry(height or manifest.preprocess.height, width)
         except ImageError as error:
             return str(error)
         return ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from crnn_edge.tta import TALL
+from crnn_edge.preprocess import VERTICAL_ASPECT_RATIO
 from model.data.render.geometry import Pixels
 
 _CHANCE = 0.2  # at strength 1
@@ -32,7 +32,7 @@ def add_room(image: Pixels, beside: float, above: float = 0.0) -> Pixels:
         above: Room above, and as much below.
     """
     height, width = image.shape[:2]
-    if height >= TALL * width:
+    if height >= VERTICAL_ASPECT_RATIO * width:
         return image
     x, y = round(beside * height), round(above * height)
     return _even(image, y, y, x, x)
@@ -68,7 +68,7 @@ class Margins:
             rng: The source of chance.
         """
         height, width = image.shape[:2]
-        if rng.random() >= self.chance or height >= TALL * width:
+        if rng.random() >= self.chance or height >= VERTICAL_ASPECT_RATIO * width:
             return image
         beside = _BESIDE * rng.random(2) * (rng.random(2) < _EITHER)
         above = _ABOVE * rng.random(2) * (rng.random() < _TALLER)

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from crnn_edge.decoders import ctc
-from crnn_edge.preprocess import to_gray
 from crnn_edge.recognizer import Recognizer
+from crnn_edge.resize import to_gray
 from model.data.datasets import DatasetError, Sample
 
 _BATCH = 256  # crops aligned at a time
@@ -170,7 +170,7 @@ def _aligned(
                 continue
             path = ctc.align(log_probs, classes)
             steps = [np.flatnonzero(path == k).mean() + 0.5 for k in range(len(classes))]
-            scale = manifest.stride * manifest.preprocess.scale(height, width)
+            scale = manifest.stride * manifest.preprocess.geometry(height, width).scale
             gray = to_gray(image).astype(np.uint8)
             word = Word(gray, tuple(manifest.charset.split(text)), ())
             yield word, np.array(steps) * scale

@@ -125,4 +125,4 @@ def recognizer_options(options: argparse.Namespace) -> dict[str, Any]:
     """Keywords of `Recognizer.load` from `add_engine`, `add_decoder` and `add_tta`."""
     names = "backend", "decoder", "tta_threshold", "threads", "device"
     named = {name: getattr(options, name) for name in names}
-    return named | parse_settings(options.decoder, options.settings)
+    return named | {"decoder_settings": parse_settings(options.decoder, options.settings)}

@@ -106,7 +106,7 @@ def _image(path: str, preprocess: Preprocess) -> tuple[str, Image] | None:
         with warnings.catch_warnings(action="ignore"):  # Pillow's, about odd metadata
             image = read_image(sys.stdin.buffer.read() if path == "-" else path)
         source = f"{path}: "
-        preprocess.bucket(*image.shape[:2])
+        preprocess.geometry(*image.shape[:2])
     except ImageError as error:
         hint = " (pass a model file with --model)" if Path(path).suffix in SUFFIXES else ""
         log.error("%s", f"{source}{error}{hint}")

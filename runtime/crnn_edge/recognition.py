@@ -1,4 +1,4 @@
-"""What was read: the text, how probable it is, and where its characters stand."""
+"""The result of reading an image: the text, its probability, and its characters' positions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Character:
     Attributes:
         token: The token, usually one character.
         confidence: The highest p(token) among the time steps that the best alignment gives it,
-            0…1: how sure the network was where it saw the token best.
+            0…1: the network's certainty where the token is clearest.
         start: Where those steps begin, in pixels of the caller's image.
         end: Where they end.
     """
@@ -33,18 +33,20 @@ class Character:
 
 @dataclass(frozen=True)
 class Recognition:
-    """What was read in an image.
+    """The text of an image: a frozen value that can be compared and pickled.
+
+    Score and characters are computed when they are first asked for; see `Hypothesis`.
 
     Attributes:
         text: The text.
         tokens: The same, token by token.
-        hypothesis: What the decoder found, in class ids, and its evidence.
+        hypothesis: The decoder's result in class ids, from which score and characters follow.
         alternatives: Other texts for the same image, most probable first, where the decoder was
             asked for several.
         step_px: Width of a time step, in pixels of the caller's image.
-        width_px: Width of that image: no span goes beyond.
-        turned: Degrees counter-clockwise by which a tall image was turned to be read, 0, 90 or
-            270. Spans are then along the turned image's width, which is the caller's height.
+        width_px: Width of that image, which no character exceeds.
+        rotation: Degrees counter-clockwise by which vertical text was rotated to be read: 0, 90 or
+            270. Positions are along the rotated image's width, the caller's height.
     """
 
     text: str
@@ -53,7 +55,7 @@ class Recognition:
     alternatives: tuple[Recognition, ...] = ()
     step_px: float = 1.0
     width_px: float = math.inf
-    turned: int = 0
+    rotation: int = 0
 
     @classmethod
     def of(
@@ -62,12 +64,12 @@ class Recognition:
         hypotheses: Sequence[Hypothesis],
         step_px: float = 1.0,
         width_px: float = math.inf,
-        turned: int = 0,
+        rotation: int = 0,
     ) -> Recognition:
-        """The recognition that a decoder's hypotheses, best first, stand for."""
+        """The recognition of a decoder's hypotheses, best first; see the attributes."""
         best, *others = hypotheses
         tokens = tuple([charset.tokens[k - 1] for k in best.classes])
-        place = step_px, width_px, turned
+        place = step_px, width_px, rotation
         alternatives = tuple([cls.of(charset, [other], *place) for other in others])
         return cls(charset.join(tokens), tokens, best, alternatives, *place)
 
@@ -88,7 +90,7 @@ class Recognition:
 
     @property
     def optimal(self) -> bool:
-        """Whether no other text that the decoder may choose is more probable, for certain."""
+        """Whether the decoder knows that no other text that it may choose is more probable."""
         return self.hypothesis.optimal
 
     @property
@@ -98,7 +100,7 @@ class Recognition:
 
     @cached_property
     def characters(self) -> tuple[Character, ...]:
-        """The tokens with their confidences and spans, from the best alignment of the text.
+        """The tokens with confidences and positions, from the best alignment of the text.
 
         An impossible text, of probability 0, has no alignment, and so no characters.
         """
@@ -114,7 +116,7 @@ class Recognition:
         return tuple(characters)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything that is to be known, for JSON."""
+        """All of it, for JSON."""
         return {
             "text": self.text,
             "confidence": self.confidence,
@@ -127,5 +129,5 @@ class Recognition:
             ],
             "matches_constraint": self.matches_constraint,
             "optimal": self.optimal,
-            "turned": self.turned,
+            "rotation": self.rotation,
         }
