@@ -31,7 +31,6 @@ __all__ = [
     "Preprocess",
     "Recognition",
     "Recognizer",
-    "__version__",
     "list_images",
     "make_decoder",
     "open_backend",
