@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from crnn_edge import __version__
 from crnn_edge.recognizer import DEFAULT_MODEL
 
 ROOT = Path(__file__).parents[1]
@@ -149,3 +150,17 @@ def anchors(page: Path) -> set[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_no_document_cites_a_path_that_a_stranger_lacks(page: Path) -> None:
     assert "../shared" not in page.read_text("utf-8")
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    assert f"version: {__version__}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
+    assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert f"crnn_edge-{__version__}-" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_pre_commit_runs_what_make_lint_runs() -> None:
+    recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text("utf-8"), re.M)
+    assert recipe
+    wanted = re.findall(r"\$\(PY\) -m (\w+(?: \w+)?(?: --check)?)", recipe[1])
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text("utf-8")
+    assert re.findall(r"entry: \.venv/bin/python -m (.+)", hooks) == wanted
