@@ -77,7 +77,7 @@ def test_characters_say_where_and_how_surely() -> None:
     log_probs = certain("-aa-b")
     log_probs[2] = np.log([0.02, 0.95, 0.03])
     first, second = read(log_probs).characters
-    assert (first.token, first.start, first.end) == ("a", 1, 3)
+    assert (first.token, first.start, first.end) == ("a", 3, 4)  # middles 3.5 and 4.5
     assert (second.token, second.start, second.end) == ("b", 4, 5)
     assert first.confidence == pytest.approx(0.95)
     assert second.confidence == pytest.approx(0.8)
@@ -98,7 +98,8 @@ def test_pixels_change_spans_only() -> None:
     reading = read(certain("-aa-b"))
     (placed,) = decode(make_decoder("greedy", AB), certain("-aa-b"), step_px=2.0, width_px=9.0)
     assert placed.log_prob == reading.log_prob
-    assert [(c.start, c.end) for c in placed.characters] == [(2, 6), (8, 9)]
+    assert [(c.start, c.end) for c in reading.characters] == [(3, 4), (4, 5)]
+    assert [(c.start, c.end) for c in placed.characters] == [(6, 8), (8, 9)]
 
 
 @given(st.integers(0, 999))
@@ -144,7 +145,7 @@ def test_a_reading_is_json() -> None:
     assert json.loads(json.dumps(told)) == told
     assert told["text"] == "ab"
     assert told["characters"][0] == {
-        "token": "a", "confidence": pytest.approx(0.8), "start": 0, "end": 2,
+        "token": "a", "confidence": pytest.approx(0.8), "start": 2, "end": 3,
     }  # fmt: skip
 
 

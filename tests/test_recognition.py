@@ -37,12 +37,15 @@ def test_a_text_reaches_what_its_alignments_have_together(known: bool) -> None:
         assert reading.hypothesis.is_at_least(math.log(probability)) is reached
 
 
-def test_characters_are_placed_in_the_image_and_end_with_it() -> None:
+def test_characters_are_placed_in_the_image() -> None:
     probs = [[0.1, 0.8, 0.1], [0.8, 0.1, 0.1], [0.1, 0.2, 0.7]]
-    assert [(c.start, c.end) for c in reading_of("ab", probs).characters] == [(0, 1), (2, 3)]
+    assert [(c.start, c.end) for c in reading_of("ab", probs).characters] == [
+        (1.75, 2.25),
+        (2.25, 2.75),
+    ]
     assert reading_of("ab", probs, 4.5, 13).characters == (
-        Character("a", pytest.approx(0.8), 0, 4.5),
-        Character("b", pytest.approx(0.7), 9, 13),
+        Character("a", pytest.approx(0.8), 1.75 * 4.5, 2.25 * 4.5),
+        Character("b", pytest.approx(0.7), 2.25 * 4.5, 2.75 * 4.5),
     )
 
 
@@ -54,6 +57,6 @@ def test_alternatives_are_placed_as_the_reading_is() -> None:
     assert len(placed.alternatives) == 3
     for before, after in zip(reading.alternatives, placed.alternatives, strict=True):
         assert (after.text, after.rotation) == (before.text, 90)
-        spans = [(10 * c.start, min(35, 10 * c.end)) for c in before.characters]
+        spans = [(min(35, 10 * c.start), min(35, 10 * c.end)) for c in before.characters]
         assert [(c.start, c.end) for c in after.characters] == spans
     assert any(other.characters for other in placed.alternatives)

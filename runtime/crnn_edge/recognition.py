@@ -11,6 +11,7 @@ from typing import Any
 
 from crnn_edge.charset import Charset
 from crnn_edge.decoders.base import Hypothesis
+from crnn_edge.decoders.spans import token_spans
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,9 @@ class Character:
         token: The token, usually one character.
         confidence: The highest p(token) among the time steps that the best alignment gives it,
             0…1: the network's certainty where the token is clearest.
-        start: Where those steps begin, in pixels of the caller's image.
-        end: Where they end.
+        start: Where the token begins, in pixels of the caller's image; see
+            `crnn_edge.decoders.spans`.
+        end: Where it ends.
     """
 
     token: str
@@ -107,13 +109,12 @@ class Recognition:
         path = self.hypothesis.alignment
         if path is None:
             return ()
-        characters = []
-        for index, (token, peak) in enumerate(zip(self.tokens, self.hypothesis.peaks, strict=True)):
-            (steps,) = (path == index).nonzero()
-            start, end = float(steps[0]) * self.step_px, float(steps[-1] + 1) * self.step_px
-            span = min(start, self.width_px), min(end, self.width_px)
-            characters.append(Character(token, peak, *span))
-        return tuple(characters)
+        spans = token_spans(path, len(self.tokens))
+        found = zip(self.tokens, self.hypothesis.peaks, spans, strict=True)
+        return tuple(
+            Character(token, peak, *(min(edge * self.step_px, self.width_px) for edge in span))
+            for token, peak, span in found
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """All of it, for JSON."""
