@@ -4,8 +4,9 @@ Each cell is the share of images read correctly, in %, with half of its 95 % int
 with --str are scored by the scene-text protocol (letters and digits, case ignored), which suits
 labels that leave out dashes and spaces; all others must be exact. A set is called by its folder's
 name, or by the name of the folder around it where that is `dev`, `test` or the like. Every
-recognizer reads the same images, one at a time, with one thread; PP-OCR pads short lines to 320 px
-as its own wrapper does. The last rows give the mean of the sets and the processor time a word.
+recognizer reads the same images, one at a time, with one thread; if the time is up before all are
+read, those count that every one has read. PP-OCR pads short lines to 320 px as its own wrapper does.
+The last rows give the mean of the sets and the processor time a word.
 
 Examples:
   python -m examples.benchmark sets --images sets/*/dev --str plates plates2
@@ -75,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     sets = list(dict.fromkeys(name for name, _, _ in images))
     if unknown := set(options.str) - set(sets):
         raise CrnnError(f"--str {' '.join(sorted(unknown))}: no such set; sets: {', '.join(sets)}")
-    paths, labels = [path for _, path, _ in images], [label for _, _, label in images]
+    paths = [path for _, path, _ in images]
     sizes = image_checks.sizes(paths)
     before = conditions()
     with ExitStack() as stack:
@@ -91,10 +92,14 @@ def run(options: argparse.Namespace) -> int:
         run_interleaved(readers, plan, read_chunk, 60 * options.minutes)
     failures |= {reader.label: reader.failure for reader in readers if reader.failure}
     titles = dict(zip(_titles(readers), readers, strict=True))
-    columns = {title: _scores(reader, images, labels) for title, reader in titles.items()}
+    common = sorted(set.intersection(*([set(r.texts) for r in readers if r.texts] or [set()])))
+    columns = {
+        title: _scores(reader, images, common) for title, reader in titles.items() if reader.texts
+    }
     cpu_ms = {
         title: float(np.mean([ms[1] for ms in reader.durations_ms] or [np.nan]))
         for title, reader in titles.items()
+        if reader.texts
     }
     measured_on = before.describe(conditions())
     print(f"{measured_on}; one thread each\n")
@@ -145,14 +150,14 @@ def _titles(readers: Sequence[Reader]) -> list[str]:
     ]
 
 
-def _scores(reader: Reader, images: Images, labels: Sequence[str]) -> dict[str, Score]:
-    """A recognizer's score on each set, of the images that it has read."""
-    read: dict[str, list[int]] = {}
-    for k in sorted(reader.texts):
-        read.setdefault(images[k][0], []).append(k)
+def _scores(reader: Reader, images: Images, common: Sequence[int]) -> dict[str, Score]:
+    """A recognizer's score on each set, over the images that every recognizer has read."""
+    by_set: dict[str, list[int]] = {}
+    for k in common:
+        by_set.setdefault(images[k][0], []).append(k)
     return {
-        name: score([labels[k] for k in own], [reader.texts[k] for k in own], reader.charset)
-        for name, own in read.items()
+        name: score([images[k][2] for k in own], [reader.texts[k] for k in own], reader.charset)
+        for name, own in by_set.items()
     }
 
 
