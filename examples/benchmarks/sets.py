@@ -5,8 +5,8 @@ with --str are scored by the scene-text protocol (letters and digits, case ignor
 labels that leave out dashes and spaces; all others must be exact. A set is called by its folder's
 name, or by the name of the folder around it where that is `dev`, `test` or the like. Every
 recognizer reads the same images, one at a time, with one thread; if the time is up before all are
-read, those count that every one has read. PP-OCR pads short lines to 320 px as its own wrapper does.
-The last rows give the mean of the sets and the processor time a word.
+read, those count that every one has read. PP-OCR pads short lines to 320 px, as its own wrapper
+does. The last rows give the mean of the sets and the processor time a word.
 
 Examples:
   python -m examples.benchmark sets --images sets/*/dev --str plates plates2
