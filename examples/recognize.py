@@ -31,8 +31,10 @@ def draw(image: Image, recognition: Recognition, path: Path) -> None:
     canvas.paste(Pillow.fromarray(image).resize((width * scale, height * scale)))
     pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(24)
     for character in recognition.characters:
+        if character.token.isspace():
+            continue
         left, right = character.start * scale, character.end * scale - 1
-        pen.rectangle((left, 0, right, height * scale - 1), outline="red", width=2)
+        pen.rectangle((left, 0, right, height * scale - 1), outline="red", width=1)
         middle = ((left + right) / 2, height * scale + strip / 2)
         pen.text(middle, character.token, "black", font, anchor="mm")
     try:

@@ -217,7 +217,8 @@ class Recognizer:
         logits = self.backend(tensor)
         n, width, stride = len(tensor), tensor.shape[3], self.manifest.stride
         steps, classes = width // stride, self.manifest.charset.num_classes
-        if logits.shape != (n, steps, classes):
+        # The paper's last convolution, 2x2 without padding, loses one step.
+        if logits.shape not in ((n, steps, classes), (n, steps - 1, classes)):
             raise ModelFileError(
                 f"model {self.manifest.name!r} gave logits of shape {logits.shape} for {n} images "
                 f"{width} px wide, expected {(n, steps, classes)}: a time step per {stride} px, "
