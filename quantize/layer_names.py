@@ -15,7 +15,7 @@ LAYER_CLASSES = ("conv", "lstm", "linear")
 
 
 class LayerNameError(CrnnError, LookupError):
-    """A layer to exclude from quantization that the quantizer would not quantize anyway."""
+    """A layer to exclude from quantization that the network does not have."""
 
 
 def check_float(source: Path, manifest: Manifest) -> None:
@@ -66,19 +66,26 @@ def layer_names(classes: Sequence[str | None]) -> list[str | None]:
     return names
 
 
-def select_layers(layers: Sequence[str], exclude_layers: Collection[str]) -> list[str]:
+def select_layers(
+    layers: Sequence[str], exclude_layers: Collection[str], *, first_conv: bool = True
+) -> list[str]:
     """The layers to quantize.
 
     Args:
-        layers: The layers of a network that can be quantized.
+        layers: The layers of a network.
         exclude_layers: Those to keep in float.
+        first_conv: Whether the first of several convolutions, which gets the image itself, is
+            quantized.
 
     Raises:
-        LayerNameError: If one of those to exclude cannot be quantized.
+        LayerNameError: If the network has no layer of a name to exclude.
     """
     if unknown := set(exclude_layers) - set(layers):
         raise LayerNameError(
-            f"cannot exclude layers {', '.join(sorted(unknown))}: expected some of the layers that "
-            f"can be quantized: {', '.join(layers)}"
+            f"cannot exclude layers {', '.join(sorted(unknown))}: the network has "
+            f"{', '.join(layers)}"
         )
-    return [layer for layer in layers if layer not in exclude_layers]
+    excluded = set(exclude_layers)
+    if not first_conv and "conv2" in layers:
+        excluded.add("conv1")
+    return [layer for layer in layers if layer not in excluded]

@@ -35,7 +35,7 @@ def quantize(
 
     Raises:
         ModelFileError: If `source` is not such a file, or is quantized already.
-        LayerNameError: If a layer to exclude cannot be quantized.
+        LayerNameError: If the network has no layer of a name to exclude.
     """
     del calibration
     arrays = read_arrays(source)

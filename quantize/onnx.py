@@ -81,14 +81,14 @@ def quantize(
 
     Raises:
         ModelFileError: If `source` is not such a file, or is quantized already.
-        LayerNameError: If a layer to exclude cannot be quantized.
+        LayerNameError: If the network has no layer of a name to exclude.
     """
     onnx, tools = load_onnx(), load_tools()
     manifest = open_backend(source, "onnx", threads=1).manifest
     check_float(source, manifest)
     model = onnx.load(source)
     nodes_of = _nodes_by_layer(model.graph)
-    selected = select_layers(list(nodes_of), exclude_layers)
+    selected = select_layers(list(nodes_of), exclude_layers, first_conv=False)
     quantized = {node for layer in selected for node in nodes_of[layer]}
     nodes_to_exclude = [node.name for node in model.graph.node if node.name not in quantized]
     tensors = calibration.tensors(manifest.preprocess)
@@ -118,11 +118,7 @@ def quantize(
 
 
 def _nodes_by_layer(graph: Any) -> dict[str, list[str]]:
-    """The layers that can be quantized: of each, its node with weights and what follows it.
-
-    Nodes without a name get one. If there are several convolutions, the first, where the image is
-    largest, is left out.
-    """
+    """The layers: of each, its node with weights and what follows it. Nodes get names."""
     nodes: dict[str, list[str]] = {}
     current = None
     names = layer_names([ONNX_OPS.get(node.op_type) for node in graph.node])
@@ -131,8 +127,6 @@ def _nodes_by_layer(graph: Any) -> dict[str, list[str]]:
         current = name or current
         if current:
             nodes.setdefault(current, []).append(node.name)
-    if "conv2" in nodes:
-        del nodes["conv1"]
     return nodes
 
 

@@ -54,7 +54,7 @@ def quantize(
 
     Raises:
         ModelFileError: If `source` is not such a file, or is quantized already.
-        LayerNameError: If a layer to exclude cannot be quantized.
+        LayerNameError: If the network has no layer of a name to exclude.
     """
     openvino = load_openvino()
     model = read_model(source)

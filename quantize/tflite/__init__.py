@@ -52,7 +52,7 @@ def quantize(
     Raises:
         ModelFileError: If `source` is not such a file, is quantized already, or cannot have that
             width.
-        LayerNameError: If a layer to exclude cannot be quantized.
+        LayerNameError: If the network has no layer of a name to exclude.
     """
     flatbuffer, manifest = read_parts(source)
     check_float(source, manifest)
@@ -62,8 +62,8 @@ def quantize(
         raise ModelFileError(f"cannot quantize {source}: {error}") from None
     full_integer = full_integer_width is not None
     check_width(full_integer_width, manifest.preprocess)
-    indices = _indices_by_name(layers, with_first=full_integer)
-    selected = select_layers(list(indices), exclude_layers)
+    indices = _indices_by_name(layers)
+    selected = select_layers(list(indices), exclude_layers, first_conv=full_integer)
     layers = equalize(layers, calibration.tensors(manifest.preprocess))
     ranges = mse_ranges(layers, calibration.tensors(manifest.preprocess))
     plan = QuantizationPlan(ranges, {indices[name] for name in selected}, full_integer)
@@ -72,18 +72,10 @@ def quantize(
     write(flatbuffer, int8_manifest(manifest, selected, calibration.provenance()), target)
 
 
-def _indices_by_name(layers: Sequence[Layer], *, with_first: bool) -> dict[str, int]:
-    """The indices of the layers that can be quantized, by their names.
-
-    Args:
-        layers: The network.
-        with_first: Whether the first convolution is among them if there are several.
-    """
+def _indices_by_name(layers: Sequence[Layer]) -> dict[str, int]:
+    """The indices of the layers with weights, by their names."""
     names = layer_names([_NAMES[type(layer)] for layer in layers])
-    indices = {name: index for index, name in enumerate(names) if name}
-    if "conv2" in indices and not with_first:
-        del indices["conv1"]
-    return indices
+    return {name: index for index, name in enumerate(names) if name}
 
 
 def full_integer(width_px: int) -> QuantizeFunction:
