@@ -7,6 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import TypeVar
 
+from crnn_edge.cli.arguments import add_json
 from quantize.config import FULL_INTEGER_WIDTH_PX, ConfigError, QuantizationConfig
 from quantize.quantizer import Quantizer
 
@@ -30,7 +31,7 @@ def add_crops(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="verify with all of these labelled crops instead",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    add_json(parser)
 
 
 def add_verification(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +43,7 @@ def add_verification(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=QuantizationConfig.max_drop,
         help="points of accuracy that may be lost. If more are lost, and the crops are enough to "
-        "show that this is no chance (p < 0.05), nothing is written and the exit code is 1 "
+        "show that this is not by chance (p < 0.05), nothing is written and the exit code is 1 "
         "(default: %(default)g)",
     )
 

@@ -147,7 +147,7 @@ def test_the_same_checkpoint_gives_the_same_bytes(files, home: Path, tmp_path, n
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_export_beyond_the_margin_leaves_nothing(
+def test_an_export_beyond_the_tolerance_leaves_no_file(
     home: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("export.pipeline.TOLERANCE", 0.0)

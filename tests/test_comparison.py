@@ -82,17 +82,17 @@ def test_greedy_texts_are_beside_those_of_the_shipped_decoder(
 def test_symbols_are_counted_whole(tmp_path: Path, crops_folder: Path) -> None:
     symbols = Charset(tuple(f"note-{token}" for token in CHARSET.tokens), " ")
     under_test = opened(build_tiny(tmp_path / "x.onnx", tiny_manifest(charset=symbols)))
-    readings, truths, pictures = [], [], LabelledFolder(crops_folder)
+    predictions, expected, pictures = [], [], LabelledFolder(crops_folder)
     with (tmp_path / "labels.tsv").open("w") as labels:
         for path, text in zip(pictures.paths, pictures.texts, strict=True):
             (tmp_path / path.name).write_bytes(path.read_bytes())
             spelt = [f"note-{token}" for token in text]
-            readings.append(symbols.join(spelt))
-            truths.append(symbols.join(spelt[:-1]))
-            labels.write(f"{path.name}\t{truths[-1]}\n")
+            predictions.append(symbols.join(spelt))
+            expected.append(symbols.join(spelt[:-1]))
+            labels.write(f"{path.name}\t{expected[-1]}\n")
     scored = compare(under_test, under_test, load(tmp_path)).candidate.score
-    assert scored == score(truths, readings, symbols)
-    assert scored != score(truths, readings)
+    assert scored == score(expected, predictions, symbols)
+    assert scored != score(expected, predictions)
 
 
 def changed(same: Comparison, **counts: PairedCounts) -> Comparison:
@@ -217,7 +217,7 @@ def test_what_was_measured_before_stays_in_the_manifest(tmp_path: Path, crops_fo
     assert after["fp32"]["n"] == 4 * MIN_CROPS
 
 
-def test_crops_that_not_even_the_reference_reads_judge_no_int8_file(
+def test_crops_that_the_reference_never_reads_right_verify_no_int8_file(
     model: Path, crops_folder: Path, tmp_path: Path
 ) -> None:
     wrong = relabelled(crops_folder, tmp_path / "wrong", 0)
@@ -228,7 +228,7 @@ def test_crops_that_not_even_the_reference_reads_judge_no_int8_file(
         comparison.check_drop(0, tolerance=None)
 
 
-def test_empty_labels_judge_nothing(crops_folder: Path, tmp_path: Path) -> None:
+def test_crops_with_empty_labels_are_left_out(crops_folder: Path, tmp_path: Path) -> None:
     folder = relabelled(crops_folder, tmp_path / "some", 30)
     labels = folder / "labels.tsv"
     labels.write_text(labels.read_text().replace("Ω", ""))

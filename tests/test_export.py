@@ -82,7 +82,7 @@ def run(home: Path, *argv: object, convert=convert) -> int:
         return main("onnx", [*fixed, *map(str, argv)])
 
 
-def test_the_readings_of_the_test_network_differ(home: Path) -> None:
+def test_the_predictions_of_the_test_network_differ(home: Path) -> None:
     texts = {line.split("\t")[1] for line in (home / "crops/labels.tsv").read_text().splitlines()}
     assert len(texts) >= 4  # else the tests below compare nothing with nothing
 
@@ -136,7 +136,7 @@ def test_the_same_checkpoint_gives_the_same_bytes(home: Path, tmp_path: Path) ->
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
 
 
-def test_int8_is_judged_against_the_fp32_file_and_that_against_torch(
+def test_int8_is_compared_with_the_fp32_file_and_that_with_torch(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "new" / "tiny.onnx"
@@ -150,7 +150,7 @@ def test_int8_is_judged_against_the_fp32_file_and_that_against_torch(
     assert [path.name for path in out.parent.iterdir()] == ["tiny.onnx"]
 
 
-def unspeakable(home: Path, folder: Path) -> Path:
+def unencodable(home: Path, folder: Path) -> Path:
     """The crops, all of them with a label that the network cannot spell."""
     folder.mkdir()
     for file in (home / "crops").iterdir():
@@ -160,10 +160,10 @@ def unspeakable(home: Path, folder: Path) -> Path:
     return folder
 
 
-def test_int8_is_refused_at_once_where_no_label_can_be_spelt(
+def test_int8_is_refused_at_once_where_no_label_is_encodable(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder, out = unspeakable(home, tmp_path / "foreign"), tmp_path / "out" / "tiny.onnx"
+    folder, out = unencodable(home, tmp_path / "foreign"), tmp_path / "out" / "tiny.onnx"
     assert run(home, "--calibration", folder, "--int8", "--out", out) == 1
     error = capsys.readouterr().err
     assert "cannot verify an INT8 file: 0 of" in error
@@ -172,14 +172,14 @@ def test_int8_is_refused_at_once_where_no_label_can_be_spelt(
     assert not out.parent.exists()
 
 
-def test_fp32_says_so_where_no_label_can_be_spelt_and_compares_logits(
+def test_fp32_warns_where_no_label_is_encodable_and_compares_logits(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder, out = unspeakable(home, tmp_path / "foreign"), tmp_path / "tiny.onnx"
+    folder, out = unencodable(home, tmp_path / "foreign"), tmp_path / "tiny.onnx"
     assert run(home, "--calibration", folder, "--out", out) == 0
-    (told,) = [line for line in capsys.readouterr().err.splitlines() if "charset" in line]
-    assert f"0 of {MIN_CROPS} crops" in told
-    assert "accuracy says nothing here" in told
+    (error,) = [line for line in capsys.readouterr().err.splitlines() if "charset" in line]
+    assert f"0 of {MIN_CROPS} crops" in error
+    assert "accuracy says nothing here" in error
     out.unlink()
     assert run(home, "--calibration", folder, "--out", out, convert=slightly_off) == 1
     assert "logits differ" in capsys.readouterr().err
@@ -202,7 +202,7 @@ def test_an_export_that_differs_beyond_rounding_leaves_no_file(
     assert not list(tmp_path.iterdir())
 
 
-def test_int8_beyond_the_margin_leaves_an_older_file_alone(
+def test_int8_beyond_the_allowed_drop_leaves_an_older_file_alone(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def without_logits(source: Path, target: Path, *_: object) -> None:
@@ -232,16 +232,16 @@ def unsure_checkpoint(path: Path) -> Checkpoint:
     return load_checkpoint(path)
 
 
-def test_a_network_that_is_sure_of_nothing_is_told_to_be_trained_longer(
+def test_a_network_too_uncertain_for_a_self_test_must_be_trained_longer(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     unsure_checkpoint(tmp_path / "unsure.safetensors")
     argv = [tmp_path / "unsure.safetensors", "--calibration", home / "crops"]
     argv += ["--out", tmp_path / "out" / "unsure.onnx"]
     assert main("onnx", [str(value) for value in argv]) == 1
-    said = capsys.readouterr().err
-    assert "cannot create a self-test for fp32.onnx" in said
-    assert "Train longer" in said
+    error = capsys.readouterr().err
+    assert "cannot create a self-test for fp32.onnx" in error
+    assert "Train longer" in error
     assert not list((tmp_path / "out").iterdir())
 
 

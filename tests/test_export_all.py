@@ -146,17 +146,17 @@ def test_a_wrong_file_is_not_written_nor_what_is_made_of_it_and_the_others_are(
     assert "logits differ by 0.01" in why  # not that more was made of it
 
 
-def test_of_a_network_that_is_sure_of_nothing_every_format_is_refused_by_itself(
+def test_of_a_network_too_uncertain_for_a_self_test_every_format_is_refused_by_itself(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     unsure = unsure_checkpoint(tmp_path / "unsure.safetensors").path
     only(monkeypatch, "numpy", "onnx")
     argv = [unsure, "--calibration", home / "crops", "--out", tmp_path / "out"]
     assert export_all.main([str(value) for value in argv]) == 1
-    said = capsys.readouterr().err
-    assert "error: numpy: cannot create a self-test for unsure.npz" in said
-    assert "error: onnx: cannot create a self-test for unsure.onnx" in said
-    assert "2 failed (numpy, onnx)" in said
+    error = capsys.readouterr().err
+    assert "error: numpy: cannot create a self-test for unsure.npz" in error
+    assert "error: onnx: cannot create a self-test for unsure.onnx" in error
+    assert "2 failed (numpy, onnx)" in error
 
 
 def test_a_converter_that_breaks_down_leaves_the_others_alone(
@@ -173,7 +173,7 @@ def test_a_converter_that_breaks_down_leaves_the_others_alone(
     assert "error: numpy: the engine has had enough" in capsys.readouterr().err
 
 
-def test_int8_beyond_the_margin_is_left_out_and_fp32_is_not(
+def test_int8_beyond_the_allowed_drop_is_left_out_and_fp32_is_not(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     only(monkeypatch, "numpy")
@@ -218,9 +218,9 @@ def test_an_absent_engine_is_counted_and_may_be_allowed(
     only(monkeypatch, "numpy", "openvino")
     assert run(home, tmp_path, *flags) == code
     assert found_files(tmp_path) == expected_files("numpy", int8=False)
-    said = capsys.readouterr().err
-    assert "error: openvino: writing such files needs an engine" in said
-    assert ("1 lack their engine (openvino)" in said) == bool(code)
+    error = capsys.readouterr().err
+    assert "error: openvino: writing such files needs an engine" in error
+    assert ("1 lack their engine (openvino)" in error) == bool(code)
 
 
 def refuses(checkpoint: Checkpoint, target: Path) -> None:
@@ -314,6 +314,6 @@ def test_verify_names_the_one_file_that_fails(
     bad.write_bytes(good.read_bytes())
     FORMATS["numpy"].replace_manifest(bad, manifest.replace(selftest=classes))
     assert verify_files(home, good, bad) == 1
-    said = capsys.readouterr().err
-    assert "bad.npz fails its self-test" in said
-    assert "tiny.npz" not in said
+    error = capsys.readouterr().err
+    assert "bad.npz fails its self-test" in error
+    assert "tiny.npz" not in error

@@ -100,7 +100,7 @@ def test_quantizing_leaves_no_handler_of_the_root_logger_behind(
     assert not logging.root.handlers
 
 
-def test_halves_are_disjoint_complete_and_the_same_every_time(crops_folder: Path) -> None:
+def test_a_split_is_disjoint_complete_and_the_same_every_time(crops_folder: Path) -> None:
     first, second = LabelledCrops.load(crops_folder).split()
     assert sorted([*first.indices, *second.indices]) == list(range(4 * MIN_CROPS))
     assert first.indices == LabelledCrops.load(crops_folder).split()[0].indices
@@ -114,11 +114,11 @@ def test_the_hash_of_crops_is_of_their_pictures_and_of_their_labels(
     texts = relabelled(crops_folder, tmp_path / "texts", 4 * MIN_CROPS - 1)
     picture = relabelled(crops_folder, tmp_path / "picture", 4 * MIN_CROPS)
     (picture / "0.png").write_bytes((picture / "1.png").read_bytes())
-    told = [
+    hashes = [
         LabelledCrops.load(f).provenance()["sha256"] for f in (crops_folder, same, texts, picture)
     ]
-    assert told[0] == told[1]
-    assert len(set(told)) == 3
+    assert hashes[0] == hashes[1]
+    assert len(set(hashes)) == 3
 
 
 def test_calibration_tensors_are_what_the_manifest_makes_of_the_pictures(
@@ -132,7 +132,7 @@ def test_calibration_tensors_are_what_the_manifest_makes_of_the_pictures(
         np.testing.assert_array_equal(tensor[0], preprocess(image))
 
 
-def test_beyond_the_margin_no_file_is_written(
+def test_beyond_the_allowed_drop_no_file_is_written(
     model: Path, crops_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     quantizer = Quantizer(FORMAT, lambda source, target, *_: broken(source, target))
@@ -157,13 +157,15 @@ def test_json_has_what_the_table_has(
     assert verified["reference"]["score"]["exact"][0] == 1
 
 
-@pytest.mark.parametrize("judge", ["--calibration", "--validation"])
-def test_crops_that_no_network_of_this_charset_could_read_judge_nothing(
-    judge: str, model: Path, crops_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("option", ["--calibration", "--validation"])
+def test_crops_whose_labels_are_not_encodable_are_left_out(
+    option: str, model: Path, crops_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    encodable = 2 * MIN_CROPS if judge == "--calibration" else MIN_CROPS  # of those, a half judges
+    encodable = (
+        2 * MIN_CROPS if option == "--calibration" else MIN_CROPS
+    )  # half of those are for validation
     folder = relabelled(crops_folder, tmp_path / "some", encodable)
-    assert run(model, "--calibration", crops_folder, judge, folder, "--max-drop", 100) == 0
+    assert run(model, "--calibration", crops_folder, option, folder, "--max-drop", 100) == 0
     assert f"{MIN_CROPS} crops of some" in capsys.readouterr().err
     after = open_backend(model.with_name("tiny-int8.onnx")).manifest
     assert after.metrics["int8"]["n"] == MIN_CROPS
@@ -172,15 +174,15 @@ def test_crops_that_no_network_of_this_charset_could_read_judge_nothing(
     assert after.quantization["calibration"]["n"] == 2 * MIN_CROPS
 
 
-@pytest.mark.parametrize("judge", ["--calibration", "--validation"])
-def test_without_crops_that_can_judge_no_int8_file_is_written(
-    judge: str, model: Path, crops_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("option", ["--calibration", "--validation"])
+def test_without_enough_encodable_labels_no_int8_file_is_written(
+    option: str, model: Path, crops_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = relabelled(crops_folder, tmp_path / "few", MIN_CROPS - 1)
     before = sorted(model.parent.iterdir())
-    assert run(model, "--calibration", crops_folder, judge, folder) == 1
+    assert run(model, "--calibration", crops_folder, option, folder) == 1
     error = capsys.readouterr().err
-    few = MIN_CROPS // 2 if judge == "--calibration" else MIN_CROPS - 1
+    few = MIN_CROPS // 2 if option == "--calibration" else MIN_CROPS - 1
     assert f"cannot verify an INT8 file: {few} of" in error
     assert "--calibration or --validation" in error
     assert sorted(model.parent.iterdir()) == before

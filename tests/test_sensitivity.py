@@ -58,7 +58,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def halves(home: Path) -> tuple[LabelledCrops, LabelledCrops]:
+def split(home: Path) -> tuple[LabelledCrops, LabelledCrops]:
     return LabelledCrops.load(home / "crops").split()
 
 
@@ -74,21 +74,21 @@ def test_layers_are_counted_by_kind() -> None:
 
 @pytest.mark.parametrize("suffix", CONVERT)
 def test_a_file_tells_its_int8_layers_in_order(
-    home: Path, halves, tmp_path: Path, suffix: str
+    home: Path, split, tmp_path: Path, suffix: str
 ) -> None:
     target = tmp_path / f"x{suffix}"
-    QUANTIZERS[suffix].quantize(home / f"tiny{suffix}", target, halves[0])
+    QUANTIZERS[suffix].quantize(home / f"tiny{suffix}", target, split[0])
     assert int8_layers(target) == [*CONVOLUTIONS[suffix in FLOAT_FIRST :], *OTHERS]
 
 
 @pytest.mark.parametrize("suffix", CONVERT)
 @pytest.mark.parametrize("kept", [{"conv3"}, {"lstm2", "linear1"}, {*CONVOLUTIONS[1:]}])
 def test_a_kept_layer_stays_float_and_brings_the_file_nearer(
-    home: Path, halves, tmp_path: Path, suffix: str, kept: set[str]
+    home: Path, split, tmp_path: Path, suffix: str, kept: set[str]
 ) -> None:
     source, whole, mixed = home / f"tiny{suffix}", tmp_path / f"w{suffix}", tmp_path / f"m{suffix}"
-    QUANTIZERS[suffix].quantize(source, whole, halves[0])
-    QUANTIZERS[suffix].quantize(source, mixed, halves[0], kept)
+    QUANTIZERS[suffix].quantize(source, whole, split[0])
+    QUANTIZERS[suffix].quantize(source, mixed, split[0], kept)
     layers = int8_layers(whole)
     assert int8_layers(mixed) == [layer for layer in layers if layer not in kept]
     assert 0 < distance(source, mixed) != distance(source, whole)
@@ -98,18 +98,18 @@ def test_a_kept_layer_stays_float_and_brings_the_file_nearer(
 
 @pytest.mark.parametrize("suffix", CONVERT)
 def test_all_layers_in_float_compute_what_the_source_computes(
-    home: Path, halves, tmp_path: Path, suffix: str
+    home: Path, split, tmp_path: Path, suffix: str
 ) -> None:
     source, target = home / f"tiny{suffix}", tmp_path / f"x{suffix}"
-    QUANTIZERS[suffix].quantize(source, target, halves[0])
-    QUANTIZERS[suffix].quantize(source, target, halves[0], int8_layers(target))
+    QUANTIZERS[suffix].quantize(source, target, split[0])
+    QUANTIZERS[suffix].quantize(source, target, split[0], int8_layers(target))
     assert distance(source, target) < 1e-5
 
 
 def test_a_kept_convolution_has_float_weights_in_the_file(
-    home: Path, halves, tmp_path: Path
+    home: Path, split, tmp_path: Path
 ) -> None:
-    QUANTIZERS[".onnx"].quantize(home / "tiny.onnx", tmp_path / "x.onnx", halves[0], {"conv4"})
+    QUANTIZERS[".onnx"].quantize(home / "tiny.onnx", tmp_path / "x.onnx", split[0], {"conv4"})
     graph = onnx.load(tmp_path / "x.onnx").graph
     floats = {t.name for t in graph.initializer if t.data_type == onnx.TensorProto.FLOAT}
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
@@ -118,11 +118,11 @@ def test_a_kept_convolution_has_float_weights_in_the_file(
 
 @pytest.mark.parametrize("suffix", CONVERT)
 def test_a_layer_that_is_not_there_is_an_error(
-    home: Path, halves, tmp_path: Path, suffix: str
+    home: Path, split, tmp_path: Path, suffix: str
 ) -> None:
     with pytest.raises(LayerNameError, match=r"cannot exclude layers conv9.*lstm1"):
         QUANTIZERS[suffix].quantize(
-            home / f"tiny{suffix}", tmp_path / f"x{suffix}", halves[0], ["conv9"]
+            home / f"tiny{suffix}", tmp_path / f"x{suffix}", split[0], ["conv9"]
         )
     assert not list(tmp_path.iterdir())
 
@@ -160,47 +160,47 @@ def places(home: Path) -> None:
 
 
 def choose(
-    quantizer: Quantizer, home: Path, halves, target: Path, max_drop: float = 10
+    quantizer: Quantizer, home: Path, split, target: Path, max_drop: float = 10
 ) -> list[str]:
-    return mixed_precision.quantize(quantizer, home / "tiny.npz", target, *halves, max_drop)
+    return mixed_precision.quantize(quantizer, home / "tiny.npz", target, *split, max_drop)
 
 
 def test_mixed_precision_keeps_nothing_where_nothing_is_lost(
-    home: Path, halves, tmp_path: Path
+    home: Path, split, tmp_path: Path
 ) -> None:
-    assert choose(NUMPY, home, halves, tmp_path / "mixed.npz", max_drop=100) == []
-    NUMPY.quantize(home / "tiny.npz", tmp_path / "plain.npz", halves[0])
+    assert choose(NUMPY, home, split, tmp_path / "mixed.npz", max_drop=100) == []
+    NUMPY.quantize(home / "tiny.npz", tmp_path / "plain.npz", split[0])
     assert (tmp_path / "mixed.npz").read_bytes() == (tmp_path / "plain.npz").read_bytes()
 
 
 @pytest.mark.parametrize("broken", [["linear2"], ["conv5"], ["conv2", "lstm1"]])
 def test_mixed_precision_keeps_just_the_layers_that_need_it(
-    home: Path, halves, tmp_path: Path, broken: list[str]
+    home: Path, split, tmp_path: Path, broken: list[str]
 ) -> None:
     target = tmp_path / "mixed.npz"
-    kept = choose(fragile(*broken), home, halves, target)
+    kept = choose(fragile(*broken), home, split, target)
     assert sorted(kept) == sorted(broken)
     assert not set(int8_layers(target)) & set(broken)
 
 
 @pytest.mark.parametrize("broken", [["linear2"], ["lstm1", "linear2"]])
 def test_mixed_precision_tries_again_without_what_was_ranked_too_high(
-    home: Path, halves, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: list[str]
+    home: Path, split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: list[str]
 ) -> None:
     ranking = ["conv3", *broken, *({*CONVOLUTIONS, *OTHERS} - {"conv3", *broken}), ALL_LAYERS]
     found = {name: SimpleNamespace(kl_divergence=-place) for place, name in enumerate(ranking)}
     monkeypatch.setattr(mixed_precision, "layer_sensitivity", lambda *_: found)
     target = tmp_path / "mixed.npz"
-    assert choose(fragile(*broken), home, halves, target) == broken
+    assert choose(fragile(*broken), home, split, target) == broken
     int8 = int8_layers(target)  # of those chosen, not of the last that were tried
     assert "conv3" in int8
     assert not set(int8) & set(broken)
 
 
-def test_mixed_precision_gives_up_with_advice(home: Path, halves, tmp_path: Path) -> None:
+def test_mixed_precision_gives_up_with_advice(home: Path, split, tmp_path: Path) -> None:
     everything = [name for name in PLACES if name]
     with pytest.raises(VerificationError, match=r"even with only .* in INT8.*model\.qat"):
-        choose(fragile(*everything), home, halves, tmp_path / "mixed.npz")
+        choose(fragile(*everything), home, split, tmp_path / "mixed.npz")
 
 
 def test_the_command_keeps_layers_too_and_its_file_passes(
@@ -216,8 +216,8 @@ def test_the_command_keeps_layers_too_and_its_file_passes(
     assert "linear2" not in int8_layers(tmp_path / "x.npz")
 
 
-def test_a_layer_that_suffers_stands_out(home: Path, halves) -> None:
-    found = layer_sensitivity(fragile("lstm1"), home / "tiny.npz", *halves)
+def test_a_layer_that_suffers_stands_out(home: Path, split) -> None:
+    found = layer_sensitivity(fragile("lstm1"), home / "tiny.npz", *split)
     assert list(found) == [*CONVOLUTIONS, *OTHERS, ALL_LAYERS]
     del found[ALL_LAYERS]
     assert max(found, key=lambda layer: found[layer].kl_divergence) == "lstm1"

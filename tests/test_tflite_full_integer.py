@@ -94,7 +94,7 @@ def test_equalized_channels_are_more_alike_and_compute_the_same() -> None:
     assert spreads[1] < spreads[0] / 3
 
 
-def test_a_channel_that_is_never_active_is_left_in_peace() -> None:
+def test_a_channel_that_is_never_active_stays_finite() -> None:
     layers = convolutions()
     layers[0].bias[2] = -1e3
     for layer in equalize(layers, pictures()):

@@ -38,10 +38,10 @@ def test_verify_says_so_where_the_file_is_another_networks(
     other = tiny_checkpoint(tmp_path / "other.safetensors", final_kernel=(2, 2))  # a time step less
     convert(other, tmp_path / "other.onnx")
     assert verify_file(home, tmp_path / "other.onnx") == 1
-    said = capsys.readouterr().err
-    assert "other.onnx gives logits (1, 15, 11), torch (1, 16, 11)" in said
-    assert "do not come from the same checkpoint" in said
-    assert "--checkpoint" in said
+    error = capsys.readouterr().err
+    assert "other.onnx gives logits (1, 15, 11), torch (1, 16, 11)" in error
+    assert "do not come from the same checkpoint" in error
+    assert "--checkpoint" in error
 
 
 def test_verify_fails_what_is_off_and_shows_the_table(
