@@ -29,7 +29,7 @@ BLOCKS = [
 ]
 OUT_OF_REACH = re.compile(
     r"pip |venv |make |git |pre-commit|model\.train|model\.qat|examples\.benchmark|fetch|meters/|"
-    r"meter\.(onnx|lm)|scores/|CROPS|SETS|camera\.py (0|clip)|export\.all|export\.tflite|quantize\."
+    r"meter\.(onnx|lm)|scores/|CROPS|SETS|camera\.py (0|clip)|export\.(all|onnx|tflite)|quantize\."
 )
 """What needs a network, a camera, minutes, or images that the reader brings."""
 
