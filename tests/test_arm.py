@@ -99,7 +99,7 @@ def test_the_table_puts_processors_in_columns_and_int8_beside_fp32() -> None:
     assert "numpy 2.0; onnxruntime 1.0" in text
 
 
-def test_what_is_committed_covers_every_board_engine_and_precision() -> None:
+def test_committed_counts_cover_every_board_engine_and_precision() -> None:
     committed = instructions.read(COUNTED)
     engines = {(b.processor.name, e) for b in machines.BOARDS for e in b.kit.engines.values()}
     assert {(k.processor, k.engine, k.precision) for k in committed} == {
@@ -107,11 +107,13 @@ def test_what_is_committed_covers_every_board_engine_and_precision() -> None:
     }
 
 
-def test_what_is_committed_keeps_the_promise() -> None:
+def test_committed_counts_keep_the_limit() -> None:
     assert instructions.broken_promises(instructions.read(COUNTED)) == []
 
 
-def test_the_readmes_command_prints_what_is_committed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_documented_command_prints_the_committed_counts(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert benchmark.main(["arm"]) == 0
     assert capsys.readouterr().out.strip() == table(load(COUNTED))
 

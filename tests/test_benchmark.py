@@ -40,7 +40,7 @@ def test_misuse_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture
         ["backends", "--png", "."],
     ],
 )
-def test_what_would_fail_at_the_end_is_refused_at_the_start(
+def test_invalid_outputs_are_refused_before_measuring(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as end:

@@ -142,7 +142,7 @@ def test_an_unknown_baseline_is_refused_before_anything_is_measured(
     assert "tiny.onnx, onnx, 1" in err
 
 
-def test_models_that_there_is_no_time_for_are_reported(
+def test_models_without_time_are_reported(
     tiny_model: Path, crops: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, _ = run(
@@ -172,7 +172,7 @@ def load(path, *, threads, device):
 """
 
 
-def test_what_an_engine_does_once_a_width_is_no_part_of_a_read(
+def test_work_done_once_a_width_does_not_count_as_a_read(
     tiny_model: Path, crops: Path, program: Callable[[str, str], str]
 ) -> None:
     slow = program("mine.slow", SLOW_AT_FIRST)

@@ -22,7 +22,7 @@ def start(text):
 """
 
 
-def test_rivals_that_cannot_be_installed_are_told_and_the_others_measured(
+def test_baselines_that_cannot_be_installed_are_reported_and_the_others_measured(
     tiny_model: Path,
     tiny_int8_model: Path,
     crops: Path,

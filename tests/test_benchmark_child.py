@@ -8,14 +8,14 @@ import pytest
 from examples.benchmarks.child import Child, ChildError
 
 
-def test_what_a_program_prints_is_no_answer(program: Callable[[str, str], str]) -> None:
+def test_output_of_a_program_is_not_an_answer(program: Callable[[str, str], str]) -> None:
     name = program("mine.noisy", "print('hello')\ndef start(a): print(a); return {'twice': twice}\n"
                    "def twice(x): print('working'); return 2 * x\n")  # fmt: skip
     with Child(name, ["argument"]) as child:
         assert [child.ask("twice", x) for x in (1, "ab")] == [2, "abab"]
 
 
-def test_an_error_in_a_program_is_told_and_it_lives_on(
+def test_an_error_in_a_program_is_reported_and_it_continues(
     program: Callable[[str, str], str],
 ) -> None:
     name = program("mine.wrong", "def start(): return {'divide': lambda a, b: a / b}\n")
@@ -33,7 +33,7 @@ def test_an_error_in_a_program_is_told_and_it_lives_on(
         ("exec('import no_such_engine')", "no_such_engine"),
     ],
 )
-def test_a_death_is_told_by_whoever_asks(
+def test_a_dead_child_is_reported_on_the_next_call(
     death: str, message: str, program: Callable[[str, str], str]
 ) -> None:
     name = program("mine.dying", f"import os\ndef start(): {death}\n")

@@ -106,7 +106,7 @@ def test_whole_reads_are_timed_by_clock_and_processor() -> None:
     assert np.min(found["stages_ms"]) >= 0
 
 
-def test_conditions_tell_what_changed_and_what_is_unknown() -> None:
+def test_conditions_describe_changes_and_unknowns() -> None:
     before = Conditions("Board", "3.11", "Linux 6", "", 1000.0, 50.0, "0x0", 0.5, 3.0, 100.0)
     after = Conditions("Board", "3.11", "Linux 6", "", 1000.0, 80.0, "0x4", 0.5, 10.0, 100.9)
     text = before.describe(after)
@@ -119,7 +119,7 @@ def test_conditions_tell_what_changed_and_what_is_unknown() -> None:
     assert "other programs" not in replace(before, others_s=None).describe(after)
 
 
-def test_what_we_and_our_children_took_was_not_taken_by_others(
+def test_our_own_processor_time_is_not_that_of_others(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     stat = tmp_path / "stat"

@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("benchmark", ["backends", "baselines"])
-def test_a_image_that_none_can_read_is_named_before_anything_is_measured(
+def test_an_unreadable_image_is_named_before_anything_is_measured(
     benchmark: str,
     folder: Path,
     tiny_model: Path,
@@ -36,7 +36,7 @@ def test_a_image_that_none_can_read_is_named_before_anything_is_measured(
 
 
 @pytest.mark.parametrize("widths", [[], ["--widths", 64, 4096]])
-def test_what_is_too_long_a_line_for_a_model_is_named_before_anything_is_measured(
+def test_an_image_too_long_for_a_model_is_named_before_anything_is_measured(
     widths: list[object], folder: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     width = 96 if widths else 3000
@@ -51,7 +51,7 @@ def test_what_is_too_long_a_line_for_a_model_is_named_before_anything_is_measure
     assert err.count("\n") == 1
 
 
-def test_what_is_too_long_a_line_for_ours_is_named_before_rivals_read_it(
+def test_an_image_too_long_for_our_model_is_named_before_baselines_read_it(
     folder: Path,
     tiny_model: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -19,7 +19,7 @@ def test_each_image_is_read_equally_often(count: int, at_least: int, times_each:
     assert numbers[:count] != list(range(count))
 
 
-def test_turns_rotate_and_a_failing_reader_is_left_out() -> None:
+def test_the_order_rotates_and_a_failing_reader_is_left_out() -> None:
     readers = [Reader(label) for label in "abc"]
     seen: list[str] = []
 
@@ -45,20 +45,20 @@ def test_a_slow_reader_leaves_time_for_the_others() -> None:
     [([math.inf, math.inf], 30.0), ([10.0, 100.0], 50.0), ([10.0, 20.0], math.inf),
      ([50.0, 1.0, 50.0, 9.0], 25.0)],
 )  # fmt: skip
-def test_what_the_fast_leave_over_is_shared_by_the_slow(
+def test_time_left_by_fast_readers_is_shared_by_slow_ones(
     needs_s: list[float], share_s: float
 ) -> None:
     assert fair_s(needs_s, 60.0) == share_s
 
 
-def test_no_turn_begins_when_time_is_up(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_round_begins_when_the_time_is_up(capsys: pytest.CaptureFixture[str]) -> None:
     readers = [Reader("a"), Reader("b")]
     run_interleaved(readers, range(1000), lambda *_: time.sleep(0.01), 0.05)
     assert 1 <= sum(reader.num_rounds for reader in readers) <= 6
     assert "time is up: a was measured" in capsys.readouterr().err
 
 
-def test_turns_are_taken_without_a_bar_where_tqdm_is_not_installed(
+def test_rounds_run_without_a_bar_if_tqdm_is_not_installed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "tqdm", None)

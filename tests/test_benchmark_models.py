@@ -50,7 +50,7 @@ def test_a_file_of_the_project_is_called_by_its_place_in_it() -> None:
     assert titles([shipped, built])[shipped] == "runtime/crnn_edge/models/a.onnx"
 
 
-def test_other_files_are_called_by_what_tells_them_apart() -> None:
+def test_other_files_are_named_by_their_distinguishing_paths() -> None:
     paths = [Path("/x/a/m/a.onnx"), Path("/x/b/m/a.onnx"), Path("/x/b.onnx")]
     assert list(titles(iter(paths)).values()) == ["a/m/a.onnx", "b/m/a.onnx", "b.onnx"]
 

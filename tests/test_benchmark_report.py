@@ -57,7 +57,7 @@ def test_the_soonest_reader_is_recommended_unless_it_reads_worse() -> None:
     assert len(advice(slow, fast, other)) == 2
 
 
-def test_what_crashed_is_not_recommended() -> None:
+def test_a_crashed_reader_is_not_recommended() -> None:
     found = figures(result("slow", 2.0), result("fast", 1.0))
     found["failures"] = {"fast, onnx, 1": "was ended by SIGSEGV"}
     assert "- recommended for net: slow in onnx" in report.table(found)
@@ -74,7 +74,7 @@ def test_more_threads_are_recommended_only_where_they_pay(
     assert f"threads: {threads} " in text
 
 
-def test_the_table_has_each_stage_and_what_is_not_the_model() -> None:
+def test_the_table_has_each_stage_and_the_overhead() -> None:
     found = figures(result("a", 1.0))
     head = report.table(found).splitlines()[2]
     for part in ("a read", "preprocess", "model", "decode"):
@@ -84,7 +84,7 @@ def test_the_table_has_each_stage_and_what_is_not_the_model() -> None:
     assert "100 (50.0 + 20.0 + 3.00)" in report.table(found)
 
 
-def test_a_comparison_finds_what_got_slower_and_what_came_and_went() -> None:
+def test_a_comparison_lists_slower_new_and_removed_rows() -> None:
     old = figures(*(result(f, 1.0) for f in ("slower", "faster", "noise", "gone")))
     new = figures(
         result("slower", 1.2), result("faster", 0.8), result("noise", 1.03, 0.8), result("new", 1.0)

@@ -32,7 +32,7 @@ def parsed(command: str) -> argparse.Namespace:
     return benchmark.build_parser().parse_args(asked[0])
 
 
-def test_only_what_is_between_markers_changes() -> None:
+def test_only_text_between_markers_changes() -> None:
     asked = []
 
     def output(command: Sequence[str]) -> str:
@@ -55,7 +55,7 @@ def test_only_what_is_between_markers_changes() -> None:
         for command in re.findall(r"^<!-- table: (.+) -->$", page.read_text("utf-8"), re.MULTILINE)
     ],
 )
-def test_markers_name_commands_that_there_are(command: str) -> None:
+def test_markers_name_existing_commands(command: str) -> None:
     options = parsed(command)
     assert options.run.__module__ == f"{benchmark.PACKAGE}.{command.split()[0]}"
 
@@ -65,7 +65,7 @@ def test_a_marker_may_name_several_models() -> None:
     assert parsed(f"baselines --models {' '.join(files)} --images crops").models == files
 
 
-def test_what_is_written_while_it_measures_stays(tmp_path, monkeypatch) -> None:
+def test_edits_during_the_measurement_are_kept(tmp_path, monkeypatch) -> None:
     path = tmp_path / "README.md"
     path.write_text(README)
     asked = []

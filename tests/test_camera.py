@@ -156,7 +156,7 @@ class Camera:
 
 
 @pytest.mark.parametrize(("reported", "rate"), [(10, 10), (0, 25), (90_000, 25), (-1, 25)])
-def test_a_recording_of_a_camera_lasts_as_long_as_what_was_seen(
+def test_a_recording_of_a_camera_lasts_as_long_as_the_scene(
     reported, rate, tmp_path, monkeypatch
 ) -> None:
     live, out = Camera(reported), tmp_path / "read.mp4"
@@ -172,7 +172,7 @@ def test_a_recording_of_a_camera_lasts_as_long_as_what_was_seen(
     assert levels[0] > levels[rate - 1] - 5 > levels[rate] + 40
 
 
-def test_of_frames_that_come_sooner_than_told_some_are_left_out(tmp_path) -> None:
+def test_frames_faster_than_the_rate_are_dropped(tmp_path) -> None:
     screen = camera.Display(tmp_path / "read.mp4", 10.0, window=False)
     for number in range(40):  # forty a second
         screen.show(number / 40, np.full((64, 128, 3), number, np.uint8))
@@ -219,7 +219,7 @@ def test_the_decoder_is_the_callers_choice(clip, capsys) -> None:
         (["{clip}", "--record", "/nowhere/read.mp4"], "cannot write /nowhere/read.mp4"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_one_line(clip, capsys, arguments, says) -> None:
+def test_errors_are_one_line(clip, capsys, arguments, says) -> None:
     arguments = [argument.format(clip=clip[0]) for argument in arguments]
     assert camera.main([*arguments, "--no-window"]) == 1
     error = capsys.readouterr().err

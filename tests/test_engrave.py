@@ -49,7 +49,7 @@ def test_a_score_is_drawn_in_every_font(font: str) -> None:
 
 
 @drawn
-def test_what_has_no_bar_line_at_its_end_is_drawn_to_its_end() -> None:
+def test_a_score_without_a_final_bar_line_is_drawn_to_its_end() -> None:
     ended, cut = ink(f"{BARE} barline"), ink(BARE)
     left_out = ink("clef.G note.quarter-L2 barline note.quarter-L3")
     assert abs(cut.shape[1] - ended.shape[1]) <= 3  # but for the line itself
@@ -165,7 +165,7 @@ def test_an_engraver_that_does_not_end_is_stopped(monkeypatch: pytest.MonkeyPatc
         (["--count", "0"], "above 0"),
     ],
 )
-def test_what_contradicts_itself_exits_with_2(
+def test_contradicting_options_exit_with_2(
     argv: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):

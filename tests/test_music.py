@@ -36,7 +36,7 @@ def test_every_sign_is_composed_sooner_or_later() -> None:
 
 
 @pytest.mark.parametrize("seed", range(300))
-def test_what_is_composed_keeps_time_and_survives_being_written(seed: int) -> None:
+def test_composed_scores_fill_their_measures_and_survive_a_round_trip(seed: int) -> None:
     score = compose(rng(seed))
     assert score.uneven() == []
     assert parse(CHARSET.split(CHARSET.join(score.symbols()))) == score
@@ -136,7 +136,7 @@ def heard(abc: str) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("seed", range(100))
-def test_abc_says_what_sounds(seed: int) -> None:
+def test_abc_matches_the_sound(seed: int) -> None:
     score = compose(rng(seed))
     assert list(heard(score.abc())) == [n for n, _ in score.sounding() if n is not None]
 
@@ -193,7 +193,7 @@ def test_a_whole_rest_alone_lasts_a_measure_of_any_time(time: str) -> None:
     assert [length for _, length in score.sounding()] == [TIMES[time]] * 3
 
 
-def test_a_dotted_whole_rest_lasts_what_it_says() -> None:
+def test_a_dotted_whole_rest_has_its_length() -> None:
     score = parse(["clef.G", "time.3/4", "rest.whole", "dot", "barline"])
     assert score.uneven() == [1]
     assert [length for _, length in score.sounding()] == [24]

@@ -40,7 +40,7 @@ def test_the_model_has_the_charset_of_the_symbols() -> None:
     assert manifest.precision == "int8"
 
 
-def test_a_image_becomes_abc_and_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_image_becomes_abc_and_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "tune.wav"
     path = SCORES.paths[0]
     assert read.main([str(path), "--wav", str(out), "--tempo", "120"]) == 0
@@ -74,7 +74,7 @@ def test_tunes_of_several_images_are_separated(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == "\n".join(tunes)  # an empty line ends a tune
 
 
-def test_a_image_too_wide_to_read_is_named(
+def test_an_image_too_wide_to_read_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "wide.png"
@@ -185,7 +185,7 @@ def test_measuring_prints_exact_lines_and_symbol_errors(capsys: pytest.CaptureFi
     assert "SER 0.0000" in filled
 
 
-def test_a_board_reads_music_without_what_training_needs() -> None:
+def test_a_board_reads_music_without_the_packages_of_training() -> None:
     absent = "torch", "cv2", "verovio", "resvg_py", "onnx", "tqdm"
     script = (
         f"import sys; sys.modules.update(dict.fromkeys({absent}))\n"

@@ -1,5 +1,5 @@
-"""What runs in child processes, each file in an environment that may hold nothing of ours.
+"""Programs that run in child processes, each perhaps in an environment without this project.
 
-A program is a file with `start(*arguments)`, which prepares and gives the functions that can be
-asked for, by name. It imports the standard library and what it measures; `serve` runs it.
+A program is a module with `start(*arguments)`, which prepares and returns its functions by name. It
+imports the standard library and what it measures; `serve` runs it.
 """
