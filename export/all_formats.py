@@ -21,6 +21,7 @@ from model.network.bundled import find_checkpoint
 from model.network.checkpoint import Checkpoint, load_checkpoint
 from model.network.fusion import num_parameters
 from quantize.calibration import LabelledCrops
+from quantize.compare import ModelUnderTest, compare_all
 from quantize.comparison import Comparison, VerificationError
 from quantize.pipeline import (
     encodable_crops,
@@ -29,7 +30,7 @@ from quantize.pipeline import (
     temporary_folder,
     write_int8,
 )
-from quantize.verify import ModelUnderTest, compare_all, finalize
+from quantize.verify import finalize
 
 log = logging.getLogger("crnn_edge")
 

@@ -6,7 +6,7 @@ import torch
 
 from model.network.backend import TorchBackend
 from model.network.checkpoint import Checkpoint
-from quantize.verify import ModelUnderTest
+from quantize.compare import ModelUnderTest
 
 
 def torch_reference(checkpoint: Checkpoint) -> ModelUnderTest:

@@ -12,10 +12,11 @@ from export.reference import torch_reference
 from model.network.bundled import find_checkpoint
 from model.network.checkpoint import Checkpoint, load_checkpoint
 from model.network.fusion import num_parameters
+from quantize.compare import ModelUnderTest, compare_all
 from quantize.comparison import Comparison, VerificationError
 from quantize.config import QuantizationConfig
 from quantize.pipeline import encodable_crops, load_crops
-from quantize.verify import TOLERANCE, ModelUnderTest, check_and_warn, compare_all
+from quantize.verify import TOLERANCE, check_and_warn
 
 log = logging.getLogger("crnn_edge")
 

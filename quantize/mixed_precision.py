@@ -15,9 +15,9 @@ from pathlib import Path
 
 from crnn_edge.backends import open_backend
 from quantize.calibration import LabelledCrops
+from quantize.compare import ModelUnderTest, compare, compare_all
 from quantize.comparison import Comparison, VerificationError
 from quantize.quantizer import Quantizer
-from quantize.verify import ModelUnderTest, compare, compare_all
 
 ALL_LAYERS = "all"
 """The name in reports of the file with every layer quantized."""

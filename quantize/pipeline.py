@@ -17,11 +17,12 @@ from crnn_edge.errors import CrnnError, ModelFileError
 from crnn_edge.files import model_files
 from quantize import mixed_precision
 from quantize.calibration import MIN_CROPS, CalibrationError, LabelledCrops
+from quantize.compare import ModelUnderTest
 from quantize.comparison import Comparison
 from quantize.config import QuantizationConfig
 from quantize.full_integer import configured
 from quantize.quantizer import Quantizer
-from quantize.verify import ModelUnderTest, verify_and_finalize
+from quantize.verify import verify_and_finalize
 
 _FEW_CROPS = 100  # with fewer, one crop is more than a point of accuracy
 

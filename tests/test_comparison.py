@@ -20,12 +20,13 @@ from crnn_edge.manifest import DecoderChoice, Manifest, TtaSettings
 from crnn_edge.metrics import score
 from crnn_edge.recognizer import Recognizer
 from quantize.calibration import MIN_CROPS, LabelledCrops
+from quantize.compare import ModelUnderTest, compare, compare_all
 from quantize.comparison import Comparison, VerificationError
 from quantize.formats.base import ModelFormat
 from quantize.formats.onnx import FORMAT, replace_manifest
 from quantize.paired_test import PairedCounts
 from quantize.tables import pair
-from quantize.verify import ModelUnderTest, compare, compare_all, finalize
+from quantize.verify import finalize
 from tests.quantizing import broken, relabelled
 from tests.tiny import CHARSET, Fake, build_tiny, tiny_manifest
 
@@ -198,7 +199,7 @@ def test_of_several_calls_the_fastest_counts(
             now += next(self.takes_ms) / 1e3
             return self.logits.repeat(len(tensor), axis=0)
 
-    monkeypatch.setattr("quantize.verify.time.perf_counter", lambda: now)
+    monkeypatch.setattr("quantize.compare.time.perf_counter", lambda: now)
     reference = ModelUnderTest("a", Slow(7, 4, 9), 0)
     candidate = ModelUnderTest("b", Slow(2, 8, 6), 0)
     (found,) = compare_all(reference, [candidate], load(crops_folder), calls=3)

@@ -19,10 +19,10 @@ from crnn_edge.files import model_files, model_size
 from crnn_edge.manifest import KEY
 from export.openvino import convert
 from quantize.calibration import LabelledCrops
+from quantize.compare import ModelUnderTest
 from quantize.formats.openvino import load_openvino, replace_manifest, write
 from quantize.openvino import _insert_fake_quantize, _ranges, quantize
 from quantize.pipeline import move_into_place
-from quantize.verify import ModelUnderTest
 from tests.test_export import furnish, tiny_checkpoint
 
 

@@ -19,8 +19,8 @@ from model.network.checkpoint import Checkpoint, load_checkpoint
 from model.network.fusion import num_parameters
 from quantize import calibration
 from quantize.calibration import LabelledCrops
+from quantize.compare import ModelUnderTest, compare
 from quantize.config import QuantizationConfig
-from quantize.verify import ModelUnderTest, compare
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "images"
 
