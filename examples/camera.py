@@ -33,8 +33,8 @@ from crnn_edge.cli.arguments import (
 )
 from crnn_edge.cli.run import run_command
 from crnn_edge.errors import EngineError, ImageError
-from crnn_edge.images import Image
 from crnn_edge.install_hint import install_hint
+from crnn_edge.types import Image
 
 Box = tuple[int, int, int, int]  # left, top, width, height in pixels
 

@@ -15,7 +15,7 @@ from crnn_edge import Recognition, Recognizer, read_image
 from crnn_edge.cli.arguments import add_model, documented_parser
 from crnn_edge.cli.run import run_command
 from crnn_edge.errors import ImageError
-from crnn_edge.images import Image
+from crnn_edge.types import Image
 
 
 def draw(image: Image, recognition: Recognition, path: Path) -> None:

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from crnn_edge.errors import CrnnError
-from crnn_edge.layer_ir import LSTM, Conv, FloatArray, Layer, Linear, MaxPool, Pair, ReLU
+from crnn_edge.layer_ir import LSTM, Conv, Layer, Linear, MaxPool, Pair, ReLU
+from crnn_edge.types import FloatArray
 from model.network.crnn import CRNN
 from model.network.fusion import fused
 

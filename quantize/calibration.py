@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from crnn_edge.charset import Charset
 from crnn_edge.errors import CrnnError, ImageError
-from crnn_edge.images import Image
 from crnn_edge.labels import LabelledFolder
 from crnn_edge.preprocess import Preprocess
+from crnn_edge.types import Image
 
 DEFAULT_CALIBRATION_SET = Path(__file__).parent / "crops"
 """The crops in the repository, rendered by this project.

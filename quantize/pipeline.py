@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crnn_edge import plugins
-from crnn_edge.backends import CHECKPOINT, SUFFIXES, find_model, open_backend
+from crnn_edge.backends import CHECKPOINT, FORMAT_BY_SUFFIX, find_model, open_backend
 from crnn_edge.charset import Charset
 from crnn_edge.errors import CrnnError, ModelFileError
 from crnn_edge.files import model_files
@@ -61,12 +61,12 @@ def quantizer_of(path: Path) -> Quantizer:
         ModelFileError: If no format has that suffix.
     """
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
+    if suffix not in FORMAT_BY_SUFFIX:
         hint = ". Export it first: python -m export.onnx" if suffix == CHECKPOINT else ""
         raise ModelFileError(
-            f"{path} is not a model file: expected the suffix {', '.join(SUFFIXES)}{hint}"
+            f"{path} is not a model file: expected the suffix {', '.join(FORMAT_BY_SUFFIX)}{hint}"
         )
-    return load_quantizer(SUFFIXES[suffix])
+    return load_quantizer(FORMAT_BY_SUFFIX[suffix])
 
 
 def quantize_file(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from crnn_edge.layer_ir import FloatArray
+from crnn_edge.types import FloatArray
 
 _MIN_PEAK = np.float32(1e-30)  # so that weights that are all zero have a scale
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from crnn_edge.backends import SUFFIXES
+from crnn_edge.backends import FORMAT_BY_SUFFIX
 from crnn_edge.metrics import Score
 from crnn_edge.tables import markdown, percent
 from quantize.comparison import Comparison, ModelResult
@@ -74,7 +74,7 @@ def _row(
     test = result.selftest
     return (
         result.name,
-        SUFFIXES.get(Path(result.name).suffix, "–"),
+        FORMAT_BY_SUFFIX.get(Path(result.name).suffix, "–"),
         result.precision,
         f"{result.bytes / 1e3:,.0f}",
         f"{result.bytes / num_parameters:.2f}",

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from crnn_edge.decoders import ctc
-from crnn_edge.decoders.ctc import DoubleArray, FloatArray, Texts
+from crnn_edge.decoders.ctc import DoubleArray, Texts
+from crnn_edge.types import FloatArray
 
 
 def occupancy(

@@ -50,7 +50,7 @@ def test_ambiguous_tokens_are_refused(tokens: tuple, separator: str, message: st
 
 
 def test_a_text_that_cannot_be_spelled_is_refused_by_name() -> None:
-    with pytest.raises(CharsetError, match=r"cannot spell 'aß!': \['!', 'ß'\]"):
+    with pytest.raises(CharsetError, match=r"cannot encode 'aß!': \['!', 'ß'\]"):
         CHARACTERS.encode("aß!")
     assert "aß!" not in CHARACTERS
     assert "ab" in CHARACTERS
@@ -58,5 +58,5 @@ def test_a_text_that_cannot_be_spelled_is_refused_by_name() -> None:
 
 @pytest.mark.parametrize("class_id", [BLANK, -1, 7])
 def test_a_class_that_is_no_token_has_no_spelling(class_id: int) -> None:
-    with pytest.raises(CrnnError, match=f"class {class_id} is no token: expected 1 to 6"):
+    with pytest.raises(CrnnError, match=f"class {class_id} is not a token: expected 1 to 6"):
         CHARACTERS.decode([1, class_id])

@@ -191,7 +191,7 @@ def test_bench_names_the_picture_that_is_too_wide(
         code, out, err = run(capsys, *asked, picture.parent)
         assert (code, out) == (1, "")
         assert err.startswith(f"error: {wide}: an image of 9000×40 px")
-    assert "no such picture or folder: ''" in run(capsys, *asked, "")[2]
+    assert "no such image or folder: ''" in run(capsys, *asked, "")[2]
 
 
 def test_bench_times_any_decoder(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:

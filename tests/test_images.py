@@ -94,7 +94,7 @@ def test_the_cameras_orientation_note_is_obeyed(read: Read) -> None:
 
 def test_floating_point_levels_are_refused() -> None:
     data = encode(Image.fromarray(np.ones((4, 4), np.float32)), "TIFF")
-    with pytest.raises(ImageError, match="floating-point levels"):
+    with pytest.raises(ImageError, match="floating-point pixels"):
         read_image(data)
 
 
@@ -110,9 +110,7 @@ def test_a_truncated_picture_is_refused(read: Read, kind: str, tmp_path: Path) -
 
 @pytest.mark.parametrize("data", [b"no picture at all", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"])
 def test_garbage_is_refused_in_one_line(read: Read, data: bytes) -> None:
-    with pytest.raises(
-        ImageError, match=rf"cannot read a picture of {len(data)} bytes: "
-    ) as caught:
+    with pytest.raises(ImageError, match=rf"cannot read an image of {len(data)} bytes: ") as caught:
         read(data)
     assert "\n" not in str(caught.value)
 
@@ -120,7 +118,7 @@ def test_garbage_is_refused_in_one_line(read: Read, data: bytes) -> None:
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_the_bytes_of_a_picture_may_lie_in_any_buffer(kind: Callable[[bytes], bytes]) -> None:
     np.testing.assert_array_equal(read_image(kind(encode(Image.fromarray(RGB)))), RGB)
-    with pytest.raises(ImageError, match="cannot read a picture of 9 bytes: it is no picture"):
+    with pytest.raises(ImageError, match="cannot read an image of 9 bytes: not an image"):
         read_image(kind(b"\xff" * 9))
 
 
@@ -136,7 +134,7 @@ def test_what_is_neither_a_path_nor_bytes_is_refused(source: object, kind: str) 
 
 def test_missing_empty_and_folder_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "empty.png").touch()
-    with pytest.raises(ImageError, match=r"empty\.png: it is empty"):
+    with pytest.raises(ImageError, match=r"empty\.png: the file is empty"):
         read_image(tmp_path / "empty.png")
     with pytest.raises(ImageError, match=r"none\.png: No such file"):
         read_image(str(tmp_path / "none.png"))
@@ -158,7 +156,7 @@ def test_without_any_library_the_error_says_what_to_install(
 ) -> None:
     for name in ("PIL", "PIL.Image", "cv2"):
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(EngineError, match=r"pip install pillow.*`camera` extra"):
+    with pytest.raises(EngineError, match=r"neither is installed: pip install '\.\[images\]'"):
         read_image(b"x")
 
 
@@ -172,9 +170,9 @@ def test_folders_are_listed_deeply_and_sorted(tmp_path: Path) -> None:
 
 
 def test_nothing_to_list_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="no pictures in"):
+    with pytest.raises(ImageError, match="no images in"):
         list_images(tmp_path)
-    with pytest.raises(ImageError, match="no such picture or folder"):
+    with pytest.raises(ImageError, match="no such image or folder"):
         list_images(tmp_path / "none")
 
 
@@ -183,5 +181,5 @@ def test_floating_point_levels_are_refused_by_either_library(monkeypatch) -> Non
     data = encode(Image.fromarray(np.full((4, 4), 0.5, np.float32)), "TIFF")
     monkeypatch.setitem(sys.modules, "PIL", None)
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
-    with pytest.raises(ImageError, match="floating-point levels"):
+    with pytest.raises(ImageError, match="floating-point pixels"):
         read_image(data)

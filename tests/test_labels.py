@@ -22,7 +22,7 @@ def test_the_empty_path_is_not_the_current_folder(
 ) -> None:
     monkeypatch.chdir(labelled(tmp_path, "labels.tsv", b"0.png\ta\n"))
     assert len(find(".")) > 0
-    with pytest.raises(ImageError, match=r"(got an empty path|no such picture or folder: '')"):
+    with pytest.raises(ImageError, match=r"(got an empty path|no such image or folder: '')"):
         find("")
 
 
@@ -57,12 +57,12 @@ def test_labels_are_read_as_written(tmp_path: Path, name: str, labels: bytes) ->
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (b"0.png\ta\n1.png b\n", "line 2: expected a file and a text"),
-        (b"0.png\ta\n9.png\tb\n", "line 2: no such picture: .*9.png"),
+        (b"0.png\ta\n1.png b\n", "line 2: expected a file and its label"),
+        (b"0.png\ta\n9.png\tb\n", "line 2: no such image: .*9.png"),
         (b"\ta\n", "line 1: expected a file"),
-        (b"\n\n", "lists no pictures"),
+        (b"\n\n", "lists no images"),
         (b"0.png\t\xff\n", "as UTF-8 text"),
-        (b"0.png\ta\n1.png\tb\n0.png\tc\n", "line 3: 0.png is 'c', but 'a' further above"),
+        (b"0.png\ta\n1.png\tb\n0.png\tc\n", "line 3: 0.png is labeled 'c', but 'a' further above"),
     ],
 )
 def test_bad_labels_are_refused_by_line(tmp_path: Path, labels: bytes, message: str) -> None:
@@ -73,9 +73,9 @@ def test_bad_labels_are_refused_by_line(tmp_path: Path, labels: bytes, message: 
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (b'0.png,"a\n1.png,b\n', r"labels\.csv, line 2: .*is a quote not closed\?"),
-        (b'0.png,"a\n1.png,b"\n', r"line 2: a text of several lines, 'a\\n1\.png,b'"),
-        (b"File,Text\n0.png,a\n", r"line 1: no such picture: .*File \(or is this a header\?"),
+        (b'0.png,"a\n1.png,b\n', r"labels\.csv, line 2: .*unclosed quote\?"),
+        (b'0.png,"a\n1.png,b"\n', r"line 2: label contains a line break: 'a\\n1\.png,b'"),
+        (b"File,Text\n0.png,a\n", r"line 1: no such image: .*File \(or is this a header\?"),
     ],
 )
 def test_what_is_wrong_with_a_csv_is_told(tmp_path: Path, labels: bytes, message: str) -> None:
@@ -89,7 +89,7 @@ def test_a_picture_may_be_listed_twice_as_the_same(tmp_path: Path) -> None:
 
 
 def test_what_is_no_folder_is_told_as_such(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match=r"labels\.tsv is a file: name the folder"):
+    with pytest.raises(ImageError, match=r"labels\.tsv is a file: pass the folder"):
         LabelledFolder(labelled(tmp_path, "labels.tsv", b"0.png\ta\n") / "labels.tsv")
     with pytest.raises(ImageError, match="none is not there"):
         LabelledFolder(tmp_path / "none")
@@ -106,5 +106,5 @@ def test_a_folder_needs_exactly_one_label_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["x" * 300, "x\0y"])
 def test_a_name_that_no_file_can_have_is_refused_by_its_line(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="line 1: no such picture"):
+    with pytest.raises(ImageError, match="line 1: no such image"):
         LabelledFolder(labelled(tmp_path, "labels.tsv", f"{name}\ta\n".encode()))

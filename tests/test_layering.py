@@ -62,6 +62,32 @@ def relative(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+def module_name(path: Path) -> str:
+    package = next(name for name, folder in FOLDERS.items() if path.is_relative_to(folder))
+    parts = path.relative_to(FOLDERS[package]).with_suffix("").parts
+    return ".".join((package, *parts)).removesuffix(".__init__")
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports in functions and under `TYPE_CHECKING` count, too."""
+    paths = {module_name(path): path for path in FILES}
+    graph: dict[str, set[str]] = {}
+    for name, path in paths.items():
+        targets = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                targets |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                whole = [f"{node.module}.{alias.name}" for alias in node.names]
+                targets |= {x if x in paths else node.module or "" for x in whole}
+        graph[name] = (targets & set(paths)) - {name}
+    while free := {name for name, targets in graph.items() if not targets}:
+        graph = {name: targets - free for name, targets in graph.items() if name not in free}
+    # What is left imports a circle, or is part of one.
+    used = {target for targets in graph.values() for target in targets}
+    assert {name: targets for name, targets in graph.items() if name in used} == {}
+
+
 @pytest.mark.parametrize("path", FILES, ids=relative)
 def test_imports_follow_the_arrows(path: Path) -> None:
     package = next(name for name, folder in FOLDERS.items() if path.is_relative_to(folder))

@@ -95,7 +95,7 @@ def test_bad_pictures_are_told_and_the_others_read(
     assert len(errors) == 4
     assert all(line.startswith("error: ") for line in errors)
     for line, words in zip(
-        errors, ["none.png", "aa.png: it is empty", "bb.jpg", "long.png: an image of 9000×40"],
+        errors, ["none.png", "aa.png: the file is empty", "bb.jpg", "long.png: an image of 9000"],
         strict=True,
     ):  # fmt: skip
         assert words in line
@@ -108,7 +108,7 @@ def test_any_file_name_can_be_told(tiny_model: Path, pictures: Path) -> None:
     asked = {"cwd": ROOT, "capture_output": True, "env": os.environ | {"PYTHONIOENCODING": "ascii"}}
     done = subprocess.run([*command, b"\xfe.png"], **asked)
     assert done.stdout.startswith(odd + b"\t")
-    assert done.stderr.startswith(b"error: no such picture or folder: ")
+    assert done.stderr.startswith(b"error: no such image or folder: ")
     assert done.stderr.count(b"\n") == 1
     told = subprocess.run([*command, "--json"], **asked).stdout.decode()
     assert "日" in told

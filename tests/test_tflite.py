@@ -272,7 +272,7 @@ def test_a_missing_engine_names_what_to_install(
 ) -> None:
     for name in ("ai_edge_litert", "ai_edge_litert.interpreter", "tflite_runtime"):
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(EngineError, match=r"pip install ai-edge-litert.*`tflite` extra.*numpy<2"):
+    with pytest.raises(EngineError, match=r"pip install '\.\[tflite\]'.*numpy<2"):
         open_backend(home / "tiny.tflite")
-    with pytest.raises(EngineError, match=r"pip install ai-edge-litert.*`tflite` extra"):
+    with pytest.raises(EngineError, match=r"pip install '\.\[tflite\]'"):
         to_flatbuffer([], 32, 32)

@@ -12,7 +12,8 @@ from crnn_edge.backends import open_backend
 from crnn_edge.backends.tflite import read_parts
 from crnn_edge.charset import Charset
 from crnn_edge.errors import ModelFileError
-from crnn_edge.layer_ir import LSTM, Conv, FloatArray, Layer, Linear, MaxPool, ReLU, columns, split
+from crnn_edge.layer_ir import LSTM, Conv, Layer, Linear, MaxPool, ReLU, split, to_sequence
+from crnn_edge.types import FloatArray
 from export.cli import main as export_main
 from export.lowering import lower_model
 from export.tflite import convert
@@ -69,7 +70,7 @@ def run(layers: list[Layer], tensor: FloatArray) -> FloatArray:
     for layer in pictured:
         x = layer(x)
     for layer in rows:
-        x = layer(columns(x) if x.ndim == 4 else x)
+        x = layer(to_sequence(x) if x.ndim == 4 else x)
     return x
 
 

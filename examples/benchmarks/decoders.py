@@ -30,13 +30,14 @@ import numpy as np
 
 from crnn_edge.charset import Charset
 from crnn_edge.decoders import lm
-from crnn_edge.decoders.ctc import FloatArray, log_softmax
+from crnn_edge.decoders.ctc import log_softmax
 from crnn_edge.errors import CharsetError, DecodeError, EngineError
 from crnn_edge.files import atomic_write
 from crnn_edge.images import read_image
 from crnn_edge.labels import LabelledFolder
 from crnn_edge.recognizer import DEFAULT_MODEL, Recognizer
 from crnn_edge.tables import figure, markdown, times
+from crnn_edge.types import FloatArray
 from examples.benchmarks import options as shared
 from examples.benchmarks.child import Child
 from examples.benchmarks.environment import environment

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from crnn_edge.backends import SUFFIXES, find_model
+from crnn_edge.backends import FORMAT_BY_SUFFIX, find_model
 from crnn_edge.errors import ModelFileError
 from examples.benchmarks.child import ROOT
 
@@ -23,10 +23,10 @@ def models(given: Sequence[str] | None) -> list[tuple[Path, str]]:
     """
     if given is None:
         found = [
-            (path, SUFFIXES[path.suffix])
+            (path, FORMAT_BY_SUFFIX[path.suffix])
             for folder in ("runtime/crnn_edge/models", "build")
             for path in sorted((ROOT / folder).glob("*"))
-            if path.suffix in SUFFIXES
+            if path.suffix in FORMAT_BY_SUFFIX
         ]
         if importlib.util.find_spec("torch"):
             weights = sorted((ROOT / "model" / "weights").glob("*.safetensors"))
@@ -40,11 +40,11 @@ def models(given: Sequence[str] | None) -> list[tuple[Path, str]]:
     pairs = []
     for text in given:
         path, backend = file_and_backend(text, "--models")
-        backend = backend or SUFFIXES.get(path.suffix, "")
+        backend = backend or FORMAT_BY_SUFFIX.get(path.suffix, "")
         if not backend:
             raise ModelFileError(
-                f"--models {text}: unknown file suffix (known: {', '.join(SUFFIXES)}): add a "
-                f"backend, for example {text.removesuffix('=')}=model.network.backend"
+                f"--models {text}: unknown file suffix (known: {', '.join(FORMAT_BY_SUFFIX)}): add "
+                f"a backend, for example {text.removesuffix('=')}=model.network.backend"
             )
         pairs.append((path.resolve(), backend))
     return list(dict.fromkeys(pairs))

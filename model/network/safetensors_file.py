@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from crnn_edge.backends import SUFFIXES
+from crnn_edge.backends import FORMAT_BY_SUFFIX
 from crnn_edge.errors import ModelFileError
 from crnn_edge.files import atomic_write
 
@@ -52,7 +52,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str
             f"no checkpoint at {path}: pass an existing .safetensors file or a bundled name such "
             "as crnn-lite, or train one with `python -m model.train`"
         )
-    if path.suffix.lower() in SUFFIXES:
+    if path.suffix.lower() in FORMAT_BY_SUFFIX:
         raise ModelFileError(
             f"{path} is an exported model file: expected the .safetensors checkpoint that it was "
             "exported from"

@@ -6,17 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from crnn_edge.layer_ir import (
-    LSTM,
-    Conv,
-    FloatArray,
-    Layer,
-    Linear,
-    MaxPool,
-    Pair,
-    ReLU,
-    output_shape,
-)
+from crnn_edge.layer_ir import LSTM, Conv, Layer, Linear, MaxPool, Pair, ReLU, output_shape
+from crnn_edge.types import FloatArray
 from quantize.formats.tflite.graph import LoweringError, schema
 
 # Indices of an LSTM's inputs: where each direction starts, and where within it the gates' input

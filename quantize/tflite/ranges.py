@@ -20,7 +20,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from crnn_edge.layer_ir import Conv, FloatArray, Layer, ReLU, columns, split
+from crnn_edge.layer_ir import Conv, Layer, ReLU, split, to_sequence
+from crnn_edge.types import FloatArray
 from quantize.formats.tflite.graph import Range, scale_and_zero
 
 _EQUALIZATION = 0.5  # 0 leaves channels as they are, 1 makes their peaks equal
@@ -95,7 +96,7 @@ def _outputs(layers: Sequence[Layer], tensor: FloatArray) -> Iterable[FloatArray
         x = layer(x)
         yield x
     for layer in sequence_layers:
-        x = layer(columns(x) if x.ndim == 4 else x)
+        x = layer(to_sequence(x) if x.ndim == 4 else x)
         yield x
 
 

@@ -25,7 +25,7 @@ class Charset:
         tokens: What classes 1, 2, … stand for. Unique and not empty.
         separator: What stands between tokens in a text: nothing for characters, a space or a tab
             for music symbols. With a separator no token may contain it; without one every token
-            must be a single character, so that a text has one spelling only.
+            must be a single character, so that a text is encoded in one way only.
 
     Raises:
         CharsetError: If the tokens are empty, repeated, or ambiguous without a separator.
@@ -42,7 +42,9 @@ class Charset:
         if not self.tokens or not all(isinstance(t, str) and t for t in self.tokens):
             raise CharsetError("a charset needs at least one token, and no token may be empty")
         if not _encodable("".join(self.tokens) + self.separator):
-            raise CharsetError("a token is no text that can be written: it has half a character")
+            raise CharsetError(
+                "token contains an unpaired surrogate and cannot be encoded as UTF-8"
+            )
         if twice := [t for t, count in Counter(self.tokens).items() if count > 1]:
             raise CharsetError(f"tokens occur more than once: {twice[:10]}")
         if self.separator and (bad := [t for t in self.tokens if self.separator in t]):
@@ -82,7 +84,7 @@ class Charset:
         return self.separator.join(tokens)
 
     def encode(self, text: str) -> list[int]:
-        """Spell a text in class ids.
+        """A text as class ids.
 
         Raises:
             CharsetError: If a token is not in the charset; the message names it and the text.
@@ -93,7 +95,7 @@ class Charset:
         except KeyError:
             unknown = sorted({t for t in tokens if t not in self._class_of})
             raise CharsetError(
-                f"cannot spell {text!r}: {unknown[:10]} not among the charset's "
+                f"cannot encode {text!r}: {unknown[:10]} not among the charset's "
                 f"{len(self.tokens)} tokens ({self.join(self.tokens)[:120]!r})"
             ) from None
 
@@ -113,7 +115,8 @@ class Charset:
         """
         if not 0 < class_id < self.num_classes:
             raise CharsetError(
-                f"class {class_id} is no token: expected 1 to {self.num_classes - 1} (0 is blank)"
+                f"class {class_id} is not a token: expected 1 to {self.num_classes - 1} (0 is "
+                "the blank)"
             )
         return self.tokens[class_id - 1]
 

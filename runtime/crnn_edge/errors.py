@@ -1,12 +1,12 @@
-"""What can go wrong between a caller and the runtime, each with a message meant for people.
+"""Errors that a caller can cause, each with a message for people.
 
-All derive from `CrnnError`, so that a command line can catch one name, print the message and
-exit, and a program can tell a bad picture from a bad file.
+All derive from `CrnnError`, so that a command line can catch one class, print the message and
+exit, and a program can distinguish a bad image from a bad model file.
 """
 
 
 class CrnnError(Exception):
-    """Anything this toolkit refuses, with what was given, what was expected and what to do."""
+    """Any error of this toolkit: what failed, what was given, what was expected, what to do."""
 
 
 class ImageError(CrnnError, ValueError):
@@ -14,7 +14,7 @@ class ImageError(CrnnError, ValueError):
 
 
 class CharsetError(CrnnError, ValueError):
-    """A token list that contradicts itself, or a text that the charset cannot spell."""
+    """A token list that contradicts itself, or a text with characters that it lacks."""
 
 
 class ModelFileError(CrnnError, ValueError):
@@ -22,16 +22,16 @@ class ModelFileError(CrnnError, ValueError):
 
 
 class EngineError(CrnnError, RuntimeError):
-    """An inference engine that cannot do what is asked of it here."""
+    """An inference engine that does not support what was requested on this machine."""
 
 
 class MissingEngineError(EngineError):
-    """An inference engine, or another library, that is not installed here."""
+    """An inference engine, or another library, that is not installed."""
 
 
 class DecodeError(CrnnError, ValueError):
-    """Log-probabilities that are none, a text that fits no alignment, a setting nobody knows."""
+    """Invalid log-probabilities, a text without an alignment, or an invalid decoder setting."""
 
 
 class UnknownNameError(CrnnError, LookupError):
-    """A backend, decoder or backbone that no file provides."""
+    """A backend, decoder, backbone or style that no module provides."""

@@ -1,4 +1,4 @@
-"""Files that are whole at any time: the old one or the new one."""
+"""Atomic writing of files: at any time there is the old file or the whole new one."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from crnn_edge.errors import CrnnError
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A passing name beside `path`, with its suffix: what is written there becomes `path`.
+    """A temporary path beside `path`, with its suffix; the file written there becomes `path`.
 
-    That happens when the block is over. If it fails, `path` is as it was and nothing is left.
+    It is moved when the block ends. If the block fails, it is deleted and `path` is unchanged.
 
     Raises:
         CrnnError: If the file cannot be written.
@@ -35,10 +35,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def atomic_write(path: Path, data: bytes) -> None:
-    """Write a file, or leave the old one as it was.
+    """Write a file; if that fails, the old file is unchanged.
 
     Raises:
-        CrnnError: If it cannot be written.
+        CrnnError: If the file cannot be written.
     """
     with atomic_path(path) as partial:
         partial.write_bytes(data)
@@ -49,7 +49,7 @@ COMPANIONS = {".xml": (".bin",)}
 
 
 def model_files(path: Path) -> list[Path]:
-    """All files of a model, its model file last: in this order they are put in place."""
+    """All files of a model, in the order in which they are put in place: the model file last."""
     return [*(path.with_suffix(suffix) for suffix in COMPANIONS.get(path.suffix, ())), path]
 
 

@@ -1,4 +1,4 @@
-"""Reading picture files with OpenCV: what `read_image` does where there is no Pillow."""
+"""Decoding image files with OpenCV: what `read_image` does where there is no Pillow."""
 
 from __future__ import annotations
 
@@ -7,30 +7,31 @@ from typing import Any
 import numpy as np
 
 from crnn_edge.errors import ImageError
-from crnn_edge.images import FLOATS, Image, composite_on_white, to_uint8
+from crnn_edge.pixels import FLOAT_PIXELS, composite_on_white, to_uint8
+from crnn_edge.types import Image
 
 
 def decode(data: bytes) -> Image:
-    """The picture in the bytes of a file, upright, gray or RGB.
+    """The image in the bytes of a file, upright, gray or RGB.
 
     Raises:
-        ImageError: If it is truncated, or no picture.
+        ImageError: If it is truncated, or not an image.
     """
     import cv2
 
-    # OpenCV fills the rest of a truncated picture with gray and only warns.
+    # OpenCV fills the rest of a truncated image with gray and only warns.
     end = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND"}.get(data[:2], b"")
     if end and data.find(end, len(data) // 2) < 0:
-        raise ImageError("the picture is truncated")
+        raise ImageError("the image is truncated")
     buffer = np.frombuffer(data, dtype=np.uint8)
     picture: Any = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
     if picture is None:
-        raise ImageError("it is no picture of a known format")
+        raise ImageError("not an image of a known format")
     if picture.dtype.kind == "f":
-        raise ImageError(FLOATS)
+        raise ImageError(FLOAT_PIXELS)
     if picture.ndim == 3 and picture.shape[2] == 4:
         return composite_on_white(to_uint8(picture)[..., [2, 1, 0, 3]])
-    # Only without IMREAD_UNCHANGED does OpenCV obey the orientation note.
+    # Only without IMREAD_UNCHANGED does OpenCV obey the orientation tag.
     picture = cv2.imdecode(buffer, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
     picture = to_uint8(picture)
     return np.ascontiguousarray(picture[..., ::-1] if picture.ndim == 3 else picture)

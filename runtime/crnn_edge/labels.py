@@ -1,4 +1,4 @@
-"""Labelled pictures on disk: what is trained on, calibrated with and measured on."""
+"""Labeled images on disk: for training, calibration and measurement."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from pathlib import Path
 from typing import overload
 
 from crnn_edge.errors import ImageError
-from crnn_edge.images import Image, read_image
+from crnn_edge.images import read_image
+from crnn_edge.types import Image
 
 
 class LabelledFolder(Sequence[tuple[Image, str]]):
-    """Pictures with their texts: a folder with `labels.tsv` or `labels.csv`.
+    """Images with their labels: a folder with `labels.tsv` or `labels.csv`.
 
     A line is `file TAB text` (no quoting; the text may hold further tabs) or, in the CSV, the
-    columns `file,text`, with or without that header. Files are relative to the folder; pictures
-    are read when asked for.
+    columns `file,text`, with or without that header. Files are relative to the folder; images
+    are read when they are accessed.
 
     Attributes:
-        paths: The picture files.
-        texts: Their texts, as written.
+        paths: The image files.
+        texts: Their labels, as written.
 
     Raises:
-        ImageError: If there is not exactly one label file, a line is no pair or a text has several
-            lines, a picture is missing, or has two different texts; the message names the line.
+        ImageError: If there is not exactly one label file, a line is not a pair, a label contains a
+            line break, or an image is missing or has two labels; the message names the line.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -37,23 +38,25 @@ class LabelledFolder(Sequence[tuple[Image, str]]):
         for line, row in _rows(labels):
             at = f"{labels}, line {line}"
             if len(row) != 2 or not row[0]:
-                raise ImageError(f"{at}: expected a file and a text, got {row}")
+                raise ImageError(f"{at}: expected a file and its label, got {row}")
             name, text = row
             if "\n" in text or "\r" in text:
-                raise ImageError(f"{at}: a text of several lines, {text!r}: is a quote not closed?")
+                raise ImageError(f"{at}: label contains a line break: {text!r} (unclosed quote?)")
             if listed.setdefault(name, text) != text:
-                raise ImageError(f"{at}: {name} is {text!r}, but {listed[name]!r} further above")
+                raise ImageError(
+                    f"{at}: {name} is labeled {text!r}, but {listed[name]!r} further above"
+                )
             if not _is_file(labels.parent / name):
                 header = labels.suffix == ".csv" and line == 1
-                told = " (or is this a header? It must be `file,text`)" if header else ""
-                raise ImageError(f"{at}: no such picture: {labels.parent / name}{told}")
+                hint = " (or is this a header? It must be `file,text`)" if header else ""
+                raise ImageError(f"{at}: no such image: {labels.parent / name}{hint}")
             self.paths.append(labels.parent / name)
             self.texts.append(text)
         if not self.paths:
-            raise ImageError(f"{labels} lists no pictures")
+            raise ImageError(f"{labels} lists no images")
 
     def __len__(self) -> int:
-        """How many pictures there are."""
+        """The number of images."""
         return len(self.paths)
 
     @overload
@@ -61,7 +64,7 @@ class LabelledFolder(Sequence[tuple[Image, str]]):
     @overload
     def __getitem__(self, index: slice) -> list[tuple[Image, str]]: ...
     def __getitem__(self, index: int | slice) -> tuple[Image, str] | list[tuple[Image, str]]:
-        """A picture and its text, or the pairs of a slice."""
+        """An image and its label, or the pairs of a slice."""
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         return read_image(self.paths[index]), self.texts[index]
@@ -84,15 +87,15 @@ def _label_file(path: str | os.PathLike[str]) -> Path:
     if not os.fspath(path):  # such as a shell makes of an unset variable
         raise ImageError("expected a folder with labels.tsv or labels.csv, got an empty path")
     if not folder.is_dir():
-        told = "is a file: name the folder that it is in" if folder.exists() else "is not there"
-        raise ImageError(f"expected a folder with labels.tsv or labels.csv: {folder} {told}")
-    found = [p for p in (folder / "labels.tsv", folder / "labels.csv") if p.is_file()]
-    if len(found) != 1:
+        reason = "is a file: pass the folder that it is in" if folder.exists() else "does not exist"
+        raise ImageError(f"expected a folder with labels.tsv or labels.csv: {folder} {reason}")
+    files = [p for p in (folder / "labels.tsv", folder / "labels.csv") if p.is_file()]
+    if len(files) != 1:
         raise ImageError(
             f"{folder} needs one labels.tsv (`file TAB text`) or labels.csv (`file,text`), it has "
-            f"{'both' if found else 'neither'}"
+            f"{'both' if files else 'neither'}"
         )
-    return found[0]
+    return files[0]
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -110,6 +113,6 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
                         yield number, text.split("\t", maxsplit=1)
     except csv.Error as error:
         at = f"{path}, line {reader.line_num}"
-        raise ImageError(f"{at}: {error}: is a quote not closed?") from None
+        raise ImageError(f"{at}: {error} (unclosed quote?)") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ImageError(f"cannot read {path} as UTF-8 text: {error}") from None

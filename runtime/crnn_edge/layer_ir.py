@@ -13,10 +13,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-FloatArray = npt.NDArray[np.float32]
+from crnn_edge.types import FloatArray
+
 Pair = tuple[int, int]
 
 _MAX_WINDOW = 64  # a window's side or step; more is a damaged file
@@ -252,8 +252,8 @@ def split(layers: Sequence[Layer]) -> tuple[Sequence[Layer], Sequence[Layer]]:
     return layers[:at], layers[at:]
 
 
-def columns(x: FloatArray) -> FloatArray:
-    """A picture of one row, `(N, 1, T, C)`, as a row of columns `(N, T, C)`."""
+def to_sequence(x: FloatArray) -> FloatArray:
+    """Map-to-sequence: feature maps of one row `(N, 1, T, C)` as a sequence `(N, T, C)`."""
     return x.reshape(len(x), x.shape[2], x.shape[3])
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from crnn_edge.layer_ir import LSTM, FloatArray
+from crnn_edge.layer_ir import LSTM
+from crnn_edge.types import FloatArray
 from quantize.formats.tflite.graph import Graph, Range, Shape, scale_and_zero
 from quantize.rounding import round_weights
 

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crnn_edge.layer_ir import LSTM, Conv, FloatArray, Layer, Linear, MaxPool, Pair, ReLU
+from crnn_edge.layer_ir import LSTM, Conv, Layer, Linear, MaxPool, Pair, ReLU
+from crnn_edge.types import FloatArray
 from quantize.formats.tflite import full_integer
 from quantize.formats.tflite.graph import Graph, LoweringError, Range, Shape
 from quantize.rounding import round_weights

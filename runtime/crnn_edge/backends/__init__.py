@@ -11,34 +11,32 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from crnn_edge import plugins
 from crnn_edge.errors import EngineError, ModelFileError
 from crnn_edge.manifest import Manifest
+from crnn_edge.types import FloatArray
 
-FloatArray = npt.NDArray[np.float32]
-
-SUFFIXES = {".onnx": "onnx", ".xml": "openvino", ".tflite": "tflite", ".npz": "numpy"}
-"""The backend that opens a file when none is named."""
+FORMAT_BY_SUFFIX = {".onnx": "onnx", ".xml": "openvino", ".tflite": "tflite", ".npz": "numpy"}
+"""The backend that opens a file unless another one is named."""
 
 MODELS = Path(__file__).parents[1] / "models"
-"""The model files that come with the runtime."""
+"""The bundled model files."""
 
 CHECKPOINT = ".safetensors"
-"""What training writes and exporters read: weights for torch, which no engine here opens."""
+"""The suffix of checkpoints, which training writes and exporters read; no backend opens them."""
 
 
 class Backend(Protocol):
-    """A network that can be called, and everything there is to know about it.
+    """A network that can be called, and its manifest.
 
-    Several threads may call one backend at a time. An engine that cannot do that by itself is
-    locked while it runs.
+    Several threads may call one backend at a time: engines that do not support that are locked
+    while they run.
     """
 
     @property
     def manifest(self) -> Manifest:
-        """What the model file says about itself."""
+        """The model file's manifest."""
         ...
 
     def __call__(self, tensor: FloatArray) -> FloatArray:
@@ -46,11 +44,11 @@ class Backend(Protocol):
         ...
 
 
-def find_model(named: str | os.PathLike[str]) -> Path:
-    """The path of a model file: `X`, if that is no file, is the X that comes with the runtime."""
-    path = Path(named)
-    shipped = [model for model in MODELS.glob("*.onnx") if model.stem == str(path)]
-    return shipped[0] if shipped and not path.exists() else path
+def find_model(name: str | os.PathLike[str]) -> Path:
+    """The path of a model file; a name that is not a file may be that of a bundled model."""
+    path = Path(name)
+    bundled = [model for model in MODELS.glob("*.onnx") if model.stem == str(path)]
+    return bundled[0] if bundled and not path.exists() else path
 
 
 def open_backend(
@@ -63,8 +61,8 @@ def open_backend(
     """Open a model file.
 
     Args:
-        path: The file, whose suffix tells the backend unless `name` does; or the name of one that
-            comes with the runtime, such as `crnn-medium`.
+        path: The file, whose suffix tells the backend unless `name` does; or the name of a
+            bundled model, such as `crnn-medium`.
         name: `X` is `crnn_edge/backends/X.py`; a dotted name is a module of the caller's own with a
             function `load`.
         threads: Processor cores to use; None for all that the process may use.
@@ -72,24 +70,25 @@ def open_backend(
 
     Raises:
         ModelFileError: If the file is missing, damaged, foreign, or at odds with its manifest.
-        EngineError: If the engine or the device is not installed here, or `threads` is no whole
-            number from 1 on.
+        EngineError: If the engine or the device is not installed here, or `threads` is not a
+            whole number from 1 on.
         UnknownNameError: If there is no such backend.
     """
     path = find_model(path)
     if name is None and path.suffix.lower() == CHECKPOINT:
-        import shlex  # for what is said, not for every start
+        import shlex  # for the message only
 
         raise ModelFileError(
-            f"{path} is a checkpoint, no model file: export it first: python -m export.onnx "
+            f"{path} is a checkpoint, not a model file: export it first: python -m export.onnx "
             f"{shlex.quote(str(path))}"
         )
     if name is None:
-        name = SUFFIXES.get(path.suffix.lower())
+        name = FORMAT_BY_SUFFIX.get(path.suffix.lower())
         if name is None:
             raise ModelFileError(
-                f"cannot tell the backend of {path} by its suffix {path.suffix!r} (known: "
-                f"{', '.join(SUFFIXES)}): name one, such as onnx, or a model that comes along: "
+                f"unknown file suffix {path.suffix!r} of {path} (known: "
+                f"{', '.join(FORMAT_BY_SUFFIX)}): pass --backend (for example onnx), or use a "
+                "bundled model: "
                 f"{', '.join(sorted(model.stem for model in MODELS.glob('*.onnx')))}"
             )
     load = plugins.load(__name__, name, "load")
@@ -102,7 +101,7 @@ def open_backend(
 
 
 def short_message(error: Exception) -> str:
-    """What an engine says is wrong, in short: some tell pages."""
+    """An engine's error message, cut to 300 characters: some have pages."""
     return " ".join(str(error).split())[:300]
 
 
@@ -110,7 +109,7 @@ def _unusable(path: Path) -> str | None:
     try:
         size = path.stat().st_size
     except FileNotFoundError:
-        return "there is no such file (`python -m export.onnx` makes one)"
+        return "there is no such file (`python -m export.onnx` writes one)"
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         return getattr(error, "strerror", None) or str(error)
     return "it is a folder" if path.is_dir() else None if size else "it is empty"
@@ -132,29 +131,29 @@ def physical_cores() -> int:
 def check_shapes(
     path: Path, manifest: Manifest, tensor: tuple[Any, ...], logits: tuple[Any, ...]
 ) -> None:
-    """Refuse a network whose shapes contradict its manifest.
+    """Check that a network's shapes agree with its manifest.
 
     Args:
         path: The model file, for the message.
-        manifest: What the file says.
+        manifest: The file's manifest.
         tensor: The input shape that the network declares; unknown sizes are not integers.
         logits: The output shape, likewise.
 
     Raises:
-        ModelFileError: With both values.
+        ModelFileError: If they differ; the message has both.
     """
     expected_tensor = ("N", 1, manifest.preprocess.height, "W")
     expected_logits = ("N", "T", manifest.charset.num_classes)
-    for what, given, expected in (
+    for subject, shape, expected in (
         ("takes a tensor", tensor, expected_tensor),
         ("gives logits", logits, expected_logits),
     ):
-        if len(given) != len(expected) or any(
+        if len(shape) != len(expected) or any(
             isinstance(a, int) and isinstance(b, int) and a != b
-            for a, b in zip(given, expected, strict=True)
+            for a, b in zip(shape, expected, strict=True)
         ):
             raise ModelFileError(
-                f"{path} {what} of shape {tuple(given)}, but its manifest says {expected} (height "
-                f"{manifest.preprocess.height}, {manifest.charset.num_classes} classes: "
-                f"{len(manifest.charset.tokens)} tokens and the blank)"
+                f"{path} {subject} of shape {tuple(shape)}, but its manifest says {expected} "
+                f"(height {manifest.preprocess.height}, {manifest.charset.num_classes} classes: "
+                f"{len(manifest.charset.tokens)} tokens plus the CTC blank)"
             )

@@ -20,10 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn_edge.archive import read_uncompressed_zip
-from crnn_edge.backends import FloatArray, check_shapes, physical_cores
+from crnn_edge.backends import check_shapes, physical_cores
 from crnn_edge.errors import EngineError, ModelFileError
-from crnn_edge.layer_ir import KINDS, Layer, columns, output_shape, split
+from crnn_edge.layer_ir import KINDS, Layer, output_shape, split, to_sequence
 from crnn_edge.manifest import KEY, Manifest
+from crnn_edge.types import FloatArray
 
 LAYERS = "layers"
 """The array that names the layers, in their order."""
@@ -80,7 +81,7 @@ class NumpyBackend:
         self.layers = layers
         self.manifest = manifest
         self._path = path
-        self._eyes, self._reader = split(layers)
+        self._conv_layers, self._sequence_layers = split(layers)
         preprocess = manifest.preprocess
         try:
             shape = output_shape(layers, preprocess.height, preprocess.width_multiple)
@@ -88,7 +89,7 @@ class NumpyBackend:
             raise ModelFileError(
                 f"{path} holds no network for pictures {preprocess.height} high: {error}"
             ) from None
-        if len(self._reader) == 0:
+        if len(self._sequence_layers) == 0:
             raise ModelFileError(f"{path} holds no network: no LSTM or linear layer at its end")
         tensor = ("N", 1, preprocess.height, "W")
         check_shapes(path, manifest, tensor, ("N", "T", *shape[1:]))
@@ -109,11 +110,13 @@ class NumpyBackend:
                 f"cannot run {self._path} on a tensor {tensor.dtype} {tensor.shape}: {error}"
             ) from None
         # One picture at a time stays in the cache; the LSTM's loop is worth sharing.
-        x = np.concatenate([columns(_run(self._eyes, image)) for image in _pictures(tensor)])
-        return _run(self._reader, x)
+        x = np.concatenate(
+            [to_sequence(_run(self._conv_layers, image)) for image in _images(tensor)]
+        )
+        return _run(self._sequence_layers, x)
 
 
-def _pictures(tensor: FloatArray) -> list[FloatArray]:
+def _images(tensor: FloatArray) -> list[FloatArray]:
     return [image.transpose(1, 2, 0)[None].copy() for image in tensor]
 
 

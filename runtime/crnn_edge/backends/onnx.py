@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from crnn_edge import onnx_file
-from crnn_edge.backends import FloatArray, check_shapes, physical_cores, short_message
+from crnn_edge.backends import check_shapes, physical_cores, short_message
 from crnn_edge.errors import EngineError, MissingEngineError, ModelFileError
+from crnn_edge.install_hint import install_hint
 from crnn_edge.manifest import Manifest
+from crnn_edge.types import FloatArray
 
 _PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 
@@ -36,8 +38,7 @@ def load(path: Path, *, threads: int | None, device: str) -> OnnxBackend:
         import onnxruntime as ort
     except ImportError as error:
         raise MissingEngineError(
-            f"ONNX Runtime cannot be imported ({error}): `pip install onnxruntime` (the `onnx` "
-            "extra)"
+            f"ONNX Runtime cannot be imported ({error}): {install_hint('onnx')}"
         ) from None
     providers = _providers(device, ort.get_available_providers())
     threads = threads or physical_cores()
@@ -62,9 +63,9 @@ class OnnxBackend:
         path: The model file, for messages.
         session: The open session.
         manifest: What the file says about itself.
-        workers: Threads that share the session, each running one picture at a time; 0 to run
+        workers: Threads that share the session, each running one image at a time; 0 to run
             batches. INT8 files run alone because `DynamicQuantizeLSTM` takes its scale from the
-            whole batch: with company a picture would read differently.
+            whole batch: in a batch an image would read differently.
 
     Attributes:
         manifest: What the file says about itself.

@@ -15,10 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from crnn_edge.backends import FloatArray, check_shapes, physical_cores, short_message
+from crnn_edge.backends import check_shapes, physical_cores, short_message
 from crnn_edge.errors import EngineError, MissingEngineError, ModelFileError
+from crnn_edge.install_hint import install_hint
 from crnn_edge.integrity import sha256
 from crnn_edge.manifest import KEY, Manifest
+from crnn_edge.types import FloatArray
 
 # Files with a manifest of schema 2 call it a seal.
 _CHECKSUM = re.compile(rb"<!-- crnn_(?:checksum|seal) (\{[^{}]{1,400}\}) -->\n\Z")
@@ -114,7 +116,7 @@ def shared_core() -> Any:
         import openvino
     except ImportError as error:
         raise MissingEngineError(
-            f"OpenVINO cannot be imported ({error}): `pip install openvino` (the `openvino` extra)"
+            f"OpenVINO cannot be imported ({error}): {install_hint('openvino')}"
         ) from None
     return openvino.Core()
 

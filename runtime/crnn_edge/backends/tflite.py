@@ -20,10 +20,12 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn_edge.archive import read_uncompressed_zip
-from crnn_edge.backends import FloatArray, check_shapes, physical_cores, short_message
+from crnn_edge.backends import check_shapes, physical_cores, short_message
 from crnn_edge.errors import EngineError, MissingEngineError, ModelFileError
+from crnn_edge.install_hint import install_hint
 from crnn_edge.integrity import sha256
 from crnn_edge.manifest import KEY, Manifest
+from crnn_edge.types import FloatArray
 
 CHECKSUM = "crnn_checksum"
 """The entry of the archive that describes the graph."""
@@ -59,8 +61,8 @@ def _engine() -> Any:
             from tflite_runtime.interpreter import Interpreter
         except ImportError as second:
             raise MissingEngineError(
-                f"no TFLite runtime can be imported ({first}; {second}): `pip install "
-                "ai-edge-litert` (the `tflite` extra), or `pip install tflite-runtime 'numpy<2'`"
+                f"no TFLite runtime can be imported ({first}; {second}): "
+                f"{install_hint('tflite')}; or pip install tflite-runtime 'numpy<2'"
             ) from None
     return Interpreter
 

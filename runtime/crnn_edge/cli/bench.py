@@ -26,9 +26,10 @@ from crnn_edge.cli.arguments import (
     positive_int,
     recognizer_options,
 )
-from crnn_edge.images import Image, list_images, read_image
+from crnn_edge.images import list_images, read_image
 from crnn_edge.labels import LabelledFolder
 from crnn_edge.recognizer import DEFAULT_MODEL
+from crnn_edge.types import Image
 
 if TYPE_CHECKING:
     from crnn_edge.benchmark import Report

@@ -28,7 +28,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from crnn_edge.backends import SUFFIXES
+from crnn_edge.backends import FORMAT_BY_SUFFIX
 from crnn_edge.cli.arguments import (
     add_decoder,
     add_engine,
@@ -39,9 +39,10 @@ from crnn_edge.cli.arguments import (
     recognizer_options,
 )
 from crnn_edge.errors import ImageError
-from crnn_edge.images import Image, list_images, read_image
+from crnn_edge.images import list_images, read_image
 from crnn_edge.preprocess import Preprocess
 from crnn_edge.recognizer import Recognizer
+from crnn_edge.types import Image
 
 log = logging.getLogger("crnn_edge")
 
@@ -108,7 +109,7 @@ def _image(path: str, preprocess: Preprocess) -> tuple[str, Image] | None:
         source = f"{path}: "
         preprocess.geometry(*image.shape[:2])
     except ImageError as error:
-        hint = " (pass a model file with --model)" if Path(path).suffix in SUFFIXES else ""
+        hint = " (pass a model file with --model)" if Path(path).suffix in FORMAT_BY_SUFFIX else ""
         log.error("%s", f"{source}{error}{hint}")
         return None
     return path, image

@@ -14,8 +14,9 @@ from typing import Protocol
 
 from crnn_edge.charset import BLANK
 from crnn_edge.decoders import ctc
-from crnn_edge.decoders.ctc import FloatArray, IntArray
+from crnn_edge.decoders.ctc import IntArray
 from crnn_edge.errors import DecodeError
+from crnn_edge.types import FloatArray
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,9 @@ from crnn_edge.decoders.automaton import Automaton
 from crnn_edge.decoders.base import Hypothesis
 from crnn_edge.decoders.beam_search import Text
 from crnn_edge.decoders.checks import check_log_probs, check_number
-from crnn_edge.decoders.ctc import FloatArray
 from crnn_edge.decoders.greedy import best_paths
 from crnn_edge.decoders.pattern import compile_pattern
+from crnn_edge.types import FloatArray
 
 _MARGIN = 1e-4  # float32 log-softmax sums to 1 within 1e-6 a step
 _FEW = 8  # images: to look for clear readings first pays in a batch

@@ -10,7 +10,8 @@ from functools import lru_cache
 
 from crnn_edge.charset import BLANK
 from crnn_edge.decoders.automaton import Automaton
-from crnn_edge.decoders.ctc import BoolArray, DoubleArray, FloatArray
+from crnn_edge.decoders.ctc import BoolArray, DoubleArray
+from crnn_edge.types import FloatArray
 
 Step = tuple[float, list[tuple[float, int]]]
 """A time step: p(blank), and p of each candidate token, highest first."""

@@ -10,7 +10,8 @@ import numpy as np
 
 from crnn_edge.charset import BLANK
 from crnn_edge.decoders.beam_search import Text, continuations
-from crnn_edge.decoders.ctc import BoolArray, DoubleArray, FloatArray, IntArray
+from crnn_edge.decoders.ctc import BoolArray, DoubleArray, IntArray
+from crnn_edge.types import FloatArray
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 

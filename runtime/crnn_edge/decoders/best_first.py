@@ -19,7 +19,8 @@ import numpy as np
 
 from crnn_edge.charset import BLANK
 from crnn_edge.decoders.automaton import Automaton, Ints
-from crnn_edge.decoders.ctc import DoubleArray, FloatArray
+from crnn_edge.decoders.ctc import DoubleArray
+from crnn_edge.types import FloatArray
 
 MIN_PROB = 1e-300
 """Probabilities below are taken for 0: floats end soon."""

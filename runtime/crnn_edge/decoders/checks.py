@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from crnn_edge.charset import BLANK
-from crnn_edge.decoders.ctc import FloatArray
 from crnn_edge.errors import DecodeError
+from crnn_edge.types import FloatArray
 
 _TOLERANCE = 1e-3  # float32 log-softmax of 100 classes ends up to 1e-6 above 0
 

@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from crnn_edge.charset import BLANK
 from crnn_edge.errors import DecodeError
+from crnn_edge.types import FloatArray
 
-FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 BoolArray = npt.NDArray[np.bool_]

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from crnn_edge.charset import Charset
 from crnn_edge.decoders.base import Hypothesis
 from crnn_edge.decoders.checks import check_log_probs
-from crnn_edge.decoders.ctc import FloatArray, merged
+from crnn_edge.decoders.ctc import merged
+from crnn_edge.types import FloatArray
 
 
 class Decoder:

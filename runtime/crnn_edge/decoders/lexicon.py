@@ -24,9 +24,9 @@ from crnn_edge.decoders import ctc
 from crnn_edge.decoders.base import Hypothesis
 from crnn_edge.decoders.best_first import MIN_PROB, search
 from crnn_edge.decoders.checks import check_kind, check_log_probs, check_number
-from crnn_edge.decoders.ctc import FloatArray
 from crnn_edge.decoders.greedy import best_paths
 from crnn_edge.decoders.lexicon_index import LexiconIndex
+from crnn_edge.types import FloatArray
 
 _SHORT = 1000  # words: scoring them all, or the search of their tree, take a millisecond
 

@@ -19,9 +19,10 @@ import numpy as np
 from crnn_edge.charset import Charset
 from crnn_edge.decoders.automaton import Automaton
 from crnn_edge.decoders.checks import check_kind
-from crnn_edge.decoders.ctc import FloatArray, IntArray
+from crnn_edge.decoders.ctc import IntArray
 from crnn_edge.errors import DecodeError
 from crnn_edge.files import atomic_path
+from crnn_edge.types import FloatArray
 
 _FORMAT = "crnn-edge lexicon 2"
 _MAGIC = json.dumps({"format": _FORMAT})[:-1].encode()

@@ -22,9 +22,9 @@ from crnn_edge.charset import Charset
 from crnn_edge.decoders.base import Hypothesis
 from crnn_edge.decoders.beam_search import RESCALE_BELOW, Step, candidate_mask, steps_of, tokens_of
 from crnn_edge.decoders.checks import check_log_probs, check_number
-from crnn_edge.decoders.ctc import FloatArray
 from crnn_edge.decoders.ngrams import NAT, shared_ngrams
 from crnn_edge.errors import DecodeError
+from crnn_edge.types import FloatArray
 
 DEFAULT_LM = Path(__file__).parents[1] / "models" / "english.lm"
 """The bundled language model: English words, numbers and notation."""

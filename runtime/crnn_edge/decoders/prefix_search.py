@@ -16,9 +16,9 @@ from crnn_edge.decoders.automaton import Automaton
 from crnn_edge.decoders.base import Hypothesis
 from crnn_edge.decoders.best_first import search
 from crnn_edge.decoders.checks import check_log_probs, check_number
-from crnn_edge.decoders.ctc import FloatArray
 from crnn_edge.decoders.greedy import best_paths
 from crnn_edge.decoders.pattern import compile_pattern
+from crnn_edge.types import FloatArray
 
 
 class Decoder:

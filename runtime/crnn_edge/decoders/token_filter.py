@@ -20,8 +20,9 @@ import numpy as np
 from crnn_edge.charset import BLANK, Charset
 from crnn_edge.decoders.base import Decoder, Hypothesis
 from crnn_edge.decoders.checks import check_kind, check_log_probs
-from crnn_edge.decoders.ctc import BoolArray, FloatArray, IntArray
+from crnn_edge.decoders.ctc import BoolArray, IntArray
 from crnn_edge.errors import DecodeError
+from crnn_edge.types import FloatArray
 
 CASES = ("upper", "lower")
 
