@@ -91,7 +91,7 @@ def test_a_picture_may_be_listed_twice_as_the_same(tmp_path: Path) -> None:
 def test_what_is_no_folder_is_told_as_such(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"labels\.tsv is a file: pass the folder"):
         LabelledFolder(labelled(tmp_path, "labels.tsv", b"0.png\ta\n") / "labels.tsv")
-    with pytest.raises(ImageError, match="none is not there"):
+    with pytest.raises(ImageError, match="none does not exist"):
         LabelledFolder(tmp_path / "none")
 
 
