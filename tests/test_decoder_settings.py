@@ -212,7 +212,7 @@ def test_bench_times_any_decoder(tiny_model: Path, capsys: pytest.CaptureFixture
 
 
 def test_a_setting_of_another_decoder_is_told_as_such(tiny_model: Path) -> None:
-    told = r"'greedy' has no setting \['pattern'\] \(beam and prefix_search would\)"
+    told = r"'greedy' has no setting \['pattern'\] \(beam and lm and prefix_search would\)"
     with pytest.raises(DecodeError, match=told):
         Recognizer.load(tiny_model, decoder_settings={"pattern": "a"})
 

@@ -217,9 +217,16 @@ def test_files_that_are_no_lexicon_are_refused(tmp_path: Path) -> None:
         LexiconIndex.read(saved, ABC)
 
 
+def test_words_that_cannot_be_read_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    index = LexiconIndex.of_words(["abc", "xyz", "a b", "ab" * 150], ABC)
+    assert index.automaton.texts() == [ABC.encode("abc")]
+    assert "1 words of more than 256 tokens are left out" in caplog.messages
+    assert any("such as ['xyz', 'a b']: they are left out" in told for told in caplog.messages)
+
+
 def test_words_that_cannot_be_and_impossible_settings_are_refused() -> None:
     with pytest.raises(DecodeError, match=r"2 words .* such as \['xyz', 'a b'\]"):
-        LexiconIndex.of_words(["abc", "xyz", "a b"], ABC)
+        LexiconIndex.of_words(["xyz", "a b"], ABC)
     for nothing in ([], [""]):
         with pytest.raises(DecodeError, match="no words"):
             LexiconIndex.of_words(nothing, ABC)
@@ -269,5 +276,9 @@ def test_an_arc_that_leads_nowhere_is_damage(tmp_path: Path) -> None:
     index = LexiconIndex.of_words(["abc"], ABC)
     index.automaton.target[-1] = 99
     index.save(saved)
-    with pytest.raises(DecodeError, match="an arc leads nowhere"):
+    with pytest.raises(DecodeError, match="an arc leads to another node"):
+        LexiconIndex.read(saved, ABC)
+    index.automaton.target[-1] = 1  # in a circle
+    index.save(saved)
+    with pytest.raises(DecodeError, match="an arc leads to another node"):
         LexiconIndex.read(saved, ABC)

@@ -192,3 +192,18 @@ def test_a_token_that_the_model_does_not_know_is_refused(mostly_ab: Path) -> Non
 def test_impossible_settings_are_refused(told: dict[str, object], mostly_ab: Path) -> None:
     with pytest.raises(DecodeError):
         make_decoder("lm", AB, lm=mostly_ab, **told)
+
+
+def test_among_texts_that_match_a_pattern_the_usual_one_is_read() -> None:
+    charset = Charset.ascii()
+    rows = np.full((9, 96), 1e-5, np.float32)
+    rows[1::2, 0] = 1
+    for step, (first, second) in enumerate(zip("Strcet"[:5], "Street"[:5], strict=True)):
+        rows[2 * step, charset.encode(first)] = 0.55
+        rows[2 * step, charset.encode(second)] += 0.4
+    log_probs = np.log(rows / rows.sum(axis=1, keepdims=True))
+    reading = decode(make_decoder("lm", charset, pattern="[A-Za-z]{5}", nbest=2), log_probs)[0]
+    assert (reading.text, reading.matches_constraint) == ("Stree", True)
+    assert reading.alternatives[0].text == "Strce"
+    free = decode(make_decoder("lm", charset, pattern="[0-9]{40}"), log_probs)[0]
+    assert (free.text, free.matches_constraint) == ("Stree", False)

@@ -18,7 +18,7 @@ TEXTS = ["".join(t) for n in range(6) for t in itertools.product("ab1-", repeat=
 @pytest.mark.parametrize(
     "pattern",
     ["a", "[ab]{2}1", "(a|b1)*", "a?b?", "a{0}b", "(?:ab){2,}", "a{1,3}-", "[^a]+", r"\w{2}\d",
-     r"\D*", r"\W|\S1", "(a*)*b", "", "a|", "[a-b-]{2}", "[]a]?", ".*1.", r"a\-b", r"[\da]{3}",
+     r"\D*", r"\W|\S1", "(a*)*b", "()", "a|", "[a-b-]{2}", "[]a]?", ".*1.", r"a\-b", r"[\da]{3}",
      "(a|b)?(1-){0,2}", "((a|1)b*)+"],
 )  # fmt: skip
 def test_it_accepts_what_pythons_expressions_match(pattern: str) -> None:
@@ -99,3 +99,22 @@ def test_symbols_have_no_patterns() -> None:
 def test_a_digit_is_what_pythons_expressions_call_one(character: str) -> None:
     automaton = compile_pattern(r"\d|z", Charset((character, "z")))
     assert automaton.accepts_text([1]) is bool(re.fullmatch(r"\d", character))
+
+
+@pytest.mark.parametrize("pattern", ["(.{0,45}){0,45}", "((.?){40}){40}"])
+def test_a_pattern_that_would_compile_for_a_minute_is_refused(pattern: str) -> None:
+    with pytest.raises(DecodeError, match="too long to compile"):
+        compile_pattern(pattern, Charset.ascii())
+
+
+def test_an_empty_pattern_and_classes_of_other_dialects_are_refused() -> None:
+    with pytest.raises(DecodeError, match="'pattern' is empty"):
+        compile_pattern("", Charset.ascii())
+    with pytest.raises(DecodeError, match=r"\[:digit:\] are unknown"):
+        compile_pattern("[[:digit:]]+", Charset.ascii())
+
+
+def test_the_distance_to_a_text_is_the_shortest() -> None:
+    automaton = compile_pattern("a(bc)?d|e", Charset(tuple("abcde")))
+    assert automaton.distance[0] == 1
+    assert sorted(automaton.distance) == [0, 0, 1, 1, 1, 2]

@@ -88,14 +88,18 @@ class Automaton:
 
         Every node must have an accepted text ahead.
         """
+        sources: list[list[int]] = [[] for _ in range(len(self.accepts))]
         source = np.repeat(np.arange(len(self.accepts)), np.diff(self.first))
-        distance = np.where(self.accepts, 0, len(self.accepts))
-        while True:
-            nearer = distance.copy()
-            np.minimum.at(nearer, source, distance[self.target] + 1)
-            if (nearer == distance).all():
-                return [int(d) for d in distance]
-            distance = nearer
+        for node, target in zip(source.tolist(), self.target.tolist(), strict=True):
+            sources[target].append(node)
+        distance = [0 if accepted else -1 for accepted in self.accepts.tolist()]
+        nearest = [node for node, d in enumerate(distance) if d == 0]
+        for node in nearest:  # which grows while it is walked along: breadth first
+            for before in sources[node]:
+                if distance[before] < 0:
+                    distance[before] = distance[node] + 1
+                    nearest.append(before)
+        return distance
 
     def accepts_text(self, text: Sequence[int]) -> bool:
         """Whether a text in class ids is one of these."""

@@ -7,6 +7,7 @@ they lie in memory, so that it is mapped and not read.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import zlib
 from collections.abc import Iterable
@@ -26,6 +27,8 @@ from crnn_edge.types import FloatArray
 
 _FORMAT = "crnn-edge lexicon 2"
 _MAGIC = json.dumps({"format": _FORMAT})[:-1].encode()
+_MAX_WORD = 256  # tokens: longer words fit on no line that a network reads
+_log = logging.getLogger("crnn_edge")
 _MAX_HEAD = 1 << 20
 _ALIGN = 64  # bytes: where an array may begin
 _PARTS = {"first": "<i4", "token": "<u2", "target": "<i4", "accepts": "|b1"}
@@ -59,19 +62,26 @@ class LexiconIndex:
                 f"expected a file or a sequence of words for a lexicon, got {type(words).__name__}"
             )
         class_of = _class_of(charset, ignore_case)
-        spelled, unknown = set(), []
+        spelled, unknown, long = set(), [], 0
         for word in words:
             check_kind(str, "text as each word", words=word)
             classes = [class_of.get(_key(t, ignore_case), 0) for t in charset.split(word)]
-            unknown += [word] if 0 in classes else []
-            spelled.add(tuple(classes))
+            long += len(classes) > _MAX_WORD
+            if 0 in classes:
+                unknown.append(word)
+            elif len(classes) <= _MAX_WORD:
+                spelled.add(tuple(classes))
         spelled.discard(())
+        if long:
+            _log.warning("%s words of more than %s tokens are left out", f"{long:,}", _MAX_WORD)
         if unknown:
-            raise DecodeError(
-                f"{len(unknown):,} words of the lexicon have characters that the charset "
-                f"({charset.join(charset.tokens)[:120]}) has not, such as {unknown[:5]}: leave "
-                "them out"
+            left_out = (
+                f"{len(unknown):,} words of the lexicon have characters that are not in the "
+                f"charset ({charset.join(charset.tokens)[:120]}), such as {unknown[:5]}"
             )
+            if not spelled:
+                raise DecodeError(left_out)
+            _log.warning("%s: they are left out", left_out)
         if not spelled:
             raise DecodeError("the lexicon has no words")
         return cls(charset, ignore_case, Automaton.of_words(sorted(spelled)))
@@ -133,8 +143,11 @@ class LexiconIndex:
                 raise ValueError("its checksum is another")
             if start != len(data) or parts["first"][-1] != len(parts["target"]):
                 raise ValueError("its parts do not fill it")
-            if parts["target"].max(initial=0) >= len(parts["accepts"]):
-                raise ValueError("an arc leads nowhere")
+            nodes = len(parts["accepts"])
+            if not np.array_equal(parts["target"], np.arange(1, nodes)):
+                raise ValueError("an arc leads to another node than that of its word")
+            if parts["first"][0] != 0 or (np.diff(parts["first"]) < 0).any():
+                raise ValueError("its nodes are out of order")
             spelling, folded = told["charset"], told["ignore_case"]
         except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
             raise DecodeError(

@@ -14,11 +14,13 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from crnn_edge.charset import Charset
+from crnn_edge.decoders import beam
 from crnn_edge.decoders.base import Hypothesis
 from crnn_edge.decoders.beam_search import RESCALE_BELOW, Step, candidate_mask, steps_of, tokens_of
 from crnn_edge.decoders.checks import check_log_probs, check_number
@@ -29,6 +31,7 @@ from crnn_edge.types import FloatArray
 DEFAULT_LM = Path(__file__).parents[1] / "models" / "english.lm"
 """The bundled language model: English words, numbers and notation."""
 
+_MATCHING = 20  # texts that match a pattern and are ranked
 _UNIFORM_NATS = 4.0  # a character of the uniform model: one of 55
 
 LmState = tuple[float, int, float, int]
@@ -55,6 +58,10 @@ class Decoder:
             are dropped that have less than this share of the best. 0 tries everything.
         blank_skip_threshold: A step where the blank is at least this probable is taken for a blank.
         nbest: How many hypotheses an image gets at most.
+        pattern: A regular expression that the whole text must match; see
+            `crnn_edge.decoders.pattern`. The texts are then those of the beam decoder with this
+            pattern, ranked anew with the language model. Where no text matches, the result is the
+            one without a pattern, and `matches_constraint` is False.
     """
 
     strict = True
@@ -70,6 +77,7 @@ class Decoder:
         min_token_prob: float = 0.02,
         blank_skip_threshold: float = 0.98,
         nbest: int = 1,
+        pattern: str | None = None,
     ) -> None:
         """Check the settings, and read the model."""
         check_number("lm_weight", lm_weight, at_least=0, at_most=10)
@@ -87,6 +95,9 @@ class Decoder:
         self.blank_skip_threshold = blank_skip_threshold
         self.nbest = int(nbest)
         self.ngrams = shared_ngrams(DEFAULT_LM if lm is None else lm)
+        self._matching = pattern and beam.Decoder(
+            charset, _MATCHING, min_token_prob, blank_skip_threshold, _MATCHING, pattern
+        )
         self._share = math.log(min_token_prob) if min_token_prob else -math.inf
         self._words = math.log1p(-uniform_weight) if uniform_weight < 1 else -math.inf
         self._uniform = math.log(uniform_weight) if uniform_weight > 0 else -math.inf
@@ -104,6 +115,17 @@ class Decoder:
     ) -> list[list[Hypothesis]]:
         """Read log_probs `(N, T, C) float32`; the best texts of each image."""
         log_probs = check_log_probs(log_probs, self.charset.num_classes, lengths)
+        if self._matching:
+            decoded = self._matching(log_probs)
+            unfit = [i for i, found in enumerate(decoded) if found[0].matches_constraint is False]
+            decoded = [self._ranked(found) for found in decoded]
+            for i, found in zip(unfit, self._decode(log_probs[unfit]), strict=True):
+                decoded[i] = [replace(one, matches_constraint=False) for one in found]
+            return decoded
+        return self._decode(log_probs)
+
+    def _decode(self, log_probs: FloatArray) -> list[list[Hypothesis]]:
+        """The best texts of each image, whatever they are."""
         probs = np.exp(log_probs)
         mask = candidate_mask(probs, self.min_token_prob, self.blank_skip_threshold)
         return [
@@ -113,6 +135,16 @@ class Decoder:
             ]
             for steps, rows in zip(steps_of(probs, mask), log_probs, strict=True)
         ]
+
+    def _ranked(self, found: list[Hypothesis]) -> list[Hypothesis]:
+        """The best of some hypotheses, each with its score by the language model."""
+        scored = []
+        for one in found:
+            tokens = [self.charset.tokens[k - 1] for k in one.classes]
+            lm_score = self.lm_score(self.ngrams.log_prob(tokens), len(tokens) + 1)
+            scored.append(replace(one, lm_score=lm_score, optimal=False))
+        scored.sort(key=lambda one: one.log_prob + one.lm_score, reverse=True)
+        return scored[: self.nbest]
 
     def lm_score(self, log_prob: float, length: int) -> float:
         """What the language model adds to a text's score.

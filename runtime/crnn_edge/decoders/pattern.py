@@ -22,6 +22,7 @@ from crnn_edge.decoders.checks import check_kind
 from crnn_edge.errors import DecodeError
 
 _MAX_STATES = 10_000
+_MAX_WORK = 2_000_000  # moves and jumps followed while compiling: some seconds
 _KINDS: dict[str, Callable[[str], bool]] = {
     "d": str.isdecimal,
     "w": lambda c: c.isalnum() or c == "_",
@@ -39,6 +40,11 @@ def compile_pattern(pattern: str, charset: Charset) -> Automaton:
             charset can write, or the charset's tokens are not characters.
     """
     check_kind(str, "a regular expression as text", pattern=pattern)
+    if not pattern:
+        raise DecodeError(
+            "decoder setting 'pattern' is empty, which only the empty text matches: leave it out "
+            "to read anything (was a variable unset?)"
+        )
     if charset.separator:
         raise DecodeError("patterns are for charsets of characters, not of symbols")
     try:
@@ -59,6 +65,7 @@ class _Compiler:
         self.class_of = {token: k for k, token in enumerate(charset.tokens, start=1)}
         self.moves: list[list[tuple[frozenset[int], int]]] = []  # of each state, on tokens
         self.jumps: list[list[int]] = []  # and on nothing
+        self.work = 0
 
     def automaton(self) -> Automaton:
         start = self._state()
@@ -170,6 +177,8 @@ class _Compiler:
         self.position += negated
         members: frozenset[int] = frozenset()
         begin = self.position
+        if self.pattern.startswith("[:", begin) and ":]" in self.pattern[begin:]:
+            raise self._wrong(r"classes such as [:digit:] are unknown: write \d or [0-9]", begin)
         while (character := self._take()) != "]" or self.position == begin + 1:
             here = self.position - 1
             single = self._single(character)
@@ -216,6 +225,7 @@ class _Compiler:
             here = waiting.pop()
             reached: dict[int, set[int]] = {}
             for state in here:
+                self._count_work(sum(len(members) for members, _ in self.moves[state]))
                 for members, target in self.moves[state]:
                     for k in members:
                         reached.setdefault(k, set()).add(target)
@@ -231,10 +241,17 @@ class _Compiler:
                 raise self._wrong(f"it takes more than {_MAX_STATES:,} states: repeat less")
         return self._trimmed(arcs, [end in states for states in nodes])
 
+    def _count_work(self, steps: int) -> None:
+        """Bound the time, which nested repetitions multiply."""
+        self.work += steps
+        if self.work > _MAX_WORK:
+            raise self._wrong("it takes too long to compile: nest fewer repetitions")
+
     def _closure(self, states: Iterable[int]) -> frozenset[int]:
         """The states, and all that can be reached from them on nothing."""
         found, waiting = set(states), list(states)
         while waiting:
+            self._count_work(1)
             for state in self.jumps[waiting.pop()]:
                 if state not in found:
                     found.add(state)
