@@ -100,7 +100,7 @@ class Emulator:
             "PATH": os.environ["PATH"],
             "HOME": str(self._folder),
             "LANG": "C.UTF-8",
-            "PYTHONPATH": f"{self._site}:{ROOT}",
+            "PYTHONPATH": f"{self._site}:{ROOT / 'runtime'}:{ROOT}",
             # Compiled once, not by every process that a test starts; and not beside the sources.
             "PYTHONPYCACHEPREFIX": str(self._folder / "bytecode"),
             "PYTHONHASHSEED": "0",  # else counts would differ from run to run

@@ -114,7 +114,7 @@ A7 = Processor(
 
 _DECODERS = ("charset", "ctc", "greedy", "beam", "prefix_search", "lexicon", "pattern", "metrics")
 _NUMERIC = ("preprocess", "images", "numpy_backend")
-_ONNX = ("backends", "recognizer", "looks", "runtime_cli", "decoder_settings", "manifest")
+_ONNX = ("backends", "recognizer", "tta", "runtime_cli", "decoder_settings", "manifest")
 """Tests whose network is an ONNX file."""
 
 _PYTHON = ("python3", "libstdc++6", "libgomp1")
