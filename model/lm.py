@@ -27,8 +27,9 @@ from crnn_edge.errors import CharsetError, CrnnError
 from model.data.datasets import open_dataset
 from model.data.text.machine_text import machine_text
 from model.data.text.text_source import TextSource, read_words
-from model.training.arguments import split_weight, weighted
-from model.training.initialization import parse_charset
+from model.training.arguments import argument_type
+from model.training.charset import parse_charset
+from model.training.sources import parse_weighted
 
 EXAMPLES = """
 examples:
@@ -212,7 +213,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--texts",
         action="append",
         default=[],
-        type=weighted,
+        type=argument_type(parse_weighted),
         metavar="PATH[=TIMES]",
         help="labelled crops, or a file with one text a line; each text counts so many times; "
         "repeatable",
@@ -261,7 +262,7 @@ def main(argv: list[str] | None = None) -> int:
         or not 0 <= args.prune_threshold < math.inf
     ):
         parser.error("expected --order 1 to 8, and counts and --prune-threshold 0 or more")
-    sources = [args.words, args.eval, *(split_weight(item)[0] for item in args.texts)]
+    sources = [args.words, args.eval, *(path for path, _ in args.texts)]
     if args.out.resolve() in [source.resolve() for source in sources if source]:
         parser.error(f"--out {args.out} is one of the sources itself, which would be lost")
     return run_command(lambda: _make(args))
@@ -278,10 +279,9 @@ def _make(args: argparse.Namespace) -> None:
     if args.machine_texts:
         bar = tqdm(range(args.machine_texts), unit="text", disable=None)
         texts.update(text for text in (machine_text(rng) for _ in bar) if text in charset)
-    for item in args.texts:
-        path, times = split_weight(item)
+    for path, times in args.texts:
         for text in _texts(path, charset) if times else ():
-            texts[text] += times  # type: ignore[assignment]
+            texts[text] += times
     if not sum(texts.values()):
         raise CrnnError("nothing to learn from: each text counts 0 times")
     model = build(texts, charset, args.order, args.prune_threshold, args.fold_digits)

@@ -107,7 +107,7 @@ def test_an_average_is_written_as_what_it_is(tmp_path, capsys) -> None:
     save(tmp_path / "a.safetensors", 1)
     with pytest.raises(SystemExit):
         main([str(tmp_path / "a.safetensors")] * 2 + ["--out", str(tmp_path / "mean.onnx")])
-    assert "name a .safetensors" in capsys.readouterr().err
+    assert "must end in .safetensors" in capsys.readouterr().err
 
 
 def test_an_average_may_advise_second_looks(tmp_path, capsys) -> None:
@@ -119,7 +119,7 @@ def test_an_average_may_advise_second_looks(tmp_path, capsys) -> None:
         assert load_checkpoint(tmp_path / "mean.safetensors").manifest.tta.threshold == advised
     with pytest.raises(SystemExit):
         main([*files, "--tta-threshold", "2", "--out", str(tmp_path / "mean.safetensors")])
-    assert "--tta-threshold is a probability from 0 to 1, got 2" in capsys.readouterr().err
+    assert "--tta-threshold must be a probability from 0 to 1, got 2" in capsys.readouterr().err
 
 
 def test_a_run_s_state_is_no_checkpoint_but_named_as_what_it_is(tmp_path) -> None:
@@ -133,4 +133,4 @@ def test_a_state_of_before_states_had_manifests_counts_with_a_remark(tmp_path, c
     save_state(tmp_path / "last.safetensors", CRNN(SHAPE), {})
     files = [str(tmp_path / f"{name}.safetensors") for name in ("a", "last")]
     assert main([*files, "--out", str(tmp_path / "mean.safetensors")]) == 0
-    assert "last.safetensors does not say what it reads" in capsys.readouterr().err
+    assert "last.safetensors has no manifest" in capsys.readouterr().err

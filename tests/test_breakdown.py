@@ -81,10 +81,10 @@ def test_kinds_of_text(truth: str, names: list[str]) -> None:
 def test_room_for_a_character_is_along_the_line() -> None:
     across = groups([Case(64, 120, "five5", "five5")], 32)  # 120 × 32 / 64 / 5
     upright = groups([Case(120, 64, "five5", "five5")], 32)
-    for found, shape in ((across, "a line across"), (upright, "a line up or down")):
+    for found, shape in ((across, "horizontal line"), (upright, "vertical line")):
         names = {group.by: group.name for group in found}
-        assert names["px a character at 32 px height"] == "12 to below 15"
-        assert names["picture"] == shape
+        assert names["px per character at 32 px height"] == "12 to below 15"
+        assert names["image"] == shape
 
 
 def test_scores_are_those_of_the_members() -> None:
@@ -104,7 +104,7 @@ def test_the_command_prints_it_and_puts_it_into_json(
     assert evaluate.main([str(tiny_model), str(tmp_path), "--breakdown"]) == 0
     told = capsys.readouterr().out
     assert "letters and digits" in told
-    assert "missed" in told
+    assert "deleted" in told
     assert evaluate.main([str(tiny_model), str(tmp_path), "--breakdown", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {group["name"] for group in found["groups"]} >= {"below 3", "3 to below 5"}
@@ -116,4 +116,4 @@ def test_the_command_prints_it_and_puts_it_into_json(
 def test_all_read_rightly_has_no_confusions_to_show() -> None:
     cases = [Case(32, 64, "a", "a")]
     told = list(breakdown.lines(groups(cases, 32), confusions(cases)))
-    assert told[-1].endswith("taken for others 0, missed 0, made up 0")
+    assert told[-1].endswith("substituted 0, deleted 0, inserted 0")

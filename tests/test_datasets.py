@@ -15,42 +15,42 @@ from crnn_edge.charset import Charset
 from crnn_edge.errors import CharsetError, CrnnError, ImageError
 from crnn_edge.labels import LabelledFolder
 from crnn_edge.preprocess import Preprocess
-from model.data.batching import Chunks
+from model.data.batching import BucketedBatches
 from model.data.datasets import (
     DatasetError,
     EncodableSubset,
     Lmdb,
     Mixture,
-    Part,
     Sample,
+    WeightedSource,
     open_dataset,
 )
 from model.data.loading import load_batches
 from model.data.text.text_source import TextSource
-from model.training.initialization import parse_charset
+from model.training.charset import parse_charset
 
 DIGITS = Charset(tuple("0123456789"))
 
 
-def make_chunks(numbers: Path, **settings) -> Chunks:
-    mixture = Mixture([Part(LabelledFolder(numbers))], seed=3)
-    return Chunks(mixture, Preprocess(), DIGITS, batch_size=4, batches=4, **settings)
+def make_batches(numbers: Path, **settings) -> BucketedBatches:
+    mixture = Mixture([WeightedSource(LabelledFolder(numbers))], seed=3)
+    return BucketedBatches(mixture, Preprocess(), DIGITS, batch_size=4, batches=4, **settings)
 
 
 def test_chunks_are_the_same_whoever_makes_them(numbers) -> None:
-    first, again = make_chunks(numbers)[5], make_chunks(numbers)[5]
+    first, again = make_batches(numbers)[5], make_batches(numbers)[5]
     assert len(first) == 4
     for one, two in zip(first, again, strict=True):
         torch.testing.assert_close(one.tensor, two.tensor, rtol=0, atol=0)
         assert one.targets.tolist() == two.targets.tolist()
-    other = make_chunks(numbers)[6]
+    other = make_batches(numbers)[6]
     assert any(a.targets.tolist() != b.targets.tolist() for a, b in zip(first, other, strict=True))
 
 
 def test_batches_hold_what_the_device_would_see(numbers) -> None:
     dataset = LabelledFolder(numbers)
     seen = {dataset[i][1]: Preprocess()(dataset[i][0]) for i in range(len(dataset))}
-    for batch in make_chunks(numbers)[0]:
+    for batch in make_batches(numbers)[0]:
         texts = batch.targets.split(batch.lengths.tolist())
         assert len(texts) == len(batch.tensor) == 4
         for tensor, classes in zip(batch.tensor.numpy(), texts, strict=True):
@@ -62,18 +62,20 @@ def test_batches_hold_what_the_device_would_see(numbers) -> None:
 
 def test_chunks_give_up_when_nothing_fits(numbers) -> None:
     with pytest.raises(ImageError, match="100 samples"):
-        make_chunks(numbers, max_width=32)[0]
+        make_batches(numbers, max_width=32)[0]
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_an_error_is_told_alike_by_worker_processes(numbers, workers: int) -> None:
-    batches = load_batches(make_chunks(numbers, max_width=32), 0, 4, workers=workers)
-    with pytest.raises(ImageError, match=r"^100 samples in a row are wider than 32 px"):
+    batches = load_batches(make_batches(numbers, max_width=32), 0, 4, workers=workers)
+    with pytest.raises(ImageError, match=r"^100 samples in a row are unusable: wider"):
         next(batches)
 
 
 def test_mixture_draws_by_weight() -> None:
-    one, two = (Part([(np.zeros((1, 1), np.uint8), t)], w) for t, w in (("a", 3.0), ("b", 1.0)))
+    one, two = (
+        WeightedSource([(np.zeros((1, 1), np.uint8), t)], w) for t, w in (("a", 3.0), ("b", 1.0))
+    )
     mixture = Mixture([one, two], seed=0)
     share = np.mean([mixture[i][1] == "a" for i in range(2000)])
     assert 0.72 < share < 0.78
@@ -94,8 +96,8 @@ class Numbers:
 @pytest.mark.parametrize("weight", [0.15, 0.65])
 @pytest.mark.parametrize("first", [True, False])
 def test_what_chooses_a_part_is_none_of_its_chances(weight: float, first: bool) -> None:
-    blank = Part([(np.zeros((1, 1), np.uint8), "")], 1 - weight)
-    numbers = Part(Numbers(7), weight)
+    blank = WeightedSource([(np.zeros((1, 1), np.uint8), "")], 1 - weight)
+    numbers = WeightedSource(Numbers(7), weight)
     mixture = Mixture([numbers, blank] if first else [blank, numbers], seed=7)
     drawn = [float(text) for text in (mixture[i][1] for i in range(4000)) if text]
     assert np.histogram(drawn, 10, (0, 1))[0] == pytest.approx(len(drawn) / 10, rel=0.35)
@@ -110,7 +112,10 @@ def test_in_a_mixture_as_many_kinds_of_text_are_rendered_as_without() -> None:
             return np.zeros((1, 1), np.uint8), self.source.sample(rng)
 
     alone = Texts(7)
-    mixture = Mixture([Part(alone, 0.3), Part([(np.zeros((1, 1), np.uint8), "")], 0.7)], seed=7)
+    mixture = Mixture(
+        [WeightedSource(alone, 0.3), WeightedSource([(np.zeros((1, 1), np.uint8), "")], 0.7)],
+        seed=7,
+    )
     mixed = [text for text in (mixture[i][1] for i in range(6000)) if text]
     for pattern in (r"\d", r"[^\w\s]", r"^(?=.*\d)(?=.*[A-Z])[A-Z\d]+$"):
         share = np.mean([bool(re.search(pattern, alone[i][1])) for i in range(6000)])
@@ -122,27 +127,27 @@ def test_in_a_mixture_as_many_kinds_of_text_are_rendered_as_without() -> None:
 
 @pytest.mark.parametrize("weights", [[np.nan, 1.0], [np.inf, 1.0], [-1.0, 2.0], [0.0, 0.0], []])
 def test_a_mixture_of_impossible_weights_is_refused(weights: list[float]) -> None:
-    parts = [Part([(np.zeros((1, 1), np.uint8), "a")], weight) for weight in weights]
-    with pytest.raises(DatasetError, match="at least one part with a weight above 0"):
+    parts = [WeightedSource([(np.zeros((1, 1), np.uint8), "a")], weight) for weight in weights]
+    with pytest.raises(DatasetError, match="expected weights of at least 0, one of them above 0"):
         Mixture(parts)
 
 
 def test_each_process_gets_chunks_of_its_own(numbers) -> None:
-    chunks = make_chunks(numbers)
+    batches = make_batches(numbers)
     seen = [
-        [batch.targets.tolist() for batch in load_batches(chunks, 0, 8, rank=rank, world=2)]
+        [batch.targets.tolist() for batch in load_batches(batches, 0, 8, rank=rank, world=2)]
         for rank in (0, 1)
     ]
-    stream = [[batch.targets.tolist() for batch in chunks[k]] for k in range(4)]
+    stream = [[batch.targets.tolist() for batch in batches[k]] for k in range(4)]
     assert seen[0] == stream[0] + stream[2]
     assert seen[1] == stream[1] + stream[3]
 
 
-def one_sample_or(other: Sample) -> Chunks:
-    """Chunks of a good sample, and as many of another."""
+def one_sample_or(other: Sample) -> BucketedBatches:
+    """BucketedBatches of a good sample, and as many of another."""
     good = (np.zeros((32, 64), np.uint8), "1")
-    mixture = Mixture([Part([good]), Part([other])], seed=0)
-    return Chunks(mixture, Preprocess(), DIGITS, batch_size=4, batches=4)
+    mixture = Mixture([WeightedSource([good]), WeightedSource([other])], seed=0)
+    return BucketedBatches(mixture, Preprocess(), DIGITS, batch_size=4, batches=4)
 
 
 @pytest.mark.parametrize(
@@ -151,14 +156,14 @@ def one_sample_or(other: Sample) -> Chunks:
     ids=["tall", "more characters than steps", "repeats need a blank between"],
 )
 def test_what_cannot_be_learnt_from_is_drawn_again(shape: tuple[int, int], text: str) -> None:
-    chunks = one_sample_or((np.zeros(shape, np.uint8), text))
-    assert {n for batch in chunks[0] for n in batch.lengths.tolist()} == {1}
+    batches = one_sample_or((np.zeros(shape, np.uint8), text))
+    assert {n for batch in batches[0] for n in batch.lengths.tolist()} == {1}
 
 
 @pytest.mark.parametrize(("shape", "text"), [((96, 64), "12"), ((32, 64), "12121212")])
 def test_what_can_be_learnt_from_is_not(shape: tuple[int, int], text: str) -> None:
-    chunks = one_sample_or((np.zeros(shape, np.uint8), text))
-    assert {n for batch in chunks[0] for n in batch.lengths.tolist()} == {1, len(text)}
+    batches = one_sample_or((np.zeros(shape, np.uint8), text))
+    assert {n for batch in batches[0] for n in batch.lengths.tolist()} == {1, len(text)}
 
 
 def write_lmdb(path: Path, folder: LabelledFolder, label: bytes | None = None) -> None:
@@ -183,7 +188,7 @@ def test_an_lmdb_is_read_on_both_sides_of_a_fork(numbers, tmp_path) -> None:
 
 def test_an_lmdb_with_a_damaged_label_is_refused(numbers, tmp_path) -> None:
     write_lmdb(tmp_path, LabelledFolder(numbers), b"\xff\xfe")
-    with pytest.raises(DatasetError, match="label-000000001 is no UTF-8"):
+    with pytest.raises(DatasetError, match="label-000000001 is not UTF-8"):
         EncodableSubset(open_dataset(tmp_path), DIGITS)
 
 
@@ -229,9 +234,9 @@ def test_labels_that_a_charset_of_symbols_splits_elsewhere_are_explained(
     separator, between, numbers
 ) -> None:
     symbols = Charset((*"0123456789", "ten"), separator=separator)
-    with pytest.raises(CharsetError, match="has tokens longer than one character") as raised:
+    with pytest.raises(CharsetError, match="has tokens of several characters") as raised:
         EncodableSubset(LabelledFolder(numbers), symbols)
-    assert f"such as ['ten'], so labels are split at {between}. Give" in str(raised.value)
+    assert f"such as ['ten'], so labels are split at {between}: extend" in str(raised.value)
 
 
 def test_a_byte_order_mark_is_no_token(tmp_path) -> None:
@@ -241,7 +246,7 @@ def test_a_byte_order_mark_is_no_token(tmp_path) -> None:
 
 def test_a_file_without_tokens_is_named(tmp_path) -> None:
     (tmp_path / "tokens").write_text("\n")
-    with pytest.raises(CharsetError, match=f"no token in {tmp_path / 'tokens'}"):
+    with pytest.raises(CharsetError, match="the charset file .*tokens is empty"):
         parse_charset(f"@{tmp_path / 'tokens'}")
 
 
@@ -258,7 +263,7 @@ def test_an_lmdb_that_is_cut_short_is_refused(numbers, tmp_path) -> None:
     used = data.rstrip(b"\0")
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / "data.mdb").write_bytes(used[: len(used) // 2])
-    with pytest.raises(DatasetError, match="is cut short: "):
+    with pytest.raises(DatasetError, match="is truncated: "):
         open_dataset(tmp_path / "cut")
 
 

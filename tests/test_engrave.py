@@ -17,7 +17,7 @@ from examples.music import engrave, engravers
 from examples.music.engrave import Engraved
 from examples.music.score import parse
 from examples.music.symbols import CHARSET, TOKENS
-from model.training.initialization import parse_charset
+from model.training.charset import parse_charset
 
 drawn = pytest.mark.skipif(
     find_spec("verovio") is None or find_spec("resvg_py") is None,

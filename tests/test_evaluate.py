@@ -15,8 +15,9 @@ from crnn_edge.labels import LabelledFolder
 from crnn_edge.manifest import DecoderChoice, TtaSettings
 from crnn_edge.preprocess import View
 from crnn_edge.recognizer import Recognizer
-from model import evaluate
-from model.evaluate import evaluate as measure
+from model.analysis import error_sheet
+from model.analysis.contact_sheet import Cell
+from model.analysis.evaluation import score_greedily as measure
 from model.evaluate import main
 
 
@@ -55,13 +56,13 @@ def test_labels_that_hardly_any_reading_equals_are_told_and_count(
     crops = write(tmp_path / "a", ("a.png", 90, ""), ("b.png", 90, "é"), ("c.png", 90, "ab"))
     assert main([str(tiny_model), str(crops), "--json"]) == 0
     told = capsys.readouterr()
-    assert f"{crops}: of 3 labels 1 are empty and 1 have characters that the model does not" in (
+    assert f"{crops}: of 3 labels 1 are empty and 1 contain characters outside the charset" in (
         told.err
     )
-    assert "('é'): these count, too" in told.err
+    assert "('é'); they count, too" in told.err
     assert json.loads(told.out)["n"] == 3
     assert main([str(tiny_model), str(write(tmp_path / "b", ("c.png", 90, "ab")))]) == 0
-    assert "these count" not in capsys.readouterr().err
+    assert "they count" not in capsys.readouterr().err
 
 
 def test_the_worst_misreadings_of_symbols_are_those_with_most_symbols_wrong(
@@ -77,10 +78,11 @@ def test_the_worst_misreadings_of_symbols_are_those_with_most_symbols_wrong(
         for path, label in zip(scores.paths[:2], (one, two), strict=True)
     ]
     (tmp_path / "labels.tsv").write_text("".join(lines))
-    drawn: list[str] = []
-    monkeypatch.setattr(evaluate, "contact_sheet", lambda _, captions, __: drawn.extend(captions))
+    cells: list[Cell] = []
+    monkeypatch.setattr(error_sheet, "contact_sheet", lambda drawn, _: cells.extend(drawn))
     assert main([str(music / "crnn-score.onnx"), str(tmp_path), "--errors", "x.png"]) == 0
-    assert [caption.split("\n")[0] for caption in drawn] == [" ".join(two), " ".join(one)]
+    labels = ["".join(span.text for span in cell.above[0]) for cell in cells]
+    assert [label.replace("▁", "").split() for label in labels] == [two, one]
 
 
 def test_a_sheet_that_cannot_be_written_is_told_before_any_work(
@@ -89,8 +91,8 @@ def test_a_sheet_that_cannot_be_written_is_told_before_any_work(
     crops = write(tmp_path / "crops", ("a.png", 90, "ab"))
     for sheet, reason in (
         (tmp_path / "none" / "e.png", "there is no folder"),
-        (tmp_path / "e.jpg", "a sheet of pictures is a .png"),
-        (tmp_path, "a sheet of pictures is a .png"),
+        (tmp_path / "e.jpg", "expected the name of a .png file"),
+        (tmp_path, "expected the name of a .png file"),
     ):
         assert main([str(tiny_model), str(crops), "--errors", str(sheet)]) == 1
         told = capsys.readouterr()
@@ -103,7 +105,7 @@ def test_a_sheet_without_misreadings_is_told_to_be_empty(tiny_model, tmp_path, c
     text = Recognizer.load(tiny_model)(image).text
     crops = write(tmp_path / "crops", ("a.png", 90, text))
     assert main([str(tiny_model), str(crops), "--errors", str(tmp_path / "e.png")]) == 0
-    assert "nothing was misread" in capsys.readouterr().err
+    assert "there are no errors" in capsys.readouterr().err
 
 
 def test_a_network_is_measured_by_its_first_look() -> None:
@@ -129,7 +131,7 @@ def test_labels_with_spaces_around_them_are_told(tiny_model, tmp_path, capsys) -
 def test_swapped_arguments_are_told(tiny_model, tmp_path, capsys) -> None:
     crops = write(tmp_path / "crops", ("a.png", 90, "ab"))
     assert main([str(crops), str(tiny_model)]) == 1
-    assert "the model is named first" in capsys.readouterr().err
+    assert "give the model first, then the data" in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        main([str(tiny_model), "--room", "0.5", str(crops)])
-    assert "the model and the data go before" in capsys.readouterr().err
+        main([str(tiny_model), "--pad", "0.5", str(crops)])
+    assert "give the model and the data before" in capsys.readouterr().err

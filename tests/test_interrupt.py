@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from training import options
+from training import options, run
 
 from crnn_edge.errors import CrnnError
 from model.data.batching import Batch
-from model.train import Trainer, main
-from model.training.config import LAST
+from model.train import main
+from model.training.arguments import STATE_FILE
+from model.training.trainer import Trainer
 
 ROOT = Path(__file__).parent.parent
 LONG = ["--steps", "100000", "--workers", "1"]
@@ -43,7 +44,7 @@ def start(numbers: Path, out: Path) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         argv, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    wait_for(lambda: (out / LAST).exists() or process.poll() is not None)
+    wait_for(lambda: (out / STATE_FILE).exists() or process.poll() is not None)
     return process
 
 
@@ -75,9 +76,9 @@ def test_a_signal_to_the_whole_group_or_to_the_run_leaves_no_worker(
 
 def test_a_worker_ends_with_a_process_that_never_let_go_of_it(numbers) -> None:
     code = (
-        "import sys; from pathlib import Path; from test_datasets import make_chunks; "
+        "import sys; from pathlib import Path; from test_datasets import make_batches; "
         "from model.data.loading import load_batches; "
-        "batches = load_batches(make_chunks(Path(sys.argv[1])), 0, 1000, workers=1); "
+        "batches = load_batches(make_batches(Path(sys.argv[1])), 0, 1000, workers=1); "
         "next(batches); sys.kept = batches"
     )
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
@@ -95,12 +96,12 @@ class KillsItsWorker(Trainer):
 
 def test_a_run_whose_worker_dies_saves_and_says_how_to_go_on(numbers, tmp_path, capfd) -> None:
     run = tmp_path / "run"
-    assert main(options(numbers, run, *LONG), kind=KillsItsWorker) == 1
+    assert run(options(numbers, run, *LONG), KillsItsWorker) == 1
     said = capfd.readouterr().err
     assert "error: a process that makes batches died" in said
-    assert "is saved: go on with `python -m model.train --out" in said
+    assert "is saved: continue with `python -m model.train --out" in said
     assert "Traceback" not in said
-    assert (run / LAST).exists()
+    assert (run / STATE_FILE).exists()
 
 
 def test_a_finished_run_says_what_it_leaves_and_so_does_resuming_it(
@@ -108,12 +109,12 @@ def test_a_finished_run_says_what_it_leaves_and_so_does_resuming_it(
 ) -> None:
     assert main(options(numbers, tmp_path, "--steps", "1")) == 0
     said = capsys.readouterr().err
-    assert f"the run in {tmp_path} is finished" in said
+    assert f"run {tmp_path} has finished its" in said
     assert f"`python -m export.onnx {tmp_path / 'best.safetensors'} --int8`" in said
     assert all((tmp_path / name).is_file() for name in ("final.safetensors", "curve.png"))
     assert main(["--out", str(tmp_path), "--resume"]) == 0
     said = capsys.readouterr().err
-    assert f"the run in {tmp_path} is finished" in said
+    assert f"run {tmp_path} has finished its" in said
     assert "--finetune" in said
 
 
@@ -134,14 +135,14 @@ def test_a_run_that_is_interrupted_tells_what_is_left_to_do(
 ) -> None:
     monkeypatch.setattr(StopsAt, "last", last)
     before = signal.getsignal(signal.SIGINT)
-    assert main(options(numbers, tmp_path, "--steps", "2"), kind=StopsAt) == 130
+    assert run(options(numbers, tmp_path, "--steps", "2"), StopsAt) == 130
     assert signal.getsignal(signal.SIGINT) is before
     said = capsys.readouterr().err
-    assert f"stopped at step {last}: go on with" in said
-    assert "is finished" not in said  # the last step has not been measured either
+    assert f"stopped at step {last}: continue with" in said
+    assert "has finished its" not in said  # the last step has not been measured either
     assert not (tmp_path / "final.safetensors").exists()
     assert main(["--out", str(tmp_path), "--resume"]) == 0
-    assert "is finished" in capsys.readouterr().err
+    assert "has finished its" in capsys.readouterr().err
     assert (tmp_path / "final.safetensors").exists()
 
 
@@ -157,8 +158,8 @@ class LosesItsFeed(Trainer):
 def test_a_run_whose_workers_are_interrupted_with_it_has_only_stopped(
     numbers, tmp_path, capsys
 ) -> None:
-    assert main(options(numbers, tmp_path, "--steps", "2"), kind=LosesItsFeed) == 130
+    assert run(options(numbers, tmp_path, "--steps", "2"), LosesItsFeed) == 130
     said = capsys.readouterr().err
-    assert "stopped at step 1: go on with" in said
-    assert "is finished" not in said
-    assert (tmp_path / LAST).exists()
+    assert "stopped at step 1: continue with" in said
+    assert "has finished its" not in said
+    assert (tmp_path / STATE_FILE).exists()

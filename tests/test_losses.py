@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import groupby, product
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from model.network.config import NetworkConfig
 from model.network.crnn import CRNN
-from model.training.losses import Losses, ctc_loss
+from model.training.losses import TrainingLoss, count_as_blank, ctc_loss
 
 
 def test_the_golden_pair_costs_what_its_probability_says() -> None:
@@ -34,13 +35,71 @@ def test_a_text_too_long_for_its_picture_costs_nothing_and_teaches_nothing() -> 
     assert not logits.grad[1].any()
 
 
+def collapsed(path: tuple[int, ...], unlabelled: set[int]) -> list[int]:
+    """The text of a path in which unlabelled classes count as blank."""
+    return [k for k, _ in groupby(0 if k in unlabelled else k for k in path) if k]
+
+
+@pytest.mark.parametrize("classes", [set(), {3}, {2, 3}])
+def test_unlabelled_characters_count_as_blank(classes: set[int]) -> None:
+    torch.manual_seed(len(classes))
+    logits = torch.randn(2, 5, 4, requires_grad=True)
+    text, unlabelled = [1, 1], torch.zeros(2, 4, dtype=torch.bool)
+    unlabelled[1, list(classes)] = True
+    log_probs = logits.log_softmax(-1)
+    folded = count_as_blank(log_probs, unlabelled)
+    loss = ctc_loss(folded, torch.tensor(text * 2), torch.tensor([2, 2]))
+    sums = [
+        sum(
+            (
+                log_probs[row, range(5), path].sum().exp()
+                for path in product(range(4), repeat=5)
+                if collapsed(path, ignored) == text
+            ),
+            torch.tensor(0.0),
+        )
+        for row, ignored in enumerate([set(), classes])
+    ]
+    expected = -torch.stack(sums).log().sum() / 2
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    gradient, exact = (
+        torch.autograd.grad(x, logits, retain_graph=True)[0] for x in (loss, expected)
+    )
+    torch.testing.assert_close(gradient, exact)
+
+
+class Fixed(nn.Module):
+    """A network with one output, whatever the image."""
+
+    def __init__(self, logits: torch.Tensor) -> None:
+        super().__init__()
+        self.logits = logits
+
+    def forward(self, _tensor: torch.Tensor) -> torch.Tensor:
+        return self.logits
+
+
+def test_an_unlabelled_mark_that_is_certain_costs_nothing() -> None:
+    path = [1, 0, 3, 0, 2]  # the dash, 3, is not in the text
+    logits = nn.functional.one_hot(torch.tensor([path]), 4) * 40.0
+    logits.requires_grad_()
+    unlabelled = torch.tensor([[False, False, False, True]])
+    losses = TrainingLoss(Fixed(logits), None, None)
+    batch = torch.zeros(1, 1, 32, 64), torch.tensor([1, 2]), torch.tensor([2])
+    assert losses(*batch)["loss"].item() > 30
+    loss = losses(*batch, unlabelled)["loss"]
+    assert loss.item() == pytest.approx(0, abs=1e-5)
+    loss.backward()
+    assert logits.grad.abs().max() < 1e-5
+
+
 Images = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
-def make_losses() -> Losses:
+def make_losses() -> TrainingLoss:
     torch.manual_seed(0)
     model = CRNN(NetworkConfig("small", (8, 16, 16, 32, 32, 32, 32), 32, 1, 11))
-    return Losses(model, None, None).train()
+    return TrainingLoss(model, None, None).train()
 
 
 def images(rank: int) -> Images:

@@ -1,4 +1,4 @@
-"""Room around crops: the crop stays whole, what is made up says nothing, `--room` measures it."""
+"""Room around crops: the crop stays whole, what is made up says nothing, `--pad` measures it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 
 from crnn_edge.labels import LabelledFolder
 from crnn_edge.recognizer import Recognizer
-from model.data.augment.padding import Margins, add_room
-from model.data.datasets import Mixture, Part
+from model.data.augment.padding import RandomPadding, pad_image
+from model.data.datasets import Mixture, WeightedSource
 from model.evaluate import main
 
 DRAWS = 600
@@ -26,7 +26,7 @@ def crop() -> np.ndarray:
 @pytest.mark.parametrize("channels", [(), (1,), (3,)])
 def test_room_is_as_bright_as_the_ends(crop: np.ndarray, channels: tuple[int, ...]) -> None:
     image = np.broadcast_to(crop.reshape(30, 90, *(1 for _ in channels)), (30, 90, *channels))
-    larger = add_room(np.ascontiguousarray(image), 0.5, 0.2)
+    larger = pad_image(np.ascontiguousarray(image), 0.5, 0.2)
     assert larger.shape[:2] == (42, 120)
     assert (larger.reshape(42, 120, -1)[6:36, 15:105, 0] == crop).all()
     larger.reshape(42, 120, -1)[6:36, 15:105] = 120
@@ -34,28 +34,28 @@ def test_room_is_as_bright_as_the_ends(crop: np.ndarray, channels: tuple[int, ..
 
 
 def test_no_room_changes_nothing(crop: np.ndarray) -> None:
-    assert (add_room(crop, 0.0) == crop).all()
+    assert (pad_image(crop, 0.0) == crop).all()
 
 
 def test_a_tall_picture_stays_as_it_is(crop: np.ndarray) -> None:
     upright = np.ascontiguousarray(crop.T)
-    assert add_room(upright, 0.5) is upright
+    assert pad_image(upright, 0.5) is upright
     rng = np.random.default_rng(1)
-    assert all(Margins(2.0)(upright, rng) is upright for _ in range(DRAWS))
+    assert all(RandomPadding(2.0)(upright, rng) is upright for _ in range(DRAWS))
 
 
 @pytest.mark.parametrize(("strength", "share"), [(0.0, 0.0), (1.0, 0.2), (2.0, 0.4)])
 def test_as_many_crops_get_room_as_the_strength_says(
     crop: np.ndarray, strength: float, share: float
 ) -> None:
-    margins, rng = Margins(strength), np.random.default_rng(2)
+    margins, rng = RandomPadding(strength), np.random.default_rng(2)
     changed = sum(margins(crop, rng) is not crop for _ in range(DRAWS))
     assert abs(changed / DRAWS - share) < 0.05
 
 
 def test_the_crop_stays_whole_and_what_is_around_it_says_nothing(crop: np.ndarray) -> None:
-    margins, rng = Margins(1.0), np.random.default_rng(3)
-    margins.chance = 1.0
+    margins, rng = RandomPadding(1.0), np.random.default_rng(3)
+    margins.probability = 1.0
     beside, above, fills = [], [], set()
     for _ in range(DRAWS):
         larger = margins(crop, rng)
@@ -84,7 +84,7 @@ def test_the_crop_stays_whole_and_what_is_around_it_says_nothing(crop: np.ndarra
 
 
 def test_the_same_number_gives_the_same_picture(crop: np.ndarray) -> None:
-    mixture = Mixture([Part([(crop, "a")], augment=(Margins(2.0),))], seed=5)
+    mixture = Mixture([WeightedSource([(crop, "a")], augment=(RandomPadding(2.0),))], seed=5)
     sizes = [mixture[i][0].shape for i in range(50)]
     assert sizes == [mixture[i][0].shape for i in range(50)]
     assert len(set(sizes)) > 5
@@ -102,22 +102,22 @@ def test_a_network_is_measured_with_room(
 
     monkeypatch.setattr(Recognizer, "batch", watched)
     model = "runtime/crnn_edge/models/crnn-lite.onnx"
-    assert main([model, "examples/images", "--room", *map(str, room)]) == 0
+    assert main([model, "examples/images", "--pad", *map(str, room)]) == 0
     crops = [image for image, _ in LabelledFolder("examples/images")]
     assert len(read) == len(crops) > 0
     for image, crop in zip(read, crops, strict=True):
-        assert (image == add_room(crop, *room)).all()
+        assert (image == pad_image(crop, *room)).all()
 
 
 @pytest.mark.parametrize(
     ("room", "message"),
-    [(["-1"], "from 0 to 10"), (["nan"], "from 0 to 10"), (["1", "2", "3"], "one number or two")],
+    [(["-1"], "from 0 to 10"), (["nan"], "from 0 to 10"), (["1", "2", "3"], "one or two numbers")],
 )
 def test_room_that_means_nothing_is_refused(
     capsys: pytest.CaptureFixture[str], room: list[str], message: str
 ) -> None:
     try:
-        code = main(["runtime/crnn_edge/models/crnn-lite.onnx", "examples/images", "--room", *room])
+        code = main(["runtime/crnn_edge/models/crnn-lite.onnx", "examples/images", "--pad", *room])
     except SystemExit as stop:
         code = stop.code
     assert code == 2 if len(room) == 1 else code != 0

@@ -4,12 +4,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from tiny import tiny_manifest
+from training import parse_config
 
 from crnn_edge.charset import Charset
 from crnn_edge.recognizer import Recognizer
-from model.data.augment.splice import Piece, Pieces, Word, _cut, _gaps
-from model.data.datasets import DatasetError, Mixture, Part, Sample
-from model.training.config import parse
+from model.data.augment.splice import CuttableCrop, Segment, SplicedCrops, _cut, _gaps
+from model.data.datasets import DatasetError, Mixture, Sample, WeightedSource
 
 STRIDE, BAR, GAP = 4, 14, 10
 
@@ -45,8 +45,8 @@ def count_bars(image: npt.NDArray[np.uint8]) -> int:
 
 def test_a_piece_shows_just_the_characters_of_its_text() -> None:
     samples: list[Sample] = [(bars(n), "a" * n) for n in range(2, 9)]
-    pieces = Pieces([samples[:3], samples[3:]], Recognizer(Counter()), seed=1)
-    assert len(pieces.words) == len(samples)
+    pieces = SplicedCrops([samples[:3], samples[3:]], Recognizer(Counter()), seed=1)
+    assert len(pieces.crops) == len(samples)
     seen = [pieces[i] for i in range(400)]
     assert {len(text) for _, text in seen} >= set(range(1, 10))  # the longest crop has 8
     for image, text in seen:
@@ -68,23 +68,23 @@ def test_the_room_behind_a_word_is_not_taken_for_a_gap() -> None:
 
 def test_pieces_are_parts_and_cut_where_they_are_wanted_so() -> None:
     samples: list[Sample] = [(bars(n), "a" * n) for n in range(1, 6)]
-    pieces, rng = Pieces([samples], Recognizer(Counter()), seed=1), np.random.default_rng(1)
-    assert len(pieces.words) == 4  # a single character cannot be cut
+    pieces, rng = SplicedCrops([samples], Recognizer(Counter()), seed=1), np.random.default_rng(1)
+    assert len(pieces.crops) == 4  # a single character cannot be cut
     for _ in range(100):
-        piece = pieces._piece(rng)
+        piece = pieces._segment(rng)
         assert piece.cut_left or piece.cut_right
         for side in (True, False):
-            assert pieces._piece(rng, right=side).cut_right is side
-            assert pieces._piece(rng, left=side).cut_left is side
+            assert pieces._segment(rng, right=side).cut_right is side
+            assert pieces._segment(rng, left=side).cut_left is side
 
 
 def test_most_joined_pieces_are_one_word() -> None:
     samples: list[Sample] = [(bars(n), "a" * n) for n in range(3, 6)]
-    pieces = Pieces([samples], Recognizer(Counter("abcdefghi ")), seed=2)
+    pieces = SplicedCrops([samples], Recognizer(Counter("abcdefghi ")), seed=2)
     joined: list[str] = []
     join = pieces._joined
 
-    def watched(*arguments) -> Piece:
+    def watched(*arguments) -> Segment:
         piece = join(*arguments)
         joined.append("".join(piece.tokens))
         return piece
@@ -97,10 +97,10 @@ def test_most_joined_pieces_are_one_word() -> None:
 
 def test_every_crop_is_cut_as_often_as_any_other_in_a_mixture() -> None:
     samples: list[Sample] = [(bars(n), "a" * n) for n in (2, 4, 6, 8)]
-    pieces = Pieces([samples], Recognizer(Counter()), seed=5)
+    pieces = SplicedCrops([samples], Recognizer(Counter()), seed=5)
     drawn: list[int] = []
-    pieces.words = Counted(pieces.words, drawn)
-    mixture = Mixture([Part(samples, 0.85), Part(pieces, 0.15)], seed=5)
+    pieces.crops = Counted(pieces.crops, drawn)
+    mixture = Mixture([WeightedSource(samples, 0.85), WeightedSource(pieces, 0.15)], seed=5)
     for index in range(4000):
         before = len(drawn)
         _ = mixture[index]
@@ -108,15 +108,15 @@ def test_every_crop_is_cut_as_often_as_any_other_in_a_mixture() -> None:
     assert np.bincount(drawn, minlength=4) == pytest.approx(len(drawn) / 4, rel=0.25)
 
 
-class Counted(tuple[Word, ...]):
+class Counted(tuple[CuttableCrop, ...]):
     """Words that note which of them was asked for."""
 
-    def __new__(cls, words: tuple[Word, ...], drawn: list[int]) -> Counted:
+    def __new__(cls, words: tuple[CuttableCrop, ...], drawn: list[int]) -> Counted:
         made = super().__new__(cls, words)
         made.drawn = drawn
         return made
 
-    def __getitem__(self, index: int) -> Word:
+    def __getitem__(self, index: int) -> CuttableCrop:
         self.drawn.append(index)
         return super().__getitem__(index)
 
@@ -125,13 +125,13 @@ def test_no_piece_is_cut_beside_a_space() -> None:
     image = bars(5)[..., 0]
     centers = (np.arange(5) + 0.5) * (BAR + GAP)
     image[:, int(centers[2]) - BAR : int(centers[2]) + BAR] = 40
-    (word,) = _cut([(Word(image, tuple("aa aa"), ()), centers)])
+    (word,) = _cut([(CuttableCrop(image, tuple("aa aa"), ()), centers)])
     assert [before for before, _ in word.cuts] == [0, 1, 4, 5]
 
 
 def test_a_number_and_a_seed_always_give_the_same_piece() -> None:
     samples: list[Sample] = [(bars(n), "a" * n) for n in range(2, 6)]
-    one, again, other = (Pieces([samples], Recognizer(Counter()), seed) for seed in (1, 1, 2))
+    one, again, other = (SplicedCrops([samples], Recognizer(Counter()), seed) for seed in (1, 1, 2))
     for i in range(20):
         np.testing.assert_array_equal(one[i][0], again[i][0])
         assert one[i][1] == again[i][1]
@@ -140,15 +140,15 @@ def test_a_number_and_a_seed_always_give_the_same_piece() -> None:
 
 def test_crops_that_the_network_does_not_read_are_left_whole() -> None:
     good, bad, turned = (bars(4), "aaaa"), (bars(3), "bb"), (bars(2)[:, :20], "aaaa")
-    pieces = Pieces([[good, bad, turned, (bars(1), "a")]], Recognizer(Counter()), seed=1)
-    assert [word.tokens for word in pieces.words] == [("a",) * 4]
-    with pytest.raises(DatasetError, match="none of 1 crops can be cut"):
-        Pieces([[bad]], Recognizer(Counter()), seed=1)
+    pieces = SplicedCrops([[good, bad, turned, (bars(1), "a")]], Recognizer(Counter()), seed=1)
+    assert [word.tokens for word in pieces.crops] == [("a",) * 4]
+    with pytest.raises(DatasetError, match="no usable cut in 1 crops"):
+        SplicedCrops([[bad]], Recognizer(Counter()), seed=1)
 
 
 def test_words_that_were_not_cut_where_they_meet_are_joined_by_a_space() -> None:
     samples: list[Sample] = [(bars(2), "aa"), (bars(3), "aaa")]
-    pieces = Pieces([samples], Recognizer(Counter("abcdefghi ")), seed=2)
+    pieces = SplicedCrops([samples], Recognizer(Counter("abcdefghi ")), seed=2)
     seen = [pieces[i] for i in range(300)]
     joined = [(image, text) for image, text in seen if " " in text]
     assert len(joined) > 30
@@ -161,23 +161,23 @@ def test_words_that_were_not_cut_where_they_meet_are_joined_by_a_space() -> None
 
 @pytest.mark.parametrize(("right", "text"), [("e", "N"), ("E", "NE")])
 def test_small_letters_are_not_put_behind_large_ones(right: str, text: str) -> None:
-    pieces = Pieces([[(bars(3), "aaa")]], Recognizer(Counter()), seed=1)
+    pieces = SplicedCrops([[(bars(3), "aaa")]], Recognizer(Counter()), seed=1)
     image = bars(1)[..., 0]
-    ends, begins = Piece(image, ("N",), False, True), Piece(image, (right,), True, False)
+    ends, begins = Segment(image, ("N",), False, True), Segment(image, (right,), True, False)
     assert "".join(pieces._joined(ends, begins, np.random.default_rng(0)).tokens) == text
 
 
 def test_slivers_of_a_neighbor_are_not_left_at_an_edge() -> None:
     touching = bars(4)
     touching[10:14] = 220  # a stroke through all letters, as in script
-    pieces = Pieces([[(touching, "aaaa"), (bars(4), "aaaa")]], Recognizer(Counter()), seed=1)
-    assert [len(word.cuts) for word in pieces.words] == [5]
+    pieces = SplicedCrops([[(touching, "aaaa"), (bars(4), "aaaa")]], Recognizer(Counter()), seed=1)
+    assert [len(word.cuts) for word in pieces.crops] == [5]
 
 
 def test_the_right_piece_takes_the_height_and_the_light_of_the_left_one() -> None:
     dim = (bars(3, 32) // 4 + 10).astype(np.uint8)
     samples: list[Sample] = [(dim, "aaa"), (bars(3, 64), "aaa")]
-    pieces = Pieces([samples], Recognizer(Counter("abcdefghi ")), seed=4)
+    pieces = SplicedCrops([samples], Recognizer(Counter("abcdefghi ")), seed=4)
     joined = [image for image, text in (pieces[i] for i in range(300)) if " " in text]
     assert {image.shape[0] for image in joined} == {32, 64}
     # Whatever stands left, both ends of a joined word have one ground and one ink.
@@ -189,13 +189,13 @@ def test_the_right_piece_takes_the_height_and_the_light_of_the_left_one() -> Non
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (["--pieces", "1"], "cut out of --data crops"),
-        (["--pieces", "1", "--data", "crops"], "--finetune, --grow or --prune names it"),
+        (["--splice", "1"], "--splice needs crops to cut"),
+        (["--splice", "1", "--data", "crops"], "--finetune, --grow or --prune"),
     ],
 )
 def test_pieces_need_crops_and_a_network(
     options: list[str], reason: str, tmp_path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        parse(["--out", str(tmp_path), *options])
+        parse_config(["--out", str(tmp_path), *options])
     assert reason in capsys.readouterr().err

@@ -14,15 +14,22 @@ from torch import nn
 from training import copy_of
 
 from crnn_edge.backends import open_backend
+from crnn_edge.cli.run import run_command
 from export.onnx import convert
 from model import qat
+from model.network import fake_quantization
 from model.network.bundled import DEFAULT_CHECKPOINT
 from model.network.checkpoint import load_checkpoint
 from model.network.crnn import CRNN
+from model.network.fake_quantization import (
+    FakeQuantized,
+    fake_quantize_activation,
+    fake_quantize_weight,
+)
 from model.network.fusion import fused
-from model.qat import QatTrainer, Rounded, round_activation, round_weight
 from model.train import main as train
-from model.training.config import LAST
+from model.training.arguments import STATE_FILE
+from model.training.qat import QatTrainer, train_quantized
 from quantize.calibration import MIN_CROPS, LabelledCrops
 from quantize.onnx import quantize
 from tests.test_export import tiny_checkpoint
@@ -49,7 +56,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def common(home: Path, out: Path) -> list[str]:
     """What every run here has in common."""
     crops = f"--data {home / 'crops'} --eval {copy_of(home / 'crops')} --synth 0"
-    more = f"--augment 0 --batch 8 --out {out} --workers 0 --precision fp32 --threads 1 --ema 0.9"
+    more = f"--augment 0 --batch 8 --out {out} --workers 0 --amp fp32 --threads 1 --ema 0.9"
     return f"{crops} {more}".split()
 
 
@@ -57,12 +64,19 @@ def fine_tune(
     home: Path, start: Path, out: Path, *argv: object, kind: type[QatTrainer] = QatTrainer
 ) -> int:
     fixed = [start, *common(home, out)]
-    return train([str(value) for value in (*fixed, *argv)], qat.parse, kind)
+    config, resume = qat.parse([str(value) for value in (*fixed, *argv)])
+
+    def work() -> int:
+        result = train_quantized(config, resume=resume, trainer=kind)
+        print(result.table())
+        return result.run.exit_code
+
+    return run_command(work)
 
 
 def test_a_weight_takes_few_values_in_each_channel_and_keeps_its_largest() -> None:
     weight = torch.randn(5, 3, 3, 3) * torch.logspace(-3, 3, 5)[:, None, None, None]
-    rounded = round_weight(weight, levels=3)
+    rounded = fake_quantize_weight(weight, levels=3)
     for before, after in zip(weight, rounded, strict=True):
         assert len(after.unique()) <= 7
         torch.testing.assert_close(after.abs().max(), before.abs().max())
@@ -71,7 +85,7 @@ def test_a_weight_takes_few_values_in_each_channel_and_keeps_its_largest() -> No
 
 def test_an_activation_takes_256_values_of_which_0_is_one() -> None:
     for x in (torch.randn(2000) + 0.5, torch.rand(2000), torch.zeros(7)):
-        rounded = round_activation(torch.cat([x, torch.zeros(1)]))
+        rounded = fake_quantize_activation(torch.cat([x, torch.zeros(1)]))
         assert len(rounded.unique()) <= 256
         assert rounded[-1] == 0
         assert (rounded[:-1] - x).abs().max() <= (x.max() - min(0, x.min())) / 510 * 1.01 + 1e-6
@@ -80,7 +94,7 @@ def test_an_activation_takes_256_values_of_which_0_is_one() -> None:
 @pytest.mark.parametrize("sign", [1, -1])
 def test_an_activation_far_from_0_is_rounded_as_if_0_were_among_it(sign: int) -> None:
     x = sign * torch.linspace(5, 6, 1001)
-    rounded = round_activation(x)
+    rounded = fake_quantize_activation(x)
     steps = rounded * 255 / 6
     torch.testing.assert_close(steps, steps.round(), atol=1e-4, rtol=0)
     assert len(rounded.unique()) == 44  # of the 256 from 0 to 6, those from 5 (212.5) on
@@ -89,7 +103,7 @@ def test_an_activation_far_from_0_is_rounded_as_if_0_were_among_it(sign: int) ->
 
 def test_the_gradient_goes_straight_through() -> None:
     weight = torch.randn(2, 1, 3, 3, requires_grad=True)
-    round_weight(weight, levels=2).sum().backward()
+    fake_quantize_weight(weight, levels=2).sum().backward()
     torch.testing.assert_close(weight.grad, torch.ones_like(weight))
 
 
@@ -99,9 +113,9 @@ def test_rounding_before_batch_norm_is_rounding_after_folding(tmp_path: Path) ->
     later = [m for m in folded.backbone.modules() if isinstance(m, nn.Conv2d)][1:]
     with torch.no_grad():
         for convolution in later:
-            convolution.weight.copy_(round_weight(convolution.weight))
+            convolution.weight.copy_(fake_quantize_weight(convolution.weight))
         tensor = torch.randn(2, 1, 32, 64)
-        view = Rounded(model).eval()
+        view = FakeQuantized(model).eval()
         view._relus = []  # activations are not in question
         torch.testing.assert_close(view(tensor), folded(tensor), atol=1e-4, rtol=1e-4)
         assert (view(tensor) - model(tensor)).abs().max() > 1e-2
@@ -112,10 +126,10 @@ def test_what_every_relu_gives_is_rounded(tmp_path: Path, monkeypatch: pytest.Mo
 
     def watched(x: torch.Tensor) -> torch.Tensor:
         rounded.append(x.shape[1])
-        return round_activation(x)
+        return fake_quantize_activation(x)
 
-    monkeypatch.setattr(qat, "round_activation", watched)
-    Rounded(model)(torch.randn(1, 1, 32, 64))
+    monkeypatch.setattr(fake_quantization, "fake_quantize_activation", watched)
+    FakeQuantized(model)(torch.randn(1, 1, 32, 64))
     convolutions = [m for m in model.backbone.modules() if isinstance(m, nn.Conv2d)]
     assert rounded == [m.out_channels for m in convolutions]
 
@@ -124,7 +138,7 @@ def test_a_view_leaves_the_network_as_it_is(tmp_path: Path) -> None:
     model = tiny_checkpoint(tmp_path / "tiny.safetensors").model
     tensor = torch.randn(2, 1, 32, 64)
     before, state = model(tensor), {k: v.clone() for k, v in model.state_dict().items()}
-    view = Rounded(model, levels=2).train()
+    view = FakeQuantized(model, levels=2).train()
     assert (view(tensor) - before).abs().max() > 0.1
     torch.testing.assert_close(model.eval()(tensor), before)
     for name, value in model.state_dict().items():
@@ -143,11 +157,11 @@ def test_training_sees_what_the_int8_file_computes(home: Path, tmp_path: Path) -
     for stored, folded in zip(
         convolution_weights(tmp_path / "int8.onnx"), folded_weights(checkpoint.model), strict=True
     ):
-        differs = np.abs(stored - round_weight(folded).numpy()) > 1e-4 * stored.max()
+        differs = np.abs(stored - fake_quantize_weight(folded).numpy()) > 1e-4 * stored.max()
         assert differs.mean() < 1e-3  # at a tie, float rounding decides
     tensor = next(crops.tensors(checkpoint.manifest.preprocess))
     with torch.no_grad():
-        seen = Rounded(checkpoint.model).eval()(torch.from_numpy(tensor)).numpy()
+        seen = FakeQuantized(checkpoint.model).eval()(torch.from_numpy(tensor)).numpy()
     computed, fp32 = (open_backend(tmp_path / f"{p}.onnx")(tensor) for p in ("int8", "fp32"))
     # Ties again, which seven layers multiply: a perfect twin would be at 0.
     assert np.abs(seen - computed).mean() < 0.75 * np.abs(fp32 - computed).mean()
@@ -178,7 +192,7 @@ def test_fine_tuning_wins_back_what_two_bits_cost(
     assert fine_tune(home, DEFAULT_CHECKPOINT, run, "--steps", 240, "--lr", 2e-3, kind=TwoBits) == 0
     printed = capsys.readouterr().out
     rows = [line.strip("|").split("|") for line in printed.splitlines() if line.startswith("|")]
-    exact = {row[0].strip(): float(row[2].split("±")[0]) for row in rows[2:]}
+    exact = {row[0].strip(): float(row[1].split("±")[0]) for row in rows[2:]}
     assert exact["checkpoint, float"] > 90
     assert exact["checkpoint, INT8"] < 30
     assert exact["fine-tuned, INT8"] > 70
@@ -211,10 +225,10 @@ def test_a_run_is_resumed_by_the_command_that_began_it(
     assert fine_tune(home, home / "tiny.safetensors", run, "--steps", 1, "--lr", 1e-5) == 0
     with pytest.raises(SystemExit):
         train(["--out", str(run), "--resume"])
-    assert "holds a run of `python -m model.qat`" in capsys.readouterr().err
-    before = (run / LAST).read_bytes()
+    assert "contains a run of `python -m model.qat`" in capsys.readouterr().err
+    before = (run / STATE_FILE).read_bytes()
     assert qat.main(["--out", str(run), "--resume"]) == 0
-    assert (run / LAST).read_bytes() == before
+    assert (run / STATE_FILE).read_bytes() == before
 
 
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
@@ -223,7 +237,7 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     assert stopped.value.code == 0
     printed = capsys.readouterr().out
     assert "python -m export.all" in printed
-    assert "for INT8 0.0001" in " ".join(printed.split())
+    assert "(default: 0.0001)" in " ".join(printed.split())
 
 
 def test_what_is_no_checkpoint_is_said_so(home: Path, tmp_path: Path, capsys) -> None:

@@ -11,7 +11,7 @@ import onnx
 import pytest
 import torch
 from torch import nn
-from training import copy_of
+from training import copy_of, run
 
 from crnn_edge.backends import open_backend
 from crnn_edge.charset import Charset
@@ -28,8 +28,9 @@ from model.network.net2net import grow
 from model.network.reparam import RepVGGBlock
 from model.network.safetensors_file import read_safetensors
 from model.qat import main as qat
-from model.train import Trainer, main
-from model.training.config import LAST
+from model.train import main
+from model.training.arguments import STATE_FILE
+from model.training.trainer import Trainer
 
 CHARSET = Charset(tuple("0123456789"))
 PLAIN = NetworkConfig(
@@ -214,17 +215,17 @@ class Stopping(Trainer):
 
 def argv(numbers: Path, out: Path, *more: object) -> list[str]:
     data = f"--data {numbers} --synth 0 --eval {copy_of(numbers)} --batch 2 --steps 6 --workers 0"
-    return [*f"{data} --precision fp32 --threads 1 --out {out}".split(), *map(str, more)]
+    return [*f"{data} --amp fp32 --threads 1 --out {out}".split(), *map(str, more)]
 
 
 def test_a_branched_run_goes_on_exactly(numbers, tmp_path) -> None:
     start = checkpoint(tmp_path / "plain.safetensors", PLAIN)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert main(argv(numbers, whole, "--finetune", start, "--reparam")) == 0
-    assert main(argv(numbers, cut, "--finetune", start, "--reparam"), kind=Stopping) == 130
-    assert json.loads(read_safetensors(cut / LAST)[1]["step"]) == 3
+    assert run(argv(numbers, cut, "--finetune", start, "--reparam"), Stopping) == 130
+    assert json.loads(read_safetensors(cut / STATE_FILE)[1]["step"]) == 3
     assert main(["--out", str(cut), "--resume"]) == 0
-    one, other = (read_safetensors(run / LAST)[0] for run in (whole, cut))
+    one, other = (read_safetensors(run / STATE_FILE)[0] for run in (whole, cut))
     assert one.keys() == other.keys()
     for name, value in one.items():
         torch.testing.assert_close(other[name], value, rtol=0, atol=0, msg=name)
@@ -244,7 +245,7 @@ def test_runs_from_a_branched_checkpoint_keep_its_branches(numbers, tmp_path) ->
         atol=1e-3, rtol=1e-3,
     )  # fmt: skip
     out = tmp_path / "mean.safetensors"
-    assert average([str(start), str(tmp_path / "run" / LAST), "--out", str(out)]) == 0
+    assert average([str(start), str(tmp_path / "run" / STATE_FILE), "--out", str(out)]) == 0
     assert load_checkpoint(out).config == BRANCHED
 
 

@@ -10,20 +10,20 @@ from pathlib import Path
 
 import pytest
 import torch
-from training import options
+from training import options, parse_config, run
 
 from crnn_edge.errors import CrnnError, EngineError
 from model.data.batching import Batch
 from model.data.loading import load_batches
 from model.network.safetensors_file import read_safetensors, write_safetensors
-from model.train import Trainer, main
-from model.training.config import LAST, parse
-from model.training.job import pick_precision
-from model.training.state import read_settings
+from model.train import main
+from model.training.arguments import STATE_FILE, read_config
+from model.training.optimizer import pick_amp
+from model.training.trainer import Trainer
 
 
 def assert_the_same_run(one: Path, other: Path) -> None:
-    for name in (LAST, "best.safetensors", "final.safetensors"):
+    for name in (STATE_FILE, "best.safetensors", "final.safetensors"):
         (tensors, _), (others, _) = (read_safetensors(run / name) for run in (one, other))
         assert tensors.keys() == others.keys()
         for key, value in tensors.items():
@@ -33,7 +33,7 @@ def assert_the_same_run(one: Path, other: Path) -> None:
 
 def history(run: Path) -> list[dict[str, float]]:
     """What a run's state and its log tell alike, times aside."""
-    told: list[dict[str, float]] = json.loads(read_safetensors(run / LAST)[1]["history"])
+    told: list[dict[str, float]] = json.loads(read_safetensors(run / STATE_FILE)[1]["history"])
     assert told == [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     return [{k: v for k, v in entry.items() if k != "seconds"} for entry in told]
 
@@ -51,7 +51,7 @@ def test_resumed_run_equals_the_run_that_never_stopped(numbers, tmp_path) -> Non
         command, cwd=Path(__file__).parent.parent, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 120
-    while not (tmp_path / "cut" / LAST).exists() and time.monotonic() < deadline:
+    while not (tmp_path / "cut" / STATE_FILE).exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=120)
@@ -80,7 +80,7 @@ class FailsInStepSix(Trainer):
 
 
 class FailsToEvaluate(Trainer):
-    def _evaluate(self, bar: object) -> None:
+    def _evaluate(self) -> None:
         raise CrnnError("cannot read that")
 
 
@@ -98,10 +98,10 @@ class FailsToEvaluate(Trainer):
 def test_however_a_run_ends_its_log_goes_on_as_if_it_had_not(
     kind: type[Trainer], code: int, numbers, tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setattr("model.train.LOG_EVERY", 5)
+    monkeypatch.setattr("model.training.trainer.LOG_EVERY", 5)
     steps = ["--steps", "6", "--eval-every", "4"]
     assert main(options(numbers, tmp_path / "whole", *steps)) == 0
-    assert main(options(numbers, tmp_path / "cut", *steps), kind=kind) == code
+    assert run(options(numbers, tmp_path / "cut", *steps), kind) == code
     assert main(["--out", str(tmp_path / "cut"), "--resume"]) == 0
     assert_the_same_run(tmp_path / "whole", tmp_path / "cut")
     assert [entry["step"] for entry in history(tmp_path / "cut")] == [4, 5, 6, 6]
@@ -109,13 +109,22 @@ def test_however_a_run_ends_its_log_goes_on_as_if_it_had_not(
 
 def test_a_state_of_before_losses_were_kept_goes_on(numbers, tmp_path) -> None:
     arguments = options(numbers, tmp_path, "--steps", "3")
-    assert main(arguments, kind=interrupted(2)) == 130
-    tensors, metadata = read_safetensors(tmp_path / LAST)
-    settings = json.loads(metadata["settings"])
+    assert run(arguments, interrupted(2)) == 130
+    tensors, metadata = read_safetensors(tmp_path / STATE_FILE)
+    nested = json.loads(metadata["settings"])
+    flat = {k: v for k, v in nested.items() if not isinstance(v, dict)}
+    for section in ("init", "data", "optim"):
+        flat |= nested[section]
+    flat["data"] = [f"{source['path']}={source['weight']}" for source in nested["data"]["data"]]
+    renamed = {"width_mult": "width", "prune": "shrink", "reparam": "branches", "amp": "precision"}
+    renamed |= {"tta_threshold": "look_again", "splice": "pieces", "out_of_charset": "unknown"}
+    flat = {renamed.get(name, name): value for name, value in flat.items()}
+    flat |= {"guide_weight": 0.0, "augment_on": "workers"}
+    for new in ("processes", "command", "backbone", "style", "text_pattern", "texts"):
+        flat.pop(new)
     for new in ("pending", "manifest"):
-        del metadata[new]
-    del settings["processes"]
-    write_safetensors(tmp_path / LAST, tensors, metadata | {"settings": json.dumps(settings)})
+        metadata.pop(new, None)
+    write_safetensors(tmp_path / STATE_FILE, tensors, metadata | {"settings": json.dumps(flat)})
     assert main(["--out", str(tmp_path), "--resume"]) == 0
     assert [entry["step"] for entry in history(tmp_path)] == [3, 3]
 
@@ -131,28 +140,28 @@ def test_a_state_of_before_losses_were_kept_goes_on(numbers, tmp_path) -> None:
     ],
 )
 def test_auto_is_bf16_where_that_is_native(name, device, native, precision, monkeypatch) -> None:
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
-    assert pick_precision(name, torch.device(device)) == precision
+    monkeypatch.setattr("model.training.optimizer.cpu_has_amx", lambda: native)
+    assert pick_amp(name, torch.device(device)) == precision
 
 
 def test_fp16_needs_a_gpu() -> None:
     with pytest.raises(EngineError, match="CUDA"):
-        pick_precision("fp16", torch.device("cpu"))
+        pick_amp("fp16", torch.device("cpu"))
 
 
 def test_a_run_keeps_the_precision_that_it_began_with(numbers, tmp_path, monkeypatch) -> None:
     for native, step in ((False, 1), (True, 2)):
-        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda now=native: now)
-        start = options(numbers, tmp_path, "--steps", "2", "--precision", "auto", "--device", "cpu")
+        monkeypatch.setattr("model.training.optimizer.cpu_has_amx", lambda now=native: now)
+        start = options(numbers, tmp_path, "--steps", "2", "--amp", "auto", "--device", "cpu")
         again = ["--out", str(tmp_path), "--resume"]
-        main(again if native else start, kind=interrupted(step))
-        assert read_settings(tmp_path / LAST)["precision"] == "fp32"
+        run(again if native else start, interrupted(step))
+        assert read_config(tmp_path / STATE_FILE).amp == "fp32"
 
 
 def test_a_run_of_one_process_is_not_resumed_by_two(
     numbers, tmp_path, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert main(options(numbers, tmp_path, "--steps", "2"), kind=interrupted(1)) == 130
+    assert run(options(numbers, tmp_path, "--steps", "2"), interrupted(1)) == 130
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(SystemExit):
         main(["--out", str(tmp_path), "--resume"])
@@ -162,18 +171,18 @@ def test_a_run_of_one_process_is_not_resumed_by_two(
 
 def test_the_process_that_saves_nothing_claims_nothing(numbers, tmp_path, monkeypatch) -> None:
     def failing(trainer: Trainer) -> Iterator[Batch]:
-        yield next(load_batches(trainer.job.chunks, 0, 9, workers=0))
+        yield next(load_batches(trainer.job.batches, 0, 9, workers=0))
         raise CrnnError("no more")
 
     monkeypatch.setattr(Trainer, "batches", failing)
-    for rank, told in ((0, "no more. Step 1 is saved: go on with"), (1, "no more")):
-        trainer = Trainer(parse(options(numbers, tmp_path / str(rank), "--steps", "9")))
-        trainer.settings.out.mkdir()
+    for rank, told in ((0, "no more. Step 1 is saved: continue with"), (1, "no more")):
+        trainer = Trainer(parse_config(options(numbers, tmp_path / str(rank), "--steps", "9")))
+        trainer.config.out.mkdir()
         trainer.rank = rank
         with pytest.raises(CrnnError, match=told) as caught:
             trainer.run()
         assert ("is saved" in str(caught.value)) is (rank == 0)
-        assert (trainer.settings.out / LAST).exists() is (rank == 0)
+        assert (trainer.config.out / STATE_FILE).exists() is (rank == 0)
 
 
 def test_a_run_whose_tokens_have_become_others_is_not_resumed(numbers, tmp_path, capsys) -> None:

@@ -6,22 +6,21 @@ import sys
 from pathlib import Path
 
 import pytest
-from training import copy_of, options
+from training import copy_of, options, parse_config
 
 from model.network.checkpoint import load_checkpoint
 from model.train import main
-from model.training.arguments import split_weight
-from model.training.config import parse
-from model.training.endings import go_on
-from model.training.initialization import first_network
-from quantize.calibration import Crops
+from model.training.initialization import initial_model
+from model.training.sources import DataSource, StyleSource
+from model.training.trainer import resume_hint
+from quantize.calibration import LabelledCrops
 
 
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        (["--finetune", "a", "--model", "crnn"], "brings its own network"),
-        (["--finetune", "a", "--width-mult", "0.5"], "brings its own network"),
+        (["--finetune", "a", "--model", "crnn"], "uses the network of the checkpoint"),
+        (["--finetune", "a", "--width-mult", "0.5"], "uses the network of the checkpoint"),
         (["--width-mult", "0"], "a factor from 0.05 to 4"),
     ],
 )
@@ -40,10 +39,10 @@ def test_a_network_is_named_once(
         (["--data", "/nowhere"], "labels.tsv"),
         (["--charset", "abc"], "charset"),
         (["--charset", "@/nowhere"], "/nowhere"),
-        (["--charset", ""], "an empty charset reads nothing"),
+        (["--charset", ""], "--charset is empty"),
         (["--finetune", "/nowhere.safetensors"], "/nowhere"),
         (["--device", "tpu"], "tpu"),
-        (["--precision", "fp16"], "CUDA"),
+        (["--amp", "fp16"], "CUDA"),
         (["--eval", "/nowhere"], "labels.tsv"),
     ],
 )
@@ -59,26 +58,30 @@ def test_bad_settings_are_refused_in_one_line(numbers, tmp_path, capsys, change,
 @pytest.mark.parametrize(
     ("option", "value", "says"),
     [
-        ("--seed", "-1", "--seed is a whole number from 0 to 2147483647, got -1"),
-        ("--seed", str(2**31), "--seed is a whole number from 0 to 2147483647, got 2147483648"),
-        ("--lr", "-1", "--lr cannot be negative, infinite or no number, got -1"),
-        ("--lr", "nan", "--lr cannot be negative, infinite or no number, got nan"),
-        ("--lr", "inf", "--lr cannot be negative, infinite or no number, got inf"),
-        ("--weight-decay", "-1", "--weight-decay cannot be negative"),
-        ("--synth", "nan", "--synth cannot be negative"),
-        ("--synth", "inf", "--synth cannot be negative"),
-        ("--synth", "-0.1", "--synth cannot be negative"),
-        ("--pieces", "nan", "--pieces cannot be negative"),
-        ("--distill-weight", "inf", "--distill-weight cannot be negative"),
-        ("--workers", "-1", "--workers cannot be negative"),
-        ("--clip", "-5", "--clip is a gradient's norm of at least 1e-6, got -5"),
-        ("--clip", "0", "--clip is a gradient's norm of at least 1e-6, got 0"),
-        ("--clip", "nan", "--clip is a gradient's norm"),
-        ("--ema", "3", "--ema is a decay from 0 to 1, got 3"),
-        ("--ema", "nan", "--ema is a decay from 0 to 1, got nan"),
-        ("--augment", "nan", "--augment is a strength from 0 to 2, got nan"),
-        ("--tta-threshold", "1.5", "--tta-threshold is a probability from 0 to 1, got 1.5"),
-        ("--width-mult", "nan", "--width-mult is a factor from 0.05 to 4, got nan"),
+        ("--seed", "-1", "--seed must be a whole number from 0 to 2147483647, got -1"),
+        (
+            "--seed",
+            str(2**31),
+            "--seed must be a whole number from 0 to 2147483647, got 2147483648",
+        ),
+        ("--lr", "-1", "--lr must be a finite number of at least 0, got -1.0"),
+        ("--lr", "nan", "--lr must be a finite number of at least 0, got nan"),
+        ("--lr", "inf", "--lr must be a finite number of at least 0, got inf"),
+        ("--weight-decay", "-1", "--weight-decay must be a finite number of at least 0"),
+        ("--synth", "nan", "--synth must be a finite number of at least 0"),
+        ("--synth", "inf", "--synth must be a finite number of at least 0"),
+        ("--synth", "-0.1", "--synth must be a finite number of at least 0"),
+        ("--splice", "nan", "--splice must be a finite number of at least 0"),
+        ("--distill-weight", "inf", "--distill-weight must be a finite number of at least 0"),
+        ("--workers", "-1", "--workers must be a finite number of at least 0"),
+        ("--clip", "-5", "--clip must be a gradient norm of at least 1e-6, got -5.0"),
+        ("--clip", "0", "--clip must be a gradient norm of at least 1e-6, got 0.0"),
+        ("--clip", "nan", "--clip must be a gradient norm"),
+        ("--ema", "3", "--ema must be a decay from 0 to 1, got 3.0"),
+        ("--ema", "nan", "--ema must be a decay from 0 to 1, got nan"),
+        ("--augment", "nan", "--augment must be a strength from 0 to 2, got nan"),
+        ("--tta-threshold", "1.5", "--tta-threshold must be a probability from 0 to 1, got 1.5"),
+        ("--width-mult", "nan", "--width-mult must be a factor from 0.05 to 4, got nan"),
         ("--threads", "-1", "--threads must be at least 1, got -1"),
         ("--threads", "0", "--threads must be at least 1, got 0"),
         ("--steps", "0", "--steps must be at least 1, got 0"),
@@ -86,15 +89,15 @@ def test_bad_settings_are_refused_in_one_line(numbers, tmp_path, capsys, change,
         ("--max-width", "-2", "--max-width must be at least 1"),
         ("--save-every", "0", "--save-every must be at least 1"),
         ("--eval-every", "0", "--eval-every must be at least 1"),
-        ("--data", "a=heavy", "a=heavy: 'heavy' is no weight"),
-        ("--data", "a=nan", "a=nan: 'nan' is no weight"),
-        ("--data", "a=inf", "a=inf: 'inf' is no weight"),
-        ("--data", "a=-1", "a=-1: '-1' is no weight"),
+        ("--data", "a=heavy", "invalid weight 'heavy' in 'a=heavy'"),
+        ("--data", "a=nan", "invalid weight 'nan' in 'a=nan'"),
+        ("--data", "a=inf", "invalid weight 'inf' in 'a=inf'"),
+        ("--data", "a=-1", "invalid weight '-1' in 'a=-1'"),
     ],
 )
 def test_a_number_that_means_nothing_is_refused(option, value, says, tmp_path, capsys) -> None:
     with pytest.raises(SystemExit):
-        parse(["--out", str(tmp_path), option, value])
+        parse_config(["--out", str(tmp_path), option, value])
     assert says in capsys.readouterr().err
 
 
@@ -114,8 +117,9 @@ def test_a_folder_of_data_may_have_an_equals_sign_in_its_name(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "run=1").mkdir()
-    assert parse(["--out", "x", "--data", item]).data == [item]
-    assert split_weight(item) == (Path(folder), weight)
+    assert parse_config(["--out", "x", "--data", item]).data.data == (
+        DataSource(Path(folder), weight),
+    )
 
 
 def test_a_run_trains_on_such_a_folder(numbers, tmp_path) -> None:
@@ -129,8 +133,8 @@ def test_what_is_trained_on_is_not_measured_on(numbers, tmp_path, capsys) -> Non
     (tmp_path / "link").symlink_to(numbers)
     for item in (f"{numbers}", f"{numbers}/=0.5", f"{tmp_path / 'link'}"):
         with pytest.raises(SystemExit):
-            parse(["--out", str(tmp_path / "run"), "--data", item, "--eval", str(numbers)])
-        assert f"--eval {numbers} is a folder of --data" in capsys.readouterr().err
+            parse_config(["--out", str(tmp_path / "run"), "--data", item, "--eval", str(numbers)])
+        assert f"--eval {numbers} is also given as --data" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("more", [[], ["--resume"]])
@@ -138,16 +142,17 @@ def test_a_file_is_no_place_for_a_run(more, tmp_path, capsys) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemExit):
         main(["--out", str(tmp_path / "file"), *more])
-    assert f"--out {tmp_path / 'file'} is a file: name a folder" in capsys.readouterr().err
+    assert f"--out {tmp_path / 'file'} is a file: expected" in capsys.readouterr().err
 
 
 def test_bounds_themselves_are_taken(tmp_path) -> None:
-    least = (
-        "--seed 0 --lr 0 --clip 1e-6 --ema 0 --augment 0 --tta-threshold 0 --width 0.05 --workers 0"
-    )
-    most = "--seed 2147483647 --ema 1 --augment 2 --tta-threshold 1 --width 4"
-    assert parse(["--out", str(tmp_path), *least.split(), "--data", "a=0"]).data == ["a=0"]
-    assert parse(["--out", str(tmp_path), *most.split(), "--data", "a"]).data == ["a"]
+    least = "--seed 0 --lr 0 --clip 1e-6 --ema 0 --augment 0 --tta-threshold 0 --workers 0"
+    least += " --width-mult 0.05"
+    most = "--seed 2147483647 --ema 1 --augment 2 --tta-threshold 1 --width-mult 4"
+    config = parse_config(["--out", str(tmp_path), *least.split(), "--data", "a=0"])
+    assert config.data.data == (DataSource(Path("a"), 0.0),)
+    config = parse_config(["--out", str(tmp_path), *most.split(), "--data", "a"])
+    assert (config.seed, config.init.width_mult) == (2147483647, 4)
 
 
 def test_resume_refuses_numbers_that_mean_nothing(numbers, tmp_path, capsys) -> None:
@@ -172,8 +177,9 @@ def test_resume_refuses_settings_that_contradict_the_run(numbers, tmp_path, caps
 
 
 def test_resume_without_a_run_says_so(tmp_path, capsys) -> None:
-    assert main(["--out", str(tmp_path), "--resume"]) == 1
-    assert "no checkpoint" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["--out", str(tmp_path), "--resume"])
+    assert "no run to resume in" in capsys.readouterr().err
 
 
 def test_a_run_is_resumed_from_any_folder(numbers, tmp_path, monkeypatch, capsys) -> None:
@@ -182,7 +188,7 @@ def test_a_run_is_resumed_from_any_folder(numbers, tmp_path, monkeypatch, capsys
     assert main(options(Path(numbers.name), tmp_path / "run", "--steps", "2")) == 0
     monkeypatch.chdir(tmp_path)
     assert main(["--out", "run", "--resume"]) == 0
-    assert "is finished" in capsys.readouterr().err
+    assert "has finished its" in capsys.readouterr().err
     assert main(["--out", "run", "--resume", "--data", str(numbers), "--eval", str(copy)]) == 0
     with pytest.raises(SystemExit):
         main(["--out", "run", "--resume", "--data", numbers.name])
@@ -200,30 +206,61 @@ def test_what_rendered_words_need_is_refused_where_there_are_none(
 ) -> None:
     with pytest.raises(SystemExit):
         main(options(numbers, tmp_path / "run", option, "none"))
-    assert "with --synth 0 there are none" in capsys.readouterr().err
+    assert "but --synth is 0" in capsys.readouterr().err
 
 
 def test_a_line_to_go_on_with_can_be_pasted(numbers, tmp_path) -> None:
-    settings = parse(["--out", str(tmp_path / "a run"), "--data", str(numbers)])
-    command = shlex.split(go_on(settings).split("`")[1])
+    settings = parse_config(["--out", str(tmp_path / "a run"), "--data", str(numbers)])
+    command = shlex.split(resume_hint(settings).split("`")[1])
     assert command[command.index("--out") + 1] == str(tmp_path / "a run")
 
 
 def test_what_would_be_ignored_is_refused(numbers, tmp_path, capsys, monkeypatch) -> None:
     with pytest.raises(SystemExit):
         main(options(numbers, tmp_path / "run", "--distill-weight", "2"))
-    assert "--distill-weight is of a --teacher" in capsys.readouterr().err
+    assert "--distill-weight needs a --teacher" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["--out", str(tmp_path / "run"), "--augment", "2"])
-    assert "--augment is of --data crops" in capsys.readouterr().err
+    assert "--augment applies to --data crops" in capsys.readouterr().err
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(SystemExit):
         main(options(numbers, tmp_path / "run", "--device", "cuda:1"))
-    assert "would be that of all 2 processes" in capsys.readouterr().err
+    assert "would be shared by all 2 processes" in capsys.readouterr().err
 
 
 def test_a_folder_is_told_by_its_name_wherever_one_stands(numbers, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(numbers)
-    assert Crops.load(".").name == numbers.name
-    _, manifest, _ = first_network(parse(["--out", str(tmp_path / "run"), "--data", "."]))
-    assert f"{numbers.name} x 1" in manifest.trained_on
+    assert LabelledCrops.load(".").name == numbers.name
+    start = initial_model(parse_config(["--out", str(tmp_path / "run"), "--data", "."]))
+    assert f"{numbers.name} x 1" in start.manifest.trained_on
+
+
+@pytest.mark.parametrize(
+    "more", [("--texts", "a", "--text-pattern", "b"), ("--texts", "a", "--words", "b")]
+)
+def test_texts_are_of_one_kind(more: tuple[str, ...], tmp_path, capsys) -> None:
+    with pytest.raises(SystemExit):
+        parse_config(["--out", str(tmp_path / "run"), *more])
+    assert "give only one of --words, --text-pattern and --texts" in capsys.readouterr().err
+
+
+def test_styles_and_unlabelled_characters_are_settings(numbers, tmp_path) -> None:
+    more = ["--style", "lcd=0.5", "--style", "plate", "--text-pattern", r"\d{4}"]
+    more += ["--data", f"{numbers}=2,unlabelled=-."]
+    data = parse_config(["--out", str(tmp_path / "run"), *more]).data
+    assert data.style == (StyleSource("lcd", 0.5), StyleSource("plate"))
+    assert data.data == (DataSource(numbers, 2.0, "-."),)
+    assert data.text_pattern == r"\d{4}"
+
+
+def test_a_run_of_styles_alone_trains_and_names_them(numbers, tmp_path) -> None:
+    start = ["--out", str(tmp_path / "run"), "--synth", "0", "--style", "lcd=1", "--batch", "2"]
+    more = ["--text-pattern", r"\d{3}", "--charset", "0123456789", "--eval", str(numbers)]
+    assert main([*start, *more, "--steps", "1", "--workers", "0", "--threads", "1"]) == 0
+    final = load_checkpoint(tmp_path / "run" / "final.safetensors")
+    assert final.manifest.trained_on == "style lcd x 1"
+
+
+def test_an_unknown_style_is_refused_in_one_line(numbers, tmp_path, capsys) -> None:
+    assert main(options(numbers, tmp_path / "run", "--style", "neon")) == 1
+    assert "no style 'neon': there are counter" in capsys.readouterr().err

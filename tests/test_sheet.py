@@ -7,11 +7,12 @@ import pytest
 from PIL import Image
 
 from crnn_edge.errors import CrnnError
-from model.analysis.contact_sheet import contact_sheet
+from model.analysis.contact_sheet import Cell, Span, contact_sheet
 
 
 def captioned(caption: str, folder: Path) -> np.ndarray:
-    contact_sheet([np.full((32, 100), 255, np.uint8)], [caption], folder / "sheet.png")
+    lines = tuple((Span(line),) for line in caption.split("\n"))
+    contact_sheet([Cell(np.full((32, 100), 255, np.uint8), below=lines)], folder / "sheet.png")
     with Image.open(folder / "sheet.png") as sheet:
         return np.asarray(sheet)
 
@@ -33,7 +34,8 @@ def test_a_caption_stays_in_its_cell(tmp_path: Path) -> None:
 
 def test_a_caption_too_long_for_its_cell_ends_with_it(tmp_path: Path) -> None:
     white = np.full((32, 40), 255, np.uint8)
-    contact_sheet([white] * 9, ["I" * 400, *["."] * 8], tmp_path / "sheet.png")
+    texts = ["I" * 400, *["."] * 8]
+    contact_sheet([Cell(white, below=((Span(text),),)) for text in texts], tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as file:
         sheet = np.asarray(file.convert("L"))
     assert sheet.shape[1] == 1440
@@ -43,8 +45,7 @@ def test_a_caption_too_long_for_its_cell_ends_with_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("width", "columns"), [(100, 8), (400, 3), (9000, 1)])
 def test_long_pictures_get_wide_cells(width: int, columns: int, tmp_path: Path) -> None:
-    pictures = [np.zeros((52, width), np.uint8)] * 3
-    contact_sheet(pictures, ["", "", ""], tmp_path / "sheet.png")
+    contact_sheet([Cell(np.zeros((52, width), np.uint8))] * 3, tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as file:
         sheet = np.asarray(file.convert("L"))
     begins = np.flatnonzero(np.diff((sheet[0] < 128).astype(int), prepend=0) == 1)
@@ -54,11 +55,11 @@ def test_long_pictures_get_wide_cells(width: int, columns: int, tmp_path: Path) 
 def test_a_sheet_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "sheet.png").mkdir()
     with pytest.raises(CrnnError, match=r"cannot write .*sheet\.png"):
-        contact_sheet([], [], tmp_path / "sheet.png")
+        contact_sheet([], tmp_path / "sheet.png")
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
 
 
 def test_a_sheet_of_nothing_is_a_sheet(tmp_path: Path) -> None:
-    contact_sheet([], [], tmp_path / "sheet.png")
+    contact_sheet([], tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as file:
         assert file.size == (1440, 73)

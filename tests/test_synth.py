@@ -226,7 +226,7 @@ def test_a_sheet_that_cannot_be_written_is_told_before_it_is_drawn(
 ) -> None:
     monkeypatch.setattr(Synth, "__getitem__", None)
     assert main(["--png", str(tmp_path / "x.jpg")]) == 1
-    assert "a sheet of pictures is a .png" in capsys.readouterr().err
+    assert "expected the name of a .png file" in capsys.readouterr().err
 
 
 def test_the_sheet_is_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from training import DIGITS, options, small_checkpoint
+from training import DIGITS, options, parse_config, small_checkpoint
 
 from crnn_edge.charset import Charset
 from crnn_edge.manifest import Manifest, Parent
@@ -22,11 +22,12 @@ from model.network.checkpoint import load_checkpoint, save_checkpoint
 from model.network.config import CONFIGS, NetworkConfig
 from model.network.crnn import CRNN
 from model.network.safetensors_file import read_safetensors
-from model.train import Trainer, main
-from model.training.config import LAST, parse
-from model.training.initialization import first_network
-from model.training.job import make_job
+from model.train import main
+from model.training.arguments import STATE_FILE
+from model.training.initialization import initial_model
+from model.training.job import build_job
 from model.training.schedule import SCHEDULES, lr_factor
+from model.training.trainer import Trainer
 
 ROOT = Path(__file__).parent.parent
 
@@ -55,7 +56,7 @@ def test_a_run_learns_and_leaves_its_files(numbers, tmp_path) -> None:
     log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     losses = [entry["loss"] for entry in log if "loss" in entry]
     assert losses[-1] < losses[0] / 2
-    names = {LAST, "best.safetensors", "final.safetensors", "log.jsonl", "curve.png"}
+    names = {STATE_FILE, "best.safetensors", "final.safetensors", "log.jsonl", "curve.png"}
     assert {p.name for p in out.iterdir()} == names
     best = load_checkpoint(out / "best.safetensors")
     assert best.manifest.charset == DIGITS
@@ -99,7 +100,7 @@ def test_a_network_that_reads_something_else_is_called_as_its_run(
 ) -> None:
     start = small_checkpoint(tmp_path / "small.safetensors", version="3")
     arguments = options(numbers, tmp_path / "meter", "--finetune", str(start), *change)
-    manifest, _ = first_network(parse(arguments))[1:]
+    manifest, _ = initial_model(parse_config(arguments))[1:]
     assert (manifest.name, manifest.version) == (name, "0")
 
 
@@ -141,9 +142,9 @@ def test_pieces_are_cut_by_the_network_that_reads(numbers, tmp_path, monkeypatch
         cutting.append(recognizer.backend.model)
         return datasets[0]
 
-    monkeypatch.setattr("model.training.job.Pieces", pieces)
+    monkeypatch.setattr("model.training.job.SplicedCrops", pieces)
     monkeypatch.setitem(CONFIGS, "crnn-lite", NetworkConfig("less", (4,) * 7, 8, 1))
-    shrunk = ["--prune", str(start), "--pieces", "1", "--steps", "1"]
+    shrunk = ["--prune", str(start), "--splice", "1", "--steps", "1"]
     assert main(options(numbers, tmp_path / "run", *shrunk)) == 0
     assert [model.config.name for model in cutting] == ["small"]
 
@@ -171,7 +172,7 @@ def test_two_processes_train_one_model(numbers, tmp_path, capsys) -> None:
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-3000:]
-    state = read_safetensors(tmp_path / "two" / LAST)[1]
+    state = read_safetensors(tmp_path / "two" / STATE_FILE)[1]
     assert json.loads(state["step"]) == 4
     best = load_checkpoint(tmp_path / "two" / "best.safetensors")
     assert best.manifest.images_seen == 4 * 2 * 2
@@ -184,7 +185,9 @@ def test_the_best_step_is_the_most_exact_one_not_what_the_protocol_makes_of_it(
     numbers, tmp_path, monkeypatch
 ) -> None:
     readings = iter([["12", "0"], ["1.2", "9"], ["1.2", "0.3"], ["1.2", "0"]])
-    monkeypatch.setattr("model.train.evaluate", lambda *_: score(["1.2", "0.4"], next(readings)))
+    monkeypatch.setattr(
+        "model.training.trainer.score_greedily", lambda *_: score(["1.2", "0.4"], next(readings))
+    )
     run = tmp_path / "run"
     assert main(options(numbers, run, "--steps", "4", "--eval-every", "1")) == 0
     best = load_checkpoint(run / "best.safetensors")
@@ -198,14 +201,23 @@ def test_crops_too_wide_to_train_on_are_told_and_all_of_them_refused(
     for name, width in (("short", 96), ("wide", 600), ("odd", 96)):
         cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((32, width), 200, np.uint8))
     (tmp_path / "labels.tsv").write_text("short.png\t12\nwide.png\t34\nodd.png\tx\n")
-    more = ["--data", str(tmp_path), "--steps", "1", "--unknown", "skip", "--workers", workers]
+    more = [
+        "--data",
+        str(tmp_path),
+        "--steps",
+        "1",
+        "--out-of-charset",
+        "skip",
+        "--workers",
+        workers,
+    ]
     assert main([*options(numbers, tmp_path / "one", *more)]) == 0
     told = capfd.readouterr().err
-    assert f"{tmp_path}: 1 crops cannot be spelt and are left out" in told
-    assert "1 of 2 crops looked at are wider than --max-width 256 px at height 32 and are" in told
+    assert f"{tmp_path}: 1 crops are skipped: out of charset or empty" in told
+    assert "1 of 2 checked crops are wider than --max-width 256 px at height 32 and are" in told
     (tmp_path / "labels.tsv").write_text("wide.png\t34\n")
     assert main([*options(numbers, tmp_path / "all", *more)]) == 1
-    assert "1 of 1 crops looked at are wider than --max-width 256 px" in capfd.readouterr().err
+    assert "1 of 1 checked crops are wider than --max-width 256 px" in capfd.readouterr().err
 
 
 def test_an_eval_crop_that_is_too_long_ends_a_run_before_it_begins(
@@ -215,7 +227,7 @@ def test_an_eval_crop_that_is_too_long_ends_a_run_before_it_begins(
         cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((16, width), 200, np.uint8))
     (tmp_path / "labels.tsv").write_text("word.png\tword\nok.png\t1\nlong.png\t23\n")
     run = tmp_path / "run"
-    arguments = options(numbers, run, "--eval", str(tmp_path), "--unknown", "skip")
+    arguments = options(numbers, run, "--eval", str(tmp_path), "--out-of-charset", "skip")
     assert main([*arguments, "--steps", "1"]) == 1
     assert f"error: --eval {tmp_path}: number 3, '23': an image of 2000×16 px" in (
         capsys.readouterr().err
@@ -225,7 +237,7 @@ def test_an_eval_crop_that_is_too_long_ends_a_run_before_it_begins(
 
 def test_a_run_is_not_averaged_with_a_network_of_another_charset(numbers, tmp_path, capsys) -> None:
     assert main(options(numbers, tmp_path / "run", "--steps", "1")) == 0
-    last, other = tmp_path / "run" / LAST, tmp_path / "other.safetensors"
+    last, other = tmp_path / "run" / STATE_FILE, tmp_path / "other.safetensors"
     best = load_checkpoint(tmp_path / "run" / "best.safetensors")
     letters = best.manifest.replace(charset=Charset(tuple("abcdefghij")))
     capsys.readouterr()
@@ -238,21 +250,21 @@ def test_a_run_is_not_averaged_with_a_network_of_another_charset(numbers, tmp_pa
 
 
 def test_gradients_that_are_not_finite_are_not_applied(numbers, tmp_path) -> None:
-    trainer = Trainer(parse(options(numbers, tmp_path, "--steps", "2")))
+    trainer = Trainer(parse_config(options(numbers, tmp_path, "--steps", "2")))
     batch, model = next(trainer.batches()), trainer.state.model
     before = [weight.detach().clone() for weight in model.parameters()]
-    trainer.weights["loss"] = math.inf
+    trainer.loss_weights["loss"] = math.inf
     trainer.train_step(batch)
     assert trainer.state.step == 1
     assert all(map(torch.equal, model.parameters(), before))
-    trainer.weights["loss"] = 1.0
+    trainer.loss_weights["loss"] = 1.0
     trainer.train_step(batch)
     assert not any(map(torch.equal, model.parameters(), before))
     assert all(weight.isfinite().all() for weight in model.parameters())
 
 
 def test_a_picture_of_no_numbers_does_not_end_a_run(numbers, tmp_path) -> None:
-    trainer = Trainer(parse(options(numbers, tmp_path, "--steps", "3")))
+    trainer = Trainer(parse_config(options(numbers, tmp_path, "--steps", "3")))
     batch, state = next(trainer.batches()), trainer.state
     before = {k: v.clone() for k, v in state.model.state_dict().items()}
     trainer.train_step(batch._replace(tensor=batch.tensor * math.nan))
@@ -264,7 +276,7 @@ def test_a_picture_of_no_numbers_does_not_end_a_run(numbers, tmp_path) -> None:
 
 
 def test_gradients_are_clipped(numbers, tmp_path) -> None:
-    trainer = Trainer(parse(options(numbers, tmp_path, "--steps", "2", "--clip", "0.01")))
+    trainer = Trainer(parse_config(options(numbers, tmp_path, "--steps", "2", "--clip", "0.01")))
     trainer.train_step(next(trainer.batches()))
     gradients = [weight.grad for weight in trainer.state.model.parameters()]
     assert torch.nn.utils.get_total_norm(gradients) == pytest.approx(0.01, rel=1e-3)
@@ -274,12 +286,12 @@ def test_words_to_measure_on_are_the_same_in_each_run_and_none_to_train_on(
     tmp_path, monkeypatch
 ) -> None:
     monkeypatch.setattr("model.training.job.EVAL_COUNT", 4)
-    runs = [make_job(parse(["--out", str(tmp_path), "--seed", seed])) for seed in "12"]
-    for one, other in zip(runs[0].eval_set, runs[1].eval_set, strict=True):
+    runs = [build_job(parse_config(["--out", str(tmp_path), "--seed", seed])) for seed in "12"]
+    for one, other in zip(runs[0].validation, runs[1].validation, strict=True):
         assert np.array_equal(one[0], other[0])
     for run in runs:
-        trained = [run.chunks.mixture.parts[0].source[index][0] for index in range(4)]
-        assert not any(map(np.array_equal, trained, (image for image, _ in run.eval_set)))
+        trained = [run.batches.mixture.sources[0].source[index][0] for index in range(4)]
+        assert not any(map(np.array_equal, trained, (image for image, _ in run.validation)))
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

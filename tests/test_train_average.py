@@ -40,7 +40,7 @@ def test_the_average_is_measured_and_saved_and_nothing_else(numbers, tmp_path, m
         measured.append({k: v.clone() for k, v in backend.model.state_dict().items()})
         return score(["1"] * len(samples), ["1"] * len(samples))
 
-    monkeypatch.setattr("model.train.evaluate", evaluate)
+    monkeypatch.setattr("model.training.trainer.score_greedily", evaluate)
     monkeypatch.setattr("model.training.run_folder.plot_history", lambda *_: None)  # takes seconds
     start = small_checkpoint(tmp_path / "small.safetensors")
     run = tmp_path / "run"

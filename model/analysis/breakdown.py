@@ -1,4 +1,4 @@
-"""Where a network misreads: its score by kind of text and picture, and what it takes for what."""
+"""Where a network makes errors: scores by kind of text and image, and confusions of characters."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from crnn_edge.metrics import Score, score
 from crnn_edge.preprocess import VERTICAL_ASPECT_RATIO
 
-_EDGES_LETTERS = (3, 5, 9)
+_EDGES_CHARACTERS = (3, 5, 9)
 _EDGES_PX = (8, 12, 15, 20)
-_MOST = 20  # confusions shown
+_MOST_CONFUSIONS = 20  # printed
 
 _KINDS: dict[str, str] = {
     "letters alone": r"[^\W\d_]+",
@@ -21,32 +21,32 @@ _KINDS: dict[str, str] = {
     "with punctuation": r".*[^\w\s].*|.*_.*",
     "with a space": r".*\s.*",
 }
-"""Kinds of text, by what they match as a whole. Some texts are of two kinds, or of none."""
+"""Kinds of text by a pattern of the whole text. A text may be of several kinds, or of none."""
 
 
 class Case(NamedTuple):
-    """One picture, what it says, and what was read.
+    """The size, the label and the recognized text of one image.
 
     Attributes:
-        height: Rows of the picture, in pixels.
-        width: Columns of the picture, in pixels.
-        truth: Its label.
-        reading: What was read.
+        height: In pixels.
+        width: In pixels.
+        label: The expected text.
+        text: The recognized text.
     """
 
     height: int
     width: int
-    truth: str
-    reading: str
+    label: str
+    text: str
 
 
 class Group(NamedTuple):
-    """Cases with something in common.
+    """The score of the cases that have something in common.
 
     Attributes:
-        by: What cases are told apart by.
-        name: What these have in common.
-        score: How well they are read.
+        by: The criterion, such as `characters`.
+        name: The value of the criterion, such as `3 to below 5`.
+        score: Their score.
     """
 
     by: str
@@ -59,124 +59,130 @@ class Group(NamedTuple):
 
 
 def groups(cases: Sequence[Case], height: int) -> list[Group]:
-    """Scores by length, by room for a letter, by kind of text and by shape of the picture.
+    """Scores by length, by pixels per character, by kind of text and by shape of the image.
 
-    A case may be in several groups of one sort; groups that nothing is in are left out.
+    A case may be in several groups of one criterion; empty groups are omitted.
 
     Args:
-        cases: What was read.
-        height: Rows of the network's tensor, in pixels, at which a letter's room is told.
+        cases: The results.
+        height: Height of the network's input in pixels, at which pixels per character are counted.
     """
-    found = []
-    for by, name, belongs in _sorts(height):
+    result: list[Group] = []
+    for by, name, belongs in _criteria(height):
         members = [case for case in cases if belongs(case)]
         if members:
-            result = score([case.truth for case in members], [case.reading for case in members])
-            found.append(Group(by, name, result))
-    return found
+            total = score([case.label for case in members], [case.text for case in members])
+            result.append(Group(by, name, total))
+    return result
 
 
 def confusions(
-    cases: Sequence[Case], spell: Callable[[str], Sequence[str]] = list
+    cases: Sequence[Case], split: Callable[[str], Sequence[str]] = list
 ) -> list[tuple[str, str, int]]:
-    """What was read for what, most frequent first: `(true, read, times)`.
+    """`(expected, read, count)` of all differing tokens, the most frequent first.
 
-    An empty string stands for nothing: a character that was missed, or made up. Each reading is
-    aligned with its truth by the fewest edits.
+    An empty string stands for a token that was deleted or inserted; see `align`.
 
     Args:
-        cases: What was read.
-        spell: Makes tokens of a text; by default they are characters.
+        cases: The results.
+        split: Splits a text into tokens; by default into characters.
     """
     counted: Counter[tuple[str, str]] = Counter()
     for case in cases:
-        counted.update(edits(spell(case.truth), spell(case.reading)))
+        counted.update(edits(split(case.label), split(case.text)))
     ordered = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
-    return [(true, read, times) for (true, read), times in ordered]
+    return [(expected, read, count) for (expected, read), count in ordered]
 
 
 def lines(found: Sequence[Group], confused: Sequence[tuple[str, str, int]]) -> Iterator[str]:
-    """Groups and the most frequent confusions, as a table to print."""
+    """Groups and the most frequent confusions as lines of a table."""
     wide = 2 + max((len(text) for group in found for text in (group.by, group.name)), default=0)
     by = None
     for group in found:
         if group.by != by:
             by = group.by
-            yield f"\n  {by:<{wide}}     n   accuracy (STR) %      exact %   CER %"
+            yield f"\n  {by:<{wide}}     n   exact %   accuracy (STR) %      CER %"
         accuracy, exact, cer = group.score.accuracy, group.score.exact, group.score.cer
         yield (
-            f"    {group.name:<{wide - 2}} {group.score.n:5}   {100 * accuracy:5.1f} "
-            f"[{100 * accuracy.low:4.1f}, {100 * accuracy.high:5.1f}]        {100 * exact:5.1f}   "
+            f"    {group.name:<{wide - 2}} {group.score.n:5}     {100 * exact:5.1f}   "
+            f"{100 * accuracy:5.1f} [{100 * accuracy.low:4.1f}, {100 * accuracy.high:5.1f}]      "
             f"{100 * cer:5.1f}"
         )
-    missed = sum(times for _, read, times in confused if not read)
-    made_up = sum(times for true, _, times in confused if not true)
-    changed = sum(times for *_, times in confused) - missed - made_up
-    yield f"\n  taken for others {changed}, missed {missed}, made up {made_up}"
+    deleted = sum(count for _, read, count in confused if not read)
+    inserted = sum(count for expected, _, count in confused if not expected)
+    substituted = sum(count for *_, count in confused) - deleted - inserted
+    yield f"\n  substituted {substituted}, deleted {deleted}, inserted {inserted}"
     if confused:
-        yield "  most often: " + ", ".join(_told(*one) for one in confused[:_MOST])
+        yield "  most frequent: " + ", ".join(
+            _described(*one) for one in confused[:_MOST_CONFUSIONS]
+        )
 
 
-def _told(true: str, read: str, times: int) -> str:
+def _described(expected: str, read: str, count: int) -> str:
     if not read:
-        return f"{true!r} missed {times}×"
-    return f"{read!r} made up {times}×" if not true else f"{true!r} as {read!r} {times}×"
+        return f"{expected!r} deleted {count}×"
+    return f"{read!r} inserted {count}×" if not expected else f"{expected!r} as {read!r} {count}×"
 
 
-def edits(truth: Sequence[str], reading: Sequence[str]) -> list[tuple[str, str]]:
-    """The fewest substitutions, omissions and insertions from a truth to a reading, in order.
+def edits(label: Sequence[str], text: Sequence[str]) -> list[tuple[str, str]]:
+    """The substitutions, deletions and insertions of `align`, in order."""
+    return [(expected, read) for expected, read in align(label, text) if expected != read]
 
-    Of equally few, those with most substitutions: a letter was taken for another, rather than one
-    missed and one made up.
+
+def align(label: Sequence[str], text: Sequence[str]) -> list[tuple[str, str]]:
+    """An alignment of a label and a text with the fewest edits: `(expected, read)` in order.
+
+    An empty string stands for a missing counterpart. Of equally good alignments one with the most
+    substitutions: one character was confused with another, rather than one deleted and one
+    inserted.
     """
-    rows = [list(range(len(reading) + 1))]
-    for i, true in enumerate(truth, start=1):
+    rows = [list(range(len(text) + 1))]
+    for i, expected in enumerate(label, start=1):
         row = [i]
-        for j, read in enumerate(reading, start=1):
-            row.append(min(rows[-1][j - 1] + (true != read), rows[-1][j] + 1, row[-1] + 1))
+        for j, read in enumerate(text, start=1):
+            row.append(min(rows[-1][j - 1] + (expected != read), rows[-1][j] + 1, row[-1] + 1))
         rows.append(row)
-    found = []
-    i, j = len(truth), len(reading)
+    pairs = []
+    i, j = len(label), len(text)
     while i or j:
-        if i and j and rows[i][j] == rows[i - 1][j - 1] + (truth[i - 1] != reading[j - 1]):
+        if i and j and rows[i][j] == rows[i - 1][j - 1] + (label[i - 1] != text[j - 1]):
             i, j = i - 1, j - 1
-            if truth[i] != reading[j]:
-                found.append((truth[i], reading[j]))
+            pairs.append((label[i], text[j]))
         elif i and rows[i][j] == rows[i - 1][j] + 1:
             i -= 1
-            found.append((truth[i], ""))
+            pairs.append((label[i], ""))
         else:
             j -= 1
-            found.append(("", reading[j]))
-    return found[::-1]
+            pairs.append(("", text[j]))
+    return pairs[::-1]
 
 
-def _sorts(height: int) -> Iterator[tuple[str, str, Callable[[Case], bool]]]:
-    """What cases are told apart by, a name, and whether a case belongs."""
+def _criteria(height: int) -> Iterator[tuple[str, str, Callable[[Case], bool]]]:
+    """The criterion and the name of each group, and whether a case belongs to it."""
 
-    def px_a_letter(case: Case) -> float:
-        # As the runtime reads it: the line of a tall picture runs up or down.
+    def px_per_character(case: Case) -> float:
+        # As the runtime reads it: the line of a tall image runs up or down.
         across, along = (case.width, case.height) if _tall(case) else (case.height, case.width)
-        return along * height / across / max(len(case.truth), 1)
+        return along * height / across / max(len(case.label), 1)
 
     for by, measure, edges in (
-        ("characters", lambda case: len(case.truth), _EDGES_LETTERS),
-        (f"px a character at {height} px height", px_a_letter, _EDGES_PX),
+        ("characters", lambda case: len(case.label), _EDGES_CHARACTERS),
+        (f"px per character at {height} px height", px_per_character, _EDGES_PX),
     ):
         for low, high in zip((None, *edges), (*edges, None), strict=True):
             yield by, _span(low, high), _within(measure, low, high)
     for name, pattern in _KINDS.items():
         yield "text", name, _matches(pattern)
-    yield "picture", "a line across", lambda case: not _tall(case)
-    yield "picture", "a line up or down", _tall
+    yield "image", "horizontal line", lambda case: not _tall(case)
+    yield "image", "vertical line", _tall
 
 
 def _matches(pattern: str) -> Callable[[Case], bool]:
-    return lambda case: re.fullmatch(pattern, case.truth) is not None
+    return lambda case: re.fullmatch(pattern, case.label) is not None
 
 
 def _tall(case: Case) -> bool:
-    return len(case.truth) > 1 and case.height >= VERTICAL_ASPECT_RATIO * case.width
+    return len(case.label) > 1 and case.height >= VERTICAL_ASPECT_RATIO * case.width
 
 
 def _span(low: int | None, high: int | None) -> str:

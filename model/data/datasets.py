@@ -1,16 +1,16 @@
-"""Labelled images to train and measure on: folders, the field's LMDBs, and mixtures of sources.
+"""Labelled images for training and validation: folders, LMDBs, and mixtures of sources.
 
 A source is anything with `source[i] -> (image, text)`: image `uint8 (H, W)` or `(H, W, 3)` RGB.
-Finite ones have a length; the synthesizer has none and never repeats itself.
+Finite sources have a length; the renderer has none and never repeats itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,24 +24,24 @@ Image = npt.NDArray[np.uint8]
 Sample = tuple[Image, str]
 
 
-_DIGITS = 12  # of a number of samples, at most
+_MAX_DIGITS = 12  # of the number of samples
 
 
 class DatasetError(CrnnError, ValueError):
-    """A dataset that is missing, empty, or not laid out as expected."""
+    """A dataset that is missing, empty, or in an unexpected format."""
 
 
 class Source(Protocol):
-    """Samples by number, which survive being sent to another process."""
+    """Samples by number; it can be pickled."""
 
     def __getitem__(self, index: int) -> Sample:
         """Sample `index`."""
 
 
 class Lmdb(Sequence[Sample]):
-    """An LMDB as the field's benchmark repositories write it.
+    """An LMDB in the format of the common text-recognition benchmarks.
 
-    Keys: `num-samples`, then from 1 on `image-%09d` (an encoded picture) and `label-%09d` (UTF-8).
+    Keys: `num-samples`, then from 1 on `image-%09d` (an encoded image) and `label-%09d` (UTF-8).
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,17 +54,19 @@ class Lmdb(Sequence[Sample]):
         with self._environment() as environment:
             needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
         if (size := (self.path / "data.mdb").stat().st_size) < needed:
-            # To read beyond the end of a mapped file would be the end of the process.
-            raise DatasetError(f"the LMDB {path} is cut short: {size:,} of {needed:,} bytes")
+            # Reading beyond the end of a mapped file would kill the process.
+            raise DatasetError(f"the LMDB {path} is truncated: it has {size:,} of {needed:,} bytes")
         with self._transaction() as transaction:
             count = transaction.get(b"num-samples")
-        if count is None or not count.isdigit() or len(count) > _DIGITS:
-            raise DatasetError(f"{path} is no text-recognition LMDB: it has no key 'num-samples'")
+        if count is None or not count.isdigit() or len(count) > _MAX_DIGITS:
+            raise DatasetError(
+                f"{path} is not a text-recognition LMDB: it has no key 'num-samples'"
+            )
         self._length = int(count)
 
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
-        """A view of the database, open no longer than needed: it must not cross a fork."""
+        """A read transaction, open no longer than needed: it must not cross a fork."""
         with self._environment() as environment, environment.begin() as transaction:
             yield transaction
 
@@ -73,7 +75,9 @@ class Lmdb(Sequence[Sample]):
         try:
             import lmdb
         except ImportError:
-            raise DatasetError(f"{self.path} is an LMDB: `pip install lmdb` reads it") from None
+            raise DatasetError(
+                f"{self.path} is an LMDB, which needs the package lmdb: `pip install lmdb`"
+            ) from None
         try:
             return lmdb.open(str(self.path), readonly=True, lock=False, readahead=False)
         except lmdb.Error as error:
@@ -96,7 +100,9 @@ class Lmdb(Sequence[Sample]):
         try:
             return str(label, "utf-8")
         except UnicodeDecodeError as error:
-            raise DatasetError(f"{self.path}: label-{index + 1:09d} is no UTF-8: {error}") from None
+            raise DatasetError(
+                f"{self.path}: label-{index + 1:09d} is not UTF-8: {error}"
+            ) from None
 
     def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
         """Sample `index`, from 0."""
@@ -114,49 +120,54 @@ class Lmdb(Sequence[Sample]):
 
 
 def open_dataset(path: Path) -> LabelledFolder | Lmdb:
-    """The dataset in a folder: an LMDB if it holds `data.mdb`, else pictures with labels."""
+    """The dataset in a folder: an LMDB if it holds `data.mdb`, else images with labels."""
     path = Path(path)
     return Lmdb(path) if (path / "data.mdb").exists() else LabelledFolder(path)
 
 
 class EncodableSubset(Sequence[Sample]):
-    """The samples of a finite dataset that a charset can spell."""
+    """The samples of a finite dataset whose labels a charset can encode.
+
+    Attributes:
+        dataset: The dataset.
+        indices: Which of its samples these are.
+        texts: Their labels, without unlabelled characters.
+        skipped: How many are left out.
+    """
 
     def __init__(
-        self, dataset: LabelledFolder | Lmdb, charset: Charset, *, skip: bool = False
+        self,
+        dataset: LabelledFolder | Lmdb,
+        charset: Charset,
+        *,
+        skip: bool = False,
+        unlabelled: Set[str] = frozenset(),
     ) -> None:
         """Check every label.
 
         Args:
             dataset: What to select from.
-            charset: What the model reads.
-            skip: Leave samples with other characters out instead of refusing the dataset.
+            charset: That of the model.
+            skip: Leave out-of-charset and empty labels out instead of refusing the dataset.
+            unlabelled: Tokens that the labels are supposed to leave out; they are removed from
+                labels that have them.
 
         Raises:
-            CharsetError: If a label has an unknown character and `skip` is off.
+            CharsetError: If a label is empty or out of charset, and `skip` is off.
             DatasetError: If nothing is left.
         """
         texts = dataset.texts
+        if unlabelled:
+            kept = ([t for t in charset.split(text) if t not in unlabelled] for text in texts)
+            texts = [charset.join(tokens) for tokens in kept]
         self.dataset = dataset
         self.indices = [i for i, text in enumerate(texts) if text and text in charset]
+        self.texts = [texts[i] for i in self.indices]
         self.skipped = len(texts) - len(self.indices)
         if self.skipped and not skip:
-            bad = next((t for t in texts if t not in charset), None)
-            if bad is None:
-                raise CharsetError(
-                    f"{self.skipped} of {len(texts)} labels are empty, and there is nothing to "
-                    "learn from these: leave them out with --unknown skip"
-                )
-            unknown = sorted(
-                {token for t in texts for token in charset.split(t)} - set(charset.tokens)
-            )
-            raise CharsetError(
-                f"{self.skipped} of {len(texts)} labels cannot be spelt, such as {bad!r}: "
-                f"{unknown[:20]} not in the charset{_how_split(charset)}. Give a --charset that "
-                "has them, or leave these crops out with --unknown skip"
-            )
+            _refuse(texts, charset, self.skipped)
         if not self.indices:
-            raise DatasetError("no label of the dataset can be spelt in the charset")
+            raise DatasetError("no label of the dataset can be encoded in the charset")
 
     def __len__(self) -> int:
         """How many samples are left."""
@@ -164,69 +175,85 @@ class EncodableSubset(Sequence[Sample]):
 
     def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
         """Sample `index` of those left."""
-        return self.dataset[self.indices[index]]
+        return self.dataset[self.indices[index]][0], self.texts[index]
+
+
+def _refuse(texts: Sequence[str], charset: Charset, skipped: int) -> NoReturn:
+    """Raise a CharsetError that shows one of the labels that cannot be encoded."""
+    bad = next((t for t in texts if t not in charset), None)
+    if bad is None:
+        raise CharsetError(
+            f"{skipped} of {len(texts)} labels are empty: skip these crops with "
+            "--out-of-charset skip"
+        )
+    unknown = sorted({token for t in texts for token in charset.split(t)} - set(charset.tokens))
+    raise CharsetError(
+        f"{skipped} of {len(texts)} labels contain characters outside the charset, for example "
+        f"{bad!r} ({unknown[:20]}){_how_split(charset)}: extend --charset or use "
+        "--out-of-charset skip"
+    )
 
 
 def _how_split(charset: Charset) -> str:
-    """Why a label's characters may be in a charset and the label not: one of symbols."""
+    """Why a label's characters may be tokens and the label still out of charset: a separator."""
     if not charset.separator:
         return ""
     between = {" ": "spaces", "\t": "tabs"}.get(charset.separator, repr(charset.separator))
     long = [token for token in charset.tokens if len(token) > 1]
-    told = (
-        f"has tokens longer than one character, such as {long[:3]}, so" if long else "is such that"
-    )
-    return f", which {told} labels are split at {between}"
+    reason = f"has tokens of several characters, such as {long[:3]}" if long else "has a separator"
+    return f"; the charset {reason}, so labels are split at {between}"
 
 
 @dataclass(frozen=True)
-class Part:
-    """A source's share of a mixture.
+class WeightedSource:
+    """A source with its share of a mixture.
 
     Attributes:
         source: Where samples come from.
-        weight: Its share, relative to the other parts.
-        augment: Applied to each image in turn, with the sample's own generator.
+        weight: Its share, relative to the other sources.
+        augment: Applied to each image in turn, with the sample's own random generator.
+        unlabelled: Classes that its images may show and its labels leave out.
     """
 
     source: Source
     weight: float = 1.0
     augment: Sequence[Callable[[Image, np.random.Generator], Image]] = ()
+    unlabelled: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """An endless, reproducible stream of samples from weighted parts.
+    """An endless, reproducible stream of samples from weighted sources.
 
-    Sample i depends on the seed and on i alone, whichever process draws it in whichever order.
+    Sample i depends only on the seed and on i, whichever process draws it in whichever order.
     """
 
-    parts: Sequence[Part]
+    sources: Sequence[WeightedSource]
     seed: int = 0
     _edges: npt.NDArray[np.float64] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Turn weights into the edges of each part's share."""
-        weights = np.array([part.weight for part in self.parts], dtype=np.float64)
+        """Turn weights into the edges of each source's share."""
+        weights = np.array([source.weight for source in self.sources], dtype=np.float64)
         if not np.isfinite(weights).all() or (weights < 0).any() or not weights.sum():
             raise DatasetError(
-                "a mixture needs at least one part with a weight above 0, and none below, got "
-                f"{weights.tolist()}"
+                "expected weights of at least 0, one of them above 0, got "
+                f"{weights.tolist()}: change --synth, --splice or the weights of --data"
             )
         object.__setattr__(self, "_edges", np.cumsum(weights / weights.sum()))
 
-    def __getitem__(self, index: int) -> Sample:
-        """Sample `index` of the stream."""
-        # A stream of its own: parts draw from (seed, index) themselves, and the number that chose a
-        # part would be the first that it gets. It would never be large in the first part, nor ever
-        # small in the last, and so be no random number there.
+    def __getitem__(self, index: int) -> tuple[Image, str, WeightedSource]:
+        """Sample `index` of the stream, and the source that it comes from."""
+        # A random stream of its own: sources use (seed, index) themselves. If the same number chose
+        # the source and was the first that the source drew, it would never be large in the first
+        # source nor small in the last.
         rng = np.random.default_rng((self.seed, index, 2))
         choice = int(np.searchsorted(self._edges, rng.random(), side="right"))
-        part = self.parts[min(choice, len(self.parts) - 1)]
-        if isinstance(part.source, Sequence):
-            image, text = part.source[int(rng.integers(len(part.source)))]
+        source = self.sources[min(choice, len(self.sources) - 1)]
+        if isinstance(source.source, Sequence):
+            image, text = source.source[int(rng.integers(len(source.source)))]
         else:
-            image, text = part.source[index]
-        for change in part.augment:
+            image, text = source.source[index]
+        for change in source.augment:
             image = change(image, rng)
-        return image, text
+        return image, text, source

@@ -1,4 +1,4 @@
-"""Chunks of batches to the stream that one process trains on, made by worker processes."""
+"""BucketedBatches of batches to the stream that one process trains on, made by worker processes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import torch
 from torch.utils.data import DataLoader
 
 from crnn_edge.errors import CrnnError
-from model.data.batching import Batch, Chunks
+from model.data.batching import Batch, BucketedBatches
 
 
 def load_batches(
-    chunks: Chunks,
+    batches: BucketedBatches,
     step: int,
     steps: int,
     *,
@@ -25,24 +25,24 @@ def load_batches(
     workers: int = 0,
     pin_memory: bool = False,
 ) -> Iterator[Batch]:
-    """The batches of one process: each step has its own, wherever the stream begins.
+    """The batches of one process; the batch of a step does not depend on where the stream begins.
 
     Args:
-        chunks: Where they come from; processes take chunks in turn.
-        step: The first that a batch is wanted for.
-        steps: How many steps there are in all. The stream ends with the last one's chunk.
-        rank: Which process this is.
-        world: How many there are.
-        workers: Processes that make chunks for it; 0 to make them here.
-        pin_memory: Put them where a GPU fetches them fast.
+        batches: Groups of batches, which the processes take in turn.
+        step: The step of the first batch.
+        steps: Number of steps of the run. The stream ends with the group of the last one.
+        rank: The number of this process.
+        world: The number of processes.
+        workers: Worker processes that make groups; 0 to make them in this process.
+        pin_memory: Use pinned memory, from which copying to a GPU is fast.
 
     Raises:
         CrnnError: While iterating, if no batch can be made, or a worker dies.
     """
-    first, skip = divmod(step, chunks.batches)
-    last = -(-steps // chunks.batches)
+    first, skip = divmod(step, batches.batches)
+    last = -(-steps // batches.batches)
     loader = DataLoader(
-        chunks,
+        batches,
         batch_size=None,
         sampler=range(first * world + rank, last * world, world),
         num_workers=workers,
@@ -50,31 +50,30 @@ def load_batches(
         worker_init_fn=_quiet_worker if workers else None,
         pin_memory=pin_memory,
     )
-    return islice((batch for chunk in _chunks(loader) for batch in chunk), skip, None)
+    return islice((batch for group in _groups(loader) for batch in group), skip, None)
 
 
-def _chunks(loader: DataLoader[list[Batch]]) -> Iterator[list[Batch]]:
+def _groups(loader: DataLoader[list[Batch]]) -> Iterator[list[Batch]]:
     try:
-        yield from _watched(loader)
-    except CrnnError as error:  # from a worker it comes with that one's traceback before it
+        yield from _iterate(loader)
+    except CrnnError as error:  # a worker's error begins with its traceback
         reason = str(error).rstrip().rpartition("\n")[2]
         kind = type(error)
         raise kind(reason.removeprefix(f"{kind.__module__}.{kind.__name__}: ")) from None
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         if not reason.startswith("DataLoader worker"):
-            raise  # a worker's own errors begin with `Caught`
+            raise  # other errors of a worker begin with `Caught`
         raise CrnnError(
-            f"a process that makes batches died ({reason}), often for want of memory: try fewer "
-            "--workers"
+            f"a worker process died ({reason}), often because memory ran out: try fewer --workers"
         ) from None
 
 
-def _watched(loader: DataLoader[list[Batch]]) -> Iterator[list[Batch]]:
-    """The loader's chunks; that a worker died is told where the next one is waited for.
+def _iterate(loader: DataLoader[list[Batch]]) -> Iterator[list[Batch]]:
+    """The loader's groups; the death of a worker is reported when the next group is requested.
 
-    torch's own handler of SIGCHLD would tell it wherever this process happens to be, such as in
-    the middle of a step, where there is no state to save.
+    torch's own SIGCHLD handler would raise wherever this process happens to be, for example in the
+    middle of a training step, where no state can be saved.
     """
     main = threading.current_thread() is threading.main_thread()
     if not (loader.num_workers and main and hasattr(signal, "SIGCHLD")):
@@ -86,9 +85,9 @@ def _watched(loader: DataLoader[list[Batch]]) -> Iterator[list[Batch]]:
 
 
 def _quiet_worker(_worker: int) -> None:
-    """Leave Ctrl-C and SIGTERM, which reach the whole group, to the main process: it saves first.
+    """Ignore Ctrl-C and signals to the process group: the main process saves first.
 
-    SIGTERM itself is obeyed: with it the main process ends its workers when it exits.
+    SIGTERM to the worker itself is obeyed: the main process ends its workers with it.
     """
     if hasattr(os, "setpgrp"):
         os.setpgrp()  # a group of its own

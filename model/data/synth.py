@@ -19,7 +19,7 @@ import numpy.typing as npt
 from crnn_edge.charset import Charset
 from crnn_edge.cli.run import run_command
 from crnn_edge.errors import CrnnError
-from model.analysis.contact_sheet import check_sheet, contact_sheet
+from model.analysis.contact_sheet import Cell, Span, check_sheet, contact_sheet
 from model.data import fontsource
 from model.data.augment.corruptions import Augment
 from model.data.datasets import Source
@@ -213,8 +213,11 @@ def _render(args: argparse.Namespace) -> None:
     if args.png:
         check_sheet(args.png)
         pictures = [source[i] for i in range(_SHOWN)]
-        captions = [f"{text}  {image.shape[0]} px" for image, text in pictures]
-        contact_sheet([image for image, _ in pictures], captions, args.png)
+        cells = [
+            Cell(image, below=((Span(f"{text}  {image.shape[0]} px"),),))
+            for image, text in pictures
+        ]
+        contact_sheet(cells, args.png)
     elif args.bench:
         print(f"{_words_per_second(source):.0f} words/s")
     elif args.lmdb:

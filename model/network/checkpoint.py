@@ -15,6 +15,7 @@ import torch
 from crnn_edge.charset import Charset
 from crnn_edge.errors import ModelFileError
 from crnn_edge.manifest import Manifest
+from model.json_config import ConfigError
 from model.network.bundled import DEFAULT_CHECKPOINT, find_checkpoint
 from model.network.config import NetworkConfig
 from model.network.crnn import CRNN
@@ -113,7 +114,10 @@ def load_checkpoint(name: str | Path = DEFAULT_CHECKPOINT) -> Checkpoint:
         )
     if "config" not in metadata or "manifest" not in metadata:
         raise ModelFileError(f"{path} is not a checkpoint: it contains no config or no manifest")
-    config = NetworkConfig.from_json(metadata["config"], str(path))
+    try:
+        config = NetworkConfig.from_json(metadata["config"], f"the network config in {path}")
+    except ConfigError as error:
+        raise ModelFileError(str(error)) from None
     manifest = Manifest.from_json(metadata["manifest"], str(path))
     if manifest.charset.num_classes != config.num_classes:
         raise ModelFileError(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from typing import Any
 
-from crnn_edge.errors import ModelFileError
+from model.json_config import JsonConfig
 
 _FORMER_KEYS = {
     "branches": "reparam",
@@ -19,7 +18,7 @@ _FORMER_KEYS = {
 
 
 @dataclass(frozen=True)
-class NetworkConfig:
+class NetworkConfig(JsonConfig):
     """The architecture of a CRNN.
 
     Attributes:
@@ -67,31 +66,16 @@ class NetworkConfig:
             lstm_hidden=hidden,
         )
 
-    def to_json(self) -> str:
-        """The config as a JSON object."""
-        return json.dumps(dataclasses.asdict(self))
-
     @classmethod
-    def from_json(cls, text: str, source: str) -> NetworkConfig:
-        """Parse a config; keys of earlier versions are migrated.
-
-        Args:
-            text: A JSON object.
-            source: Where it comes from, for error messages.
+    def from_values(cls, values: Any, source: str = "the network config") -> NetworkConfig:
+        """Parse an object as `json.loads` returns it; keys of earlier versions are migrated.
 
         Raises:
-            ModelFileError: If the text is not JSON, or its fields are unknown or missing.
+            ConfigError: If its fields are unknown, missing or invalid.
         """
-        try:
-            given: dict[str, Any] = json.loads(text)
-            values = {_FORMER_KEYS.get(key, key): value for key, value in given.items()}
-            for name in ("channels", "final_kernel"):
-                values[name] = tuple(values[name])
-            return cls(**values)
-        except json.JSONDecodeError as error:
-            raise ModelFileError(f"the network config in {source} is not JSON: {error}") from None
-        except (TypeError, KeyError, AttributeError) as error:
-            raise ModelFileError(f"the network config in {source} is invalid: {error}") from None
+        if isinstance(values, dict):
+            values = {_FORMER_KEYS.get(key, key): value for key, value in values.items()}
+        return super().from_values(values, source)
 
 
 CONFIGS = {

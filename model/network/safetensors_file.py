@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
@@ -12,9 +11,7 @@ from safetensors.torch import save
 from crnn_edge.backends import FORMAT_BY_SUFFIX
 from crnn_edge.errors import ModelFileError
 from crnn_edge.files import atomic_write
-
-_LENGTH = 8  # bytes of the header's length at the start of a file, little-endian
-_ALIGNMENT = 8  # bytes to which the header is padded
+from model.network.safetensors_header import with_sorted_metadata
 
 
 def write_safetensors(
@@ -26,18 +23,7 @@ def write_safetensors(
         CrnnError: If the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, _with_sorted_metadata(save(tensors, metadata)))
-
-
-def _with_sorted_metadata(data: bytes) -> bytes:
-    """The same file with the metadata sorted by key: the library writes them in random order."""
-    end = _LENGTH + int.from_bytes(data[:_LENGTH], "little")
-    header = json.loads(data[_LENGTH:end])
-    if "__metadata__" in header:
-        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    packed = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    packed += b" " * (-len(packed) % _ALIGNMENT)
-    return len(packed).to_bytes(_LENGTH, "little") + packed + data[end:]
+    atomic_write(path, with_sorted_metadata(save(tensors, metadata)))
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

@@ -1,240 +1,220 @@
-"""The command line of `python -m model.train`."""
+"""Command lines of the commands that train: parsers are made from the dataclasses of settings."""
 
 from __future__ import annotations
 
 import argparse
-import sys
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from model.network.config import CONFIGS
-from model.training.schedule import SCHEDULES
+from crnn_edge.errors import ModelFileError
+from model.json_config import ConfigError, to_jsonable
+from model.network.safetensors_header import read_metadata
+from model.training.config import TrainConfig
+from model.training.options import Option, flag_name, options_of
 
-MODEL = "crnn-lite"
-"""The network that is trained when none is named."""
+STATE_FILE = "last.safetensors"
+"""The training state in a run's folder, from which `--resume` continues."""
 
-FINITE = sys.float_info.max
-
-EXAMPLES = """
-examples:
-  from nothing, on rendered words alone:
-    python -m model.train --out runs/lite --fonts ~/fonts --steps 100000
-  rendered words and your own crops, one crop in four yours, measured on others of yours:
-    python -m model.train --out runs/mixed --data crops/train=0.25 --synth 0.75 --eval crops/dev
-  your own crops alone, starting from the shipped model, another charset:
-    python -m model.train --out runs/meter --finetune model/weights/crnn-lite.safetensors \\
-        --charset 0123456789. --data meters/train --synth 0 --eval meters/dev \\
-        --steps 2000 --eval-every 200
-  a quarter of the shipped network for a smaller board, with the whole one as its teacher:
-    python -m model.train --out runs/half --prune model/weights/crnn-lite.safetensors \\
-        --width-mult 0.5 --teacher model/weights/crnn-lite.safetensors --fonts ~/fonts
-  go on after Ctrl-C, exactly as if nothing had happened:
-    python -m model.train --out runs/lite --resume
-  two GPUs:
-    torchrun --nproc-per-node 2 -m model.train --out runs/crnn --model crnn
-"""
+_RUNNING = ("device", "threads", "workers", "eval_every", "save_every")
+"""Options of `TrainConfig` that the help shows as a group of their own."""
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser, whose help teaches."""
+def add_options(
+    group: Any,
+    config: Any,
+    names: Sequence[str] | None = None,
+) -> None:
+    """Add the options of a config's fields to a parser or a group of one.
+
+    Options that are not given leave no attribute, so that only what is given is known.
+
+    Args:
+        group: The parser or group.
+        config: An instance, whose values are the defaults that the help shows.
+        names: The fields; None for all that are options.
+    """
+    for name, declared in options_of(config).items():
+        if names is None or name in names:
+            group.add_argument(
+                flag_name(name),
+                dest=name,
+                default=argparse.SUPPRESS,
+                **_keywords(declared, getattr(config, name)),
+            )
+
+
+def _keywords(declared: Option, default: Any) -> dict[str, Any]:
+    shown = declared.help
+    stated = "(default:" in declared.help  # such as one that depends on other options
+    if default is not None and not (declared.flag or declared.repeatable or stated):
+        shown += f" (default: {default})"
+    if declared.flag:
+        return {"action": "store_true", "help": shown}
+    keywords: dict[str, Any] = {"help": shown, "type": argument_type(declared.parse)}
+    if declared.choices:
+        keywords["choices"] = declared.choices
+    if declared.metavar:
+        keywords["metavar"] = declared.metavar
+    if declared.repeatable:
+        keywords["action"] = "append"
+    return keywords
+
+
+def argument_type(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A `type` of argparse that reports a ConfigError with its own message."""
+
+    def convert(text: str) -> Any:
+        try:
+            return parse(text)
+        except ConfigError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    convert.__name__ = parse.__name__  # argparse: invalid float value
+    return convert
+
+
+def build_parser(
+    defaults: TrainConfig, *, prog: str, usage: str, description: str, epilog: str, init: bool
+) -> argparse.ArgumentParser:
+    """The parser of a command that trains.
+
+    Args:
+        defaults: The settings that the command has when none are given.
+        prog: The command.
+        usage: Its usage in one line: an error must not print some forty options.
+        description: What it does.
+        epilog: Examples.
+        init: Whether it has the options of `InitConfig`.
+    """
     parser = argparse.ArgumentParser(
-        prog="python -m model.train",
-        usage="%(prog)s --out DIR [options]",  # of some forty: an error is not to drown in them
-        description="Train a CRNN end to end with CTC on rendered words and on your own crops.",
-        epilog=EXAMPLES,
+        prog=prog,
+        usage=usage,
+        description=description,
+        epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    start = parser.add_argument_group("network")
-    add = start.add_argument
-    add("--model", choices=sorted(CONFIGS), help=f"(default: {MODEL})")
-    add(
-        "--width-mult",
-        type=float,
-        metavar="FACTOR",
-        help="multiply its channels and hidden units (default: 1)",
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder of the run's files"
     )
-    add("--finetune", type=Path, metavar="CHECKPOINT", help="start from its weights and network")
-    add(
-        "--grow",
-        type=Path,
-        metavar="CHECKPOINT",
-        help="start --model around the weights of this smaller network",
+    parser.add_argument(
+        "--resume", action="store_true", help="continue the run in --out exactly where it stopped"
     )
-    add(
-        "--prune",
-        type=Path,
-        metavar="CHECKPOINT",
-        help="start --model from those units of this larger network that do most",
-    )
-    add(
-        "--charset",
-        metavar="CHARS|@FILE",
-        help="characters to read, or a file with one token a "
-        "line (default: printable ASCII, or that of the checkpoint)",
-    )
-    add(
-        "--tta-threshold",
-        type=float,
-        metavar="P",
-        help="advise devices to read again, narrower and wider, what they read as less probable "
-        "than this; 0 for never (default: 0, or as the checkpoint advises)",
-    )
-    add(
-        "--decoder",
-        metavar="NAME",
-        help="advise devices to read with this decoder, such as greedy or lm (default: greedy, or "
-        "as the checkpoint advises, if what it is trained on is still such text)",
-    )
-    add(
-        "--reparam",
-        action="store_true",
-        default=None,  # neither added nor merged
-        help="train a 1x1 convolution and, where channels allow, the input itself beside each 3x3 "
-        "convolution; exporting merges them. To a checkpoint without them they are added so that "
-        "it reads as before; one that has them keeps them, with this option or without",
-    )
-    add_training(parser)
+    if init:
+        add_options(parser.add_argument_group("network"), defaults.init)
+    add_options(parser.add_argument_group("data"), defaults.data)
+    optimization = parser.add_argument_group("optimization")
+    add_options(optimization, defaults.optim)
+    add_options(optimization, defaults, ("teacher", "distill_weight", "amp", "seed"))
+    add_options(parser.add_argument_group("running"), defaults, _RUNNING)
     return parser
 
 
-def add_training(parser: argparse.ArgumentParser) -> None:
-    """The options of every command that trains: all but those of the network."""
-    add = parser.add_argument
-    add("--out", type=Path, required=True, metavar="DIR", help="where the run keeps its files")
-    add("--resume", action="store_true", help="go on exactly where the run in --out stopped")
-    data = parser.add_argument_group("data")
-    add = data.add_argument
-    add(
-        "--synth",
-        type=float,
-        default=1.0,
-        metavar="WEIGHT",
-        help="share of rendered words in the mixture (default: %(default)s)",
-    )
-    add(
-        "--data",
-        action="append",
-        default=[],
-        type=weighted,
-        metavar="DIR[=WEIGHT]",
-        help="a folder with labels.tsv or labels.csv, or an LMDB; repeatable (weight: 1)",
-    )
-    add(
-        "--pieces",
-        type=float,
-        default=0.0,
-        metavar="WEIGHT",
-        help="share of words newly made of pieces of the --data crops, which the network of the "
-        "checkpoint that is started from cuts between their characters (default: %(default)s)",
-    )
-    add(
-        "--eval",
-        type=Path,
-        metavar="DIR",
-        help="labelled crops to measure on, none of --data (default: 500 rendered words)",
-    )
-    add(
-        "--unknown",
-        choices=("error", "skip"),
-        default="error",
-        help="labels that the charset cannot spell (default: %(default)s)",
-    )
-    add(
-        "--fonts",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="folders of fonts besides the system's; repeatable",
-    )
-    add("--words", type=Path, metavar="FILE", help="words to render, one a line")
-    add(
-        "--augment",
-        type=float,
-        metavar="STRENGTH",
-        help="degradation of the --data crops and, for some, room around them, 0 for neither "
-        "(default: 1)",
-    )
-    add(
-        "--max-width",
-        type=int,
-        default=256,
-        metavar="PX",
-        help="leave out samples wider than this at the network's height: they would pad their "
-        "batch (default: %(default)s)",
-    )
-    optim = parser.add_argument_group("optimization")
-    add = optim.add_argument
-    add("--steps", type=int, default=50_000, help="(default: %(default)s)")
-    add("--batch", type=int, default=64, help="samples a step and process (default: %(default)s)")
-    add(
-        "--optimizer",
-        choices=("adamw", "adadelta"),
-        default="adamw",
-        help="adadelta is the paper's (default: %(default)s)",
-    )
-    add(
-        "--lr",
-        type=float,
-        help="peak learning rate (default: 0.002, with adadelta 1, for INT8 0.0001)",
-    )
-    add("--schedule", choices=SCHEDULES, default="onecycle", help="(default: %(default)s)")
-    add("--weight-decay", type=float, help="(default: 0.01, with adadelta 0)")
-    add("--clip", type=float, default=5.0, help="largest gradient norm (default: %(default)s)")
-    add("--ema", type=float, default=0.9995, help="decay of the average (default: %(default)s)")
-    add(
-        "--precision",
-        choices=("auto", "fp32", "bf16", "fp16"),
-        default="auto",
-        help="auto: bf16 where the device computes it natively (default: %(default)s)",
-    )
-    add("--seed", type=int, default=1, help="(default: %(default)s)")
-    add(
-        "--teacher",
-        type=Path,
-        metavar="CHECKPOINT",
-        help="draw the readings, step by step, to those of this larger network",
-    )
-    add(
-        "--distill-weight",
-        type=float,
-        metavar="WEIGHT",
-        help="how much that counts beside the text itself (default: 1)",
-    )
-    running = parser.add_argument_group("running")
-    add = running.add_argument
-    add("--device", default="auto", help="such as cuda:1 (default: cuda if there is one)")
-    add("--threads", type=int, help="torch's threads on a CPU (default: torch's own)")
-    add("--workers", type=int, default=1, help="rendering processes (default: %(default)s)")
-    add("--eval-every", type=int, default=2000, metavar="STEPS", help="(default: %(default)s)")
-    add("--save-every", type=int, default=1000, metavar="STEPS", help="(default: %(default)s)")
+def config_from(options: argparse.Namespace, defaults: TrainConfig) -> TrainConfig:
+    """The settings that a command line asks for, or those of the run that it resumes.
 
-
-def split_weight(item: str) -> tuple[Path, float]:
-    """The folder and the weight of a `--data DIR[=WEIGHT]`.
-
-    A folder's own name may have a `=`: what is there under the whole name is meant.
+    Args:
+        options: Of a parser by `build_parser`; attributes are what was given.
+        defaults: The settings that the command has when none are given.
 
     Raises:
-        ValueError: If the weight is none.
+        ConfigError: If settings are out of range or contradict each other or the resumed run; if
+            there is no run to resume, or one that is not to be overwritten.
     """
-    path, equals, weight = item.rpartition("=")
-    if not equals or Path(item).exists():
-        return Path(item), 1.0
-    try:
-        number = float(weight or 1)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= FINITE:
-        raise ValueError(
-            f"{item}: {weight!r} is no weight, expected 0 or more, and no folder has the whole name"
+    given = {name: _frozen(value) for name, value in vars(options).items() if name != "resume"}
+    processes = int(os.environ.get("WORLD_SIZE", 1))  # set by torchrun
+    state = options.out / STATE_FILE
+    if options.resume:
+        if options.out.exists() and not options.out.is_dir():
+            raise ConfigError(f"--out {options.out} is a file: expected the folder of a run")
+        saved = read_config(state)
+        _check_same_run(saved, given, defaults.command, processes, options.out)
+        return with_options(saved, given)
+    if state.exists():
+        raise ConfigError(
+            f"{options.out} already contains a run: continue it with --resume, or choose another "
+            "--out"
         )
-    return Path(path), number
+    return dataclasses.replace(with_options(defaults, given), processes=processes).resolve()
 
 
-def weighted(item: str) -> str:
-    """A `--data DIR[=WEIGHT]`, as it was given."""
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def with_options(config: TrainConfig, given: dict[str, Any]) -> TrainConfig:
+    """The settings with some fields, of any section, replaced.
+
+    Raises:
+        ConfigError: If a number is out of range.
+    """
+
+    def changed(section: Any) -> Any:
+        names = options_of(section)
+        return dataclasses.replace(section, **{k: v for k, v in given.items() if k in names})
+
+    main: TrainConfig = changed(config)
+    return dataclasses.replace(
+        main,
+        init=changed(config.init),
+        data=changed(config.data),
+        optim=changed(config.optim),
+    )
+
+
+def read_config(state: Path) -> TrainConfig:
+    """The settings of the run whose training state this is.
+
+    Raises:
+        ConfigError: If the file is missing, damaged, or not a training state.
+    """
     try:
-        split_weight(item)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return item
+        metadata = read_metadata(state)
+    except ModelFileError as error:
+        raise ConfigError(f"no run to resume in {state.parent}: {error}") from None
+    if "settings" not in metadata:
+        raise ConfigError(f"{state} is not a training state: expected the {STATE_FILE} of a run")
+    return TrainConfig.from_json(metadata["settings"], f"the settings in {state}")
+
+
+def _check_same_run(
+    saved: TrainConfig, given: dict[str, Any], command: str, processes: int, out: Path
+) -> None:
+    """Refuse to resume a run as another one.
+
+    Raises:
+        ConfigError: If the command, the number of processes or a setting that changes the result
+            differs.
+    """
+    if saved.command != command:
+        raise ConfigError(f"{out} contains a run of `{saved.command}`: resume it with that command")
+    if saved.processes != processes:
+        raise ConfigError(
+            f"the run in {out} has {saved.processes} process{'es' * (saved.processes > 1)}, not "
+            f"{processes}, and would get other batches: start it with torchrun --nproc-per-node "
+            f"{saved.processes}"
+        )
+    for section in (saved, saved.init, saved.data, saved.optim):
+        for name, declared in options_of(section).items():
+            if name not in given or declared.changeable:
+                continue
+            before = getattr(section, name)
+            if _comparable(name, given[name]) != _comparable(name, before):
+                raise ConfigError(
+                    f"{flag_name(name)} {_shown(given[name])} contradicts the run in {out}, which "
+                    f"has {_shown(before)}: omit it, or start a new run with --finetune"
+                )
+
+
+def _comparable(name: str, value: Any) -> Any:
+    if name == "charset" and value and value != "@" and value.startswith("@"):
+        return f"@{Path(value[1:]).absolute()}"
+    return to_jsonable(value)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(_shown(item) for item in value)
+    return str(getattr(value, "path", value))

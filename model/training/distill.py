@@ -1,9 +1,8 @@
-"""A small network that learns from a large one, step by step in time.
+"""Knowledge distillation: a small network learns the output of a large one at every time step.
 
-After Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network" (2015). A CTC network
-says where it reads what, so the small one is told the large one's distribution at each time step,
-not only the text. Both must see the same pictures with the same stride; where the large one's
-last convolution drops a column, its last step stands for the missing one.
+After Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network" (2015). Both networks
+must have the same input, stride and charset. Where the large network's last convolution loses a
+column, its last time step is repeated.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from model.network.fusion import fused
 
 
 class Teacher:
-    """A trained network whose readings another one is drawn to."""
+    """A trained network whose output another one learns."""
 
     def __init__(
         self, path: Path, student: Manifest, device: torch.device, dtype: torch.dtype | None
@@ -30,32 +29,32 @@ class Teacher:
             path: Its checkpoint.
             student: The manifest of the network that learns.
             device: Where it runs.
-            dtype: In what it computes under autocast; None for float32.
+            dtype: What it computes in under autocast; None for float32.
 
         Raises:
-            CrnnError: If the checkpoint is damaged, or the two do not see or say the same.
+            CrnnError: If the checkpoint is damaged, or differs in charset, stride or preprocessing.
         """
         checkpoint = load_checkpoint(path)
-        if told := difference(checkpoint.manifest, student):
-            raise CrnnError(f"--teacher {path} cannot teach {student.name}: {told}")
+        if detail := difference(checkpoint.manifest, student):
+            raise CrnnError(f"--teacher {path} cannot teach {student.name}: {detail}")
         self.device, self.dtype = device, dtype
         self.model = fused(checkpoint.model).requires_grad_(False).to(device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def loss(self, tensor: torch.Tensor, log_probs: torch.Tensor) -> torch.Tensor:
-        """The divergence KL(teacher || student), in nats a picture.
+        """The divergence KL(teacher || student), in nats per image.
 
         Args:
-            tensor: What both see, `(N, 1, H, W) float32`.
-            log_probs: What the student makes of it, `(N, T, C) float32`.
+            tensor: Images, `(N, 1, H, W) float32`.
+            log_probs: The student's output for them, `(N, T, C) float32`.
 
         Returns:
-            A scalar: summed over time steps, averaged over pictures.
+            A scalar: summed over time steps, averaged over images.
         """
         enabled, dtype = self.dtype is not None, self.dtype or torch.bfloat16
         with torch.no_grad(), torch.autocast(self.device.type, dtype, enabled=enabled):
-            told = self.model(tensor).float().log_softmax(-1)
-            steps = torch.arange(log_probs.shape[1], device=told.device)
-            told = told[:, steps.clamp(max=told.shape[1] - 1)]
-        divergence: torch.Tensor = (told.exp() * (told - log_probs)).sum()
+            target = self.model(tensor).float().log_softmax(-1)
+            steps = torch.arange(log_probs.shape[1], device=target.device)
+            target = target[:, steps.clamp(max=target.shape[1] - 1)]
+        divergence: torch.Tensor = (target.exp() * (target - log_probs)).sum()
         return divergence / len(log_probs)

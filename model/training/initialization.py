@@ -1,134 +1,130 @@
-"""What a run starts from: a fresh network, or a checkpoint's, respelled, grown or shrunk."""
+"""The network that a run starts from: new, or a checkpoint's, perhaps resized, grown or pruned."""
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from crnn_edge.charset import Charset
-from crnn_edge.errors import CharsetError
 from crnn_edge.manifest import DecoderChoice, Manifest, Parent
 from crnn_edge.preprocess import Preprocess
 from model.network.checkpoint import load_checkpoint
-from model.network.config import CONFIGS
+from model.network.config import CONFIGS, NetworkConfig
 from model.network.crnn import CRNN
 from model.network.fusion import with_reparam, without_reparam
 from model.network.net2net import grow
 from model.network.pruning import prune
-from model.training.arguments import MODEL, split_weight
+from model.training.charset import parse_charset
+from model.training.config import DEFAULT_NETWORK, DataConfig, InitConfig, TrainConfig
 
 
-def parse_charset(text: str) -> Charset:
-    """The charset that `--charset` names: its characters, or `@FILE` with one token a line.
+class InitialModel(NamedTuple):
+    """What a run starts from.
+
+    Attributes:
+        model: The network to train.
+        manifest: Its manifest.
+        reader: The most accurate network at this point: the start checkpoint's where there is one.
+    """
+
+    model: CRNN
+    manifest: Manifest
+    reader: CRNN
+
+
+def initial_model(config: TrainConfig) -> InitialModel:
+    """The network to train, and its manifest.
 
     Raises:
-        CharsetError: If there is no token, the file cannot be read, or the tokens contradict
-            themselves.
+        CrnnError: If the checkpoint or the charset is missing, damaged or incompatible.
     """
-    if not text:
-        raise CharsetError("an empty charset reads nothing: give its characters, or name none")
-    if not text.startswith("@") or len(text) == 1:
-        return Charset(tuple(text))
-    try:
-        # With a byte order mark or without: it is no token.
-        lines = Path(text[1:]).read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise CharsetError(f"cannot read the charset {text[1:]}: {reason}") from None
-    tokens = tuple(line for line in lines if line)
-    if not tokens:
-        raise CharsetError(f"no token in {text[1:]}: expected one a line")
-    return Charset(tokens, separator="" if all(len(t) == 1 for t in tokens) else " ")
-
-
-def first_network(settings: argparse.Namespace) -> tuple[CRNN, Manifest, CRNN]:
-    """What is to be trained, its manifest, and what reads best before that.
-
-    Raises:
-        CrnnError: If the checkpoint or the charset is missing or damaged, or does not fit.
-    """
-    wanted = parse_charset(settings.charset) if settings.charset is not None else None
-    made = {"rendered words": settings.synth, "pieces of these": settings.pieces}
-    rendered, pieces = (f"{name} x {weight:g}" if weight else "" for name, weight in made.items())
+    init = config.init
+    wanted = parse_charset(init.charset) if init.charset is not None else None
     facts: dict[str, Any] = {
-        "trained_on": ", ".join(filter(None, [rendered, *map(_told, settings.data), pieces])),
-        "provenance": {"seed": settings.seed},
+        "trained_on": _trained_on(config.data),
+        "provenance": {"seed": config.seed},
         "images_seen": None,
         "parents": (),
     }
-    if settings.finetune:
-        start, network = _start(settings, settings.finetune, wanted)
-        if settings.reparam is not None:
-            network = with_reparam(network) if settings.reparam else without_reparam(network)
-        facts["parents"] = (Parent(start.provenance["checkpoint_sha256"], "finetuned"),)
-        return network, start.replace(**facts, metrics={}), network
-    config = CONFIGS[settings.model or MODEL].scaled(settings.width_mult or 1.0)
-    if settings.grow or settings.prune:
-        start, network = _start(settings, settings.grow or settings.prune, wanted)
-        how = "grown" if settings.grow else "pruned"
-        facts["parents"] = (Parent(start.provenance["checkpoint_sha256"], how),)
-        branches = bool(settings.reparam) or (bool(settings.grow) and network.config.reparam)
-        config = dataclasses.replace(
-            config, num_classes=start.charset.num_classes, reparam=branches
+    if init.checkpoint is None:
+        charset = wanted or Charset.ascii()
+        architecture = dataclasses.replace(
+            _architecture(init), num_classes=charset.num_classes, reparam=bool(init.reparam)
         )
-        reshaped = grow(network, config) if settings.grow else prune(network, config)
-        manifest = start.replace(name=config.name, **facts, metrics={})
-        return reshaped, manifest, network
-    charset = wanted or Charset.ascii()
-    config = dataclasses.replace(
-        config, num_classes=charset.num_classes, reparam=bool(settings.reparam)
-    )
-    manifest = Manifest(
-        name=config.name,
-        charset=charset,
-        preprocess=Preprocess(height=config.height),
-        stride=config.stride,
-        **facts,
-    )
-    fresh = CRNN(config)
-    return fresh, manifest, fresh
+        model = CRNN(architecture)
+        manifest = Manifest(
+            name=architecture.name,
+            charset=charset,
+            preprocess=Preprocess(height=architecture.height),
+            stride=architecture.stride,
+            **facts,
+        )
+        return InitialModel(model, manifest, model)
+    start, reader = _load_start(config, init.checkpoint, wanted)
+    how = "finetuned" if init.finetune else "grown" if init.grow else "pruned"
+    facts["parents"] = (Parent(start.provenance["checkpoint_sha256"], how),)
+    model = reader
+    if init.finetune:
+        if init.reparam is not None:
+            model = reader = with_reparam(model) if init.reparam else without_reparam(model)
+    else:
+        reparam = bool(init.reparam) or (bool(init.grow) and reader.config.reparam)
+        architecture = dataclasses.replace(
+            _architecture(init), num_classes=start.charset.num_classes, reparam=reparam
+        )
+        model = grow(reader, architecture) if init.grow else prune(reader, architecture)
+        facts["name"] = architecture.name
+    return InitialModel(model, start.replace(**facts, metrics={}), reader)
 
 
-def _start(
-    settings: argparse.Namespace, path: Path, wanted: Charset | None
-) -> tuple[Manifest, CRNN]:
-    """A checkpoint's manifest and network, with a last layer for the charset that is wanted.
+def resize_head(model: CRNN, old: Charset, new: Charset) -> CRNN:
+    """The network with a final layer for another charset; shared tokens keep their weights."""
+    if old == new:
+        return model
+    resized = CRNN(dataclasses.replace(model.config, num_classes=new.num_classes))
+    weights = model.state_dict()
+    last = f"linears.{model.config.lstm_layers - 1}."
+    shared = [(0, 0)] + [
+        (k + 1, old.encode(token)[0]) for k, token in enumerate(new.tokens) if token in old.tokens
+    ]
+    rows_new, rows_old = (list(rows) for rows in zip(*shared, strict=True))
+    for name in (last + "weight", last + "bias"):
+        head = resized.state_dict()[name].clone()
+        head[rows_new] = weights[name][rows_old]
+        weights[name] = head
+    resized.load_state_dict(weights)
+    return resized
 
-    What comes of it is another version, and where it reads something else, no rendered words or
-    another charset, another model: it is called as its run is.
+
+def _architecture(init: InitConfig) -> NetworkConfig:
+    config = CONFIGS[init.model or DEFAULT_NETWORK].scaled(init.width_mult or 1.0)
+    return dataclasses.replace(config, backbone=init.backbone) if init.backbone else config
+
+
+def _load_start(config: TrainConfig, path: Path, wanted: Charset | None) -> tuple[Manifest, CRNN]:
+    """A checkpoint's manifest and network, with a head for the wanted charset.
+
+    A model for another charset, or trained without rendered words, is a different model: it gets
+    the name of its run, and no decoder that was recommended for other texts.
     """
     start = load_checkpoint(path)
     old = start.manifest
     charset = wanted or old.charset
-    other = charset != old.charset or not settings.synth
-    name = settings.out.resolve().name if other else old.name
-    decoder = DecoderChoice() if other else old.decoder  # that was advised for other texts
-    manifest = old.replace(name=name, version=Manifest.version, charset=charset, decoder=decoder)
-    return manifest, _respell(start.model, old.charset, charset)
+    different = charset != old.charset or not config.data.synth
+    manifest = old.replace(
+        name=config.out.resolve().name if different else old.name,
+        version=Manifest.version,
+        charset=charset,
+        decoder=DecoderChoice() if different else old.decoder,
+    )
+    return manifest, resize_head(start.model, old.charset, charset)
 
 
-def _told(item: str) -> str:
-    """A `--data DIR=WEIGHT` for the manifest, without the rest of the path: that is private."""
-    path, weight = split_weight(item)
-    return f"{path.resolve().name} x {weight:g}"
-
-
-def _respell(model: CRNN, old: Charset, new: Charset) -> CRNN:
-    """The same network with a last layer for `new`; tokens that both have keep their weights."""
-    if old == new:
-        return model
-    fresh = CRNN(dataclasses.replace(model.config, num_classes=new.num_classes))
-    weights = model.state_dict()
-    last = f"linears.{model.config.lstm_layers - 1}."
-    kept = [(0, 0)] + [
-        (k + 1, old.encode(token)[0]) for k, token in enumerate(new.tokens) if token in old.tokens
-    ]
-    rows_new, rows_old = (list(rows) for rows in zip(*kept, strict=True))
-    for name in (last + "weight", last + "bias"):
-        head = fresh.state_dict()[name].clone()
-        head[rows_new] = weights[name][rows_old]
-        weights[name] = head
-    fresh.load_state_dict(weights)
-    return fresh
+def _trained_on(data: DataConfig) -> str:
+    """The mixture in words; folders without the rest of their path, which is private."""
+    parts = [("rendered words", data.synth)] if data.synth else []
+    parts += [(f"style {style.name}", style.weight) for style in data.style]
+    parts += [(source.path.resolve().name, source.weight) for source in data.data]
+    parts += [("spliced crops", data.splice)] if data.splice else []
+    return ", ".join(f"{name} x {weight:g}" for name, weight in parts)

@@ -1,188 +1,168 @@
-"""From a training command's settings to a network, its losses, its data and its device."""
+"""From settings to what a run needs: its network, its batches and its validation set."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from torch import nn
-from tqdm import tqdm
-
 from crnn_edge.charset import Charset
 from crnn_edge.decoders import make_decoder
-from crnn_edge.errors import EngineError, ImageError
+from crnn_edge.errors import ImageError
 from crnn_edge.manifest import DecoderChoice, Manifest, TtaSettings
 from crnn_edge.preprocess import Preprocess
 from crnn_edge.recognizer import Recognizer
 from model.data.augment.corruptions import Augment
-from model.data.augment.padding import Margins
-from model.data.augment.splice import Pieces
-from model.data.batching import Chunks
-from model.data.datasets import EncodableSubset, Mixture, Part, Sample, open_dataset
+from model.data.augment.padding import RandomPadding
+from model.data.augment.splice import SplicedCrops
+from model.data.batching import BucketedBatches
+from model.data.datasets import EncodableSubset, Mixture, Sample, WeightedSource, open_dataset
 from model.data.fonts import find_faces
+from model.data.render.styles import StyledText, load_style
 from model.data.synth import Synth
-from model.data.text.text_source import TextSource, read_words
+from model.data.text.requested import requested_texts
 from model.network.backend import TorchBackend
 from model.network.crnn import CRNN
-from model.training.arguments import split_weight
-from model.training.distill import Teacher
-from model.training.initialization import first_network
-from model.training.losses import Losses
+from model.training.config import DataConfig, TrainConfig
+from model.training.initialization import InitialModel, initial_model
 
-EVAL_SEED = 2**31  # beyond any `--seed`: pictures to measure on are never trained on
+log = logging.getLogger("crnn_edge")
+
+EVAL_SEED = 2**31
+"""Seed of the rendered validation words: beyond any `--seed`, so that none is trained on."""
+
 EVAL_COUNT = 500
-_LOOKED_AT = 200  # crops of a dataset whose widths are looked at before training begins
-
-DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
-"""What a network computes in under autocast, by `--precision`; None for no autocast."""
+_CHECKED_CROPS = 200  # of a dataset, whose widths are checked before training begins
 
 
 @dataclass(frozen=True)
-class Job:
-    """What a run trains, on what, and what it measures on."""
+class TrainingJob:
+    """What a run trains, on which batches, and its validation set."""
 
     model: CRNN
     manifest: Manifest
-    chunks: Chunks
-    eval_set: Sequence[Sample]
+    batches: BucketedBatches
+    validation: Sequence[Sample]
 
 
-def pick_precision(name: str, device: torch.device) -> str:
-    """What `--precision` names: one of `DTYPES`.
-
-    Raises:
-        EngineError: If fp16 is asked for on a CPU, where nothing would scale the gradients.
-    """
-    if name == "fp16" and device.type != "cuda":
-        raise EngineError("--precision fp16 needs a CUDA device: use bf16 or fp32")
-    if name == "auto":
-        native = (
-            torch.cuda.is_bf16_supported()
-            if device.type == "cuda"
-            else torch.cpu._is_avx512_bf16_supported()
-        )
-        return "bf16" if native else "fp32"
-    return name
-
-
-def make_job(settings: argparse.Namespace) -> Job:
-    """Network, manifest, batches and evaluation set of a run.
+def build_job(config: TrainConfig) -> TrainingJob:
+    """Network, manifest, batches and validation set of a run.
 
     Raises:
-        CrnnError: If a file is missing or damaged, a label cannot be spelt, or nothing is left.
+        CrnnError: If a file is missing or damaged, a label is out of charset, or nothing is left.
     """
-    model, manifest, reader = first_network(settings)
-    if settings.tta_threshold is not None:
-        manifest = manifest.replace(tta=TtaSettings(settings.tta_threshold))
-    if settings.decoder is not None:
-        make_decoder(settings.decoder, manifest.charset)
-        manifest = manifest.replace(decoder=DecoderChoice(settings.decoder))
-    charset = manifest.charset
-    chunks = Chunks(
-        _mixture(settings, reader, manifest),
+    start = initial_model(config)
+    manifest = _with_recommendations(config, start.manifest)
+    start = start._replace(manifest=manifest)
+    batches = BucketedBatches(
+        _mixture(config, start),
         manifest.preprocess,
-        charset,
-        settings.batch,
+        manifest.charset,
+        config.optim.batch,
         stride=manifest.stride,
-        max_width=settings.max_width,
+        max_width=config.data.max_width,
     )
-    if settings.eval:
-        eval_set: Sequence[Sample] = _eval_set(settings, manifest)
+    validation: Sequence[Sample]
+    if config.data.eval:
+        validation = _validation_crops(config.data, config.data.eval, manifest)
     else:
-        synth = _synth(settings, charset, EVAL_SEED)
-        eval_set = [synth[i] for i in range(EVAL_COUNT)]
-    return Job(model, manifest, chunks, eval_set)
+        synth = _synth(config.data, manifest.charset, EVAL_SEED)
+        validation = [synth[i] for i in range(EVAL_COUNT)]
+    return TrainingJob(start.model, manifest, batches, validation)
 
 
-def make_losses(
-    settings: argparse.Namespace,
-    job: Job,
-    view: nn.Module,
-    device: torch.device,
-    dtype: torch.dtype | None,
-) -> Losses:
-    """What `view` of a job's network, on `device` already, is trained by.
-
-    Raises:
-        CrnnError: If `--teacher` is damaged, or does not see or say the same.
-    """
-    teacher = Teacher(settings.teacher, job.manifest, device, dtype) if settings.teacher else None
-    return Losses(view, teacher, dtype)
+def _with_recommendations(config: TrainConfig, manifest: Manifest) -> Manifest:
+    """The manifest with the TTA threshold and the decoder that the run is to recommend."""
+    if config.init.tta_threshold is not None:
+        manifest = manifest.replace(tta=TtaSettings(config.init.tta_threshold))
+    if config.init.decoder is not None:
+        make_decoder(config.init.decoder, manifest.charset)  # fails if there is none of that name
+        manifest = manifest.replace(decoder=DecoderChoice(config.init.decoder))
+    return manifest
 
 
-def make_optimizer(
-    settings: argparse.Namespace, parameters: Iterable[nn.Parameter]
-) -> torch.optim.Optimizer:
-    """The optimizer that `--optimizer` names."""
-    if settings.optimizer == "adadelta":
-        return torch.optim.Adadelta(parameters, settings.lr, weight_decay=settings.weight_decay)
-    return torch.optim.AdamW(parameters, settings.lr, weight_decay=settings.weight_decay)
+def _synth(data: DataConfig, charset: Charset, seed: int) -> Synth:
+    texts = requested_texts(charset, data.words, data.text_pattern, data.texts)
+    faces = find_faces(list(data.fonts), "".join(charset.tokens))
+    return Synth(faces, texts, seed)
 
 
-def _synth(settings: argparse.Namespace, charset: Charset, seed: int) -> Synth:
-    words = read_words(settings.words) if settings.words else None
-    faces = find_faces(settings.fonts, "".join(charset.tokens))
-    return Synth(faces, TextSource(words, charset), seed)
+def _styles(data: DataConfig, charset: Charset, seed: int) -> list[WeightedSource]:
+    """Rendered images of each style; texts that the user asks for replace the style's own."""
+    styles = [load_style(source.name) for source in data.style]  # before fonts are looked for
+    if not styles:
+        return []
+    texts = None
+    if data.text_pattern is not None or data.texts:
+        texts = requested_texts(charset, None, data.text_pattern, data.texts).sample
+    faces = find_faces(list(data.fonts), "".join(charset.tokens))
+    return [
+        WeightedSource(StyledText(style, faces, seed, charset=charset, texts=texts), source.weight)
+        for style, source in zip(styles, data.style, strict=True)
+    ]
 
 
-def _eval_set(settings: argparse.Namespace, manifest: Manifest) -> list[Sample]:
-    """The crops of `--eval`: all fit, or a run would end when it first measures."""
-    skip = settings.unknown == "skip"
-    dataset = EncodableSubset(open_dataset(settings.eval), manifest.charset, skip=skip)
+def _validation_crops(data: DataConfig, folder: Path, manifest: Manifest) -> list[Sample]:
+    """The crops of `--eval`, checked to be readable before the run reaches its first evaluation."""
+    skip = data.out_of_charset == "skip"
+    dataset = EncodableSubset(open_dataset(folder), manifest.charset, skip=skip)
     samples = [dataset[i] for i in range(len(dataset))]
     for index, (image, text) in zip(dataset.indices, samples, strict=True):
         try:
             manifest.preprocess.geometry(*image.shape[:2])
         except ImageError as error:
-            raise ImageError(
-                f"--eval {settings.eval}: number {index + 1}, {text!r}: {error}"
-            ) from None
+            raise ImageError(f"--eval {folder}: number {index + 1}, {text!r}: {error}") from None
     return samples
 
 
-def _tell_what_is_left_out(
+def _mixture(config: TrainConfig, start: InitialModel) -> Mixture:
+    data, charset = config.data, start.manifest.charset
+    sources = []
+    if data.synth:
+        sources.append(WeightedSource(_synth(data, charset, config.seed), data.synth))
+    sources += _styles(data, charset, config.seed)
+    strength = data.augment
+    augment = (RandomPadding(strength), Augment(strength)) if strength else ()
+    fully_labelled = []
+    for source in data.data:
+        unlabelled = frozenset(charset.split(source.unlabelled))
+        dataset = EncodableSubset(
+            open_dataset(source.path),
+            charset,
+            skip=data.out_of_charset == "skip",
+            unlabelled=unlabelled,
+        )
+        _report_skipped(source.path, dataset, start.manifest.preprocess, data.max_width)
+        classes = tuple(k for k, token in enumerate(charset.tokens, 1) if token in unlabelled)
+        sources.append(WeightedSource(dataset, source.weight, augment, classes))
+        if not classes:
+            fully_labelled.append(dataset)
+    if data.splice:
+        recognizer = Recognizer(TorchBackend(start.reader, start.manifest), "greedy")
+        spliced = SplicedCrops(fully_labelled, recognizer, config.seed)
+        sources.append(WeightedSource(spliced, data.splice, augment))
+    return Mixture(sources, config.seed)
+
+
+def _report_skipped(
     path: Path, dataset: EncodableSubset, preprocess: Preprocess, max_width: int
 ) -> None:
-    """Remark on crops that are never trained on.
+    """Report crops that are never trained on.
 
     Raises:
-        ImageError: If these are all.
+        ImageError: If these seem to be all.
     """
     if dataset.skipped:
-        tqdm.write(f"{path}: {dataset.skipped} crops cannot be spelt and are left out", sys.stderr)
-    looked_at = range(0, len(dataset), -(-len(dataset) // _LOOKED_AT))
-    shapes = [dataset[i][0].shape[:2] for i in looked_at]
+        log.warning("%s: %d crops are skipped: out of charset or empty", path, dataset.skipped)
+    checked = range(0, len(dataset), -(-len(dataset) // _CHECKED_CROPS))
+    shapes = [dataset[i][0].shape[:2] for i in checked]
     wide = sum(preprocess.width(*shape) > max_width for shape in shapes)
+    message = (
+        f"{path}: {wide} of {len(shapes)} checked crops are wider than --max-width {max_width} px "
+        f"at height {preprocess.height}"
+    )
+    if wide and wide == len(shapes):
+        raise ImageError(f"{message}: increase --max-width")
     if wide:
-        told = (
-            f"{path}: {wide} of {len(shapes)} crops looked at are wider than --max-width "
-            f"{max_width} px at height {preprocess.height}"
-        )
-        if wide == len(shapes):
-            raise ImageError(f"{told}: give a larger one")
-        tqdm.write(f"{told} and are left out", sys.stderr)
-
-
-def _mixture(settings: argparse.Namespace, reader: CRNN, manifest: Manifest) -> Mixture:
-    charset, skip = manifest.charset, settings.unknown == "skip"
-    parts = []
-    if settings.synth:
-        synth = _synth(settings, charset, settings.seed)
-        parts.append(Part(synth, settings.synth))
-    strength = settings.augment
-    augment = (Margins(strength), Augment(strength)) if strength else ()
-    datasets = []
-    for item in settings.data:
-        path, weight = split_weight(item)
-        datasets.append(EncodableSubset(open_dataset(path), charset, skip=skip))
-        _tell_what_is_left_out(path, datasets[-1], manifest.preprocess, settings.max_width)
-        parts.append(Part(datasets[-1], weight, augment))
-    if settings.pieces:
-        recognizer = Recognizer(TorchBackend(reader, manifest), "greedy")
-        pieces = Pieces(datasets, recognizer, settings.seed)
-        parts.append(Part(pieces, settings.pieces, augment))
-    return Mixture(parts, settings.seed)
+        log.warning("%s and are skipped", message)

@@ -8,11 +8,11 @@ SCHEDULES = ("onecycle", "cosine", "constant")
 
 
 def lr_factor(step: int, steps: int, schedule: str) -> float:
-    """The learning rate at `step` of `steps`, as a share of its peak.
+    """The learning rate at `step` of `steps`, as a fraction of its peak.
 
     `onecycle` (Smith & Topin 2018) rises along a cosine for a fifth of the run and falls along
-    one to 1e-4; `cosine` (Loshchilov & Hutter 2017) rises in a straight line for 2 % of it, 500
-    steps at most, and falls to 1e-2; `constant` keeps the peak after the same rise.
+    one to 1e-4; `cosine` (Loshchilov & Hutter 2017) warms up linearly for 2 % of it, at most 500
+    steps, and falls to 1e-2; `constant` stays at the peak after the same warm-up.
 
     Raises:
         ValueError: If there is no such schedule.

@@ -1,11 +1,10 @@
-"""Everything a training run needs to go on exactly where it stopped, in one safetensors file."""
+"""The state of a training run: all that is needed to continue it exactly, in one file."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -14,6 +13,7 @@ from crnn_edge.manifest import Manifest
 from model.network.checkpoint import difference
 from model.network.crnn import CRNN
 from model.network.safetensors_file import read_safetensors, write_safetensors
+from model.training.config import TrainConfig
 
 
 class Ema:
@@ -40,7 +40,18 @@ class Ema:
 
 @dataclass
 class TrainState:
-    """A run in progress: weights, their average, what moves them, and where in the run it is."""
+    """A run in progress: weights, their moving average, the optimizer, and the progress.
+
+    Attributes:
+        model: The network.
+        ema: The moving average of its weights.
+        optimizer: Updates the weights.
+        scaler: Scales the gradients of fp16.
+        step: Steps done.
+        seconds: Training time.
+        history: Entries of the log.
+        unlogged_losses: Losses of the steps since the last entry of `history`.
+    """
 
     model: CRNN
     ema: Ema
@@ -49,10 +60,17 @@ class TrainState:
     step: int = 0
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
-    pending: list[dict[str, float]] = field(default_factory=list)
-    """Losses of the steps since the last that `history` has."""
+    unlogged_losses: list[dict[str, float]] = field(default_factory=list)
 
-    def save(self, path: Path, settings: dict[str, Any], manifest: Manifest) -> None:
+    def non_finite(self) -> str:
+        """The name of a weight that is not finite; empty if there is none."""
+        for prefix, model in (("", self.model), ("average of ", self.ema.model)):
+            for name, value in model.state_dict().items():
+                if value.is_floating_point() and not torch.isfinite(value).all():
+                    return prefix + name
+        return ""
+
+    def save(self, path: Path, config: TrainConfig, manifest: Manifest) -> None:
         """Write the state atomically, with the run's settings and its network's manifest."""
         optimizer = self.optimizer.state_dict()
         tensors = {f"model/{k}": v for k, v in self.model.state_dict().items()}
@@ -63,35 +81,35 @@ class TrainState:
             "step": self.step,
             "seconds": self.seconds,
             "history": self.history,
-            "pending": self.pending,
-            "settings": settings,
+            "unlogged_losses": self.unlogged_losses,
             "param_groups": optimizer["param_groups"],
             "scaler": self.scaler.state_dict(),
         }
         write_safetensors(
             path,
             {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()},
-            {k: json.dumps(v) for k, v in metadata.items()} | {"manifest": manifest.to_json()},
+            {k: json.dumps(v) for k, v in metadata.items()}
+            | {"settings": config.to_json(), "manifest": manifest.to_json()},
         )
 
     def load(self, path: Path, manifest: Manifest) -> None:
-        """Take over the state in `path`.
+        """Load the state in `path`.
 
         Args:
             path: The file.
-            manifest: What the network is now, by the files that the run started from.
+            manifest: The network's manifest according to the files that the run started from.
 
         Raises:
-            ModelFileError: If it is missing, cut, or of another model or optimizer; or if its
-                network saw or said something else.
+            ModelFileError: If the file is missing, damaged, or of another network or optimizer, or
+                if its network has another charset or preprocessing.
         """
         tensors, metadata = read_safetensors(path)
-        if "manifest" in metadata:  # earlier versions kept none
-            then = Manifest.from_json(metadata["manifest"], str(path))
-            if told := difference(then, manifest):
+        if "manifest" in metadata:  # earlier versions saved none
+            saved = Manifest.from_json(metadata["manifest"], str(path))
+            if detail := difference(saved, manifest):
                 raise ModelFileError(
-                    f"cannot resume from {path}: {told}. What the run was started with, such as a "
-                    "file of tokens, is no longer what it was"
+                    f"cannot resume from {path}: {detail}. A file that the run was started with, "
+                    "such as the charset, has changed"
                 )
         groups: dict[str, dict[str, torch.Tensor]] = {"model": {}, "ema": {}, "optimizer": {}}
         for key, value in tensors.items():
@@ -110,19 +128,7 @@ class TrainState:
             self.step = json.loads(metadata["step"])
             self.seconds = json.loads(metadata["seconds"])
             self.history = json.loads(metadata["history"])
-            self.pending = json.loads(metadata.get("pending", "[]"))  # earlier versions: lost
+            losses = metadata.get("unlogged_losses", metadata.get("pending", "[]"))
+            self.unlogged_losses = json.loads(losses)
         except (RuntimeError, ValueError, KeyError) as error:
             raise ModelFileError(f"cannot resume from {path}: {error}") from None
-
-
-def read_settings(path: Path) -> dict[str, Any]:
-    """The settings that the run in `path` was started with.
-
-    Raises:
-        ModelFileError: If the file is no training state.
-    """
-    _, metadata = read_safetensors(path)
-    if "settings" not in metadata:
-        raise ModelFileError(f"{path} is no training state: resume from a run's last.safetensors")
-    settings: dict[str, Any] = json.loads(metadata["settings"])
-    return settings
