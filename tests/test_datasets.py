@@ -246,7 +246,7 @@ def test_a_byte_order_mark_is_no_token(tmp_path) -> None:
 
 def test_a_file_without_tokens_is_named(tmp_path) -> None:
     (tmp_path / "tokens").write_text("\n")
-    with pytest.raises(CharsetError, match="the charset file .*tokens is empty"):
+    with pytest.raises(CharsetError, match=r"the charset file .*tokens is empty"):
         parse_charset(f"@{tmp_path / 'tokens'}")
 
 
