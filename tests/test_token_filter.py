@@ -110,3 +110,14 @@ def test_impossible_filters_are_refused(given_settings: dict[str, object], told:
 def test_a_decoder_without_filter_settings_is_not_wrapped() -> None:
     decoder = make_decoder("beam", CHARSET, ignore="", allowed="", blocked="", fold_case="")
     assert not isinstance(decoder, FilteredDecoder)
+
+
+@pytest.mark.parametrize(("name", "given_settings"), DECODERS)
+def test_decoders_and_hypotheses_can_be_pickled(
+    name: str, given_settings: dict[str, object]
+) -> None:
+    log_probs = random_log_probs(2, 6, 5, seed=1)
+    decoder = make_decoder(name, CHARSET, **given_settings)
+    found = decoder(log_probs)
+    assert pickle.loads(pickle.dumps(decoder))(log_probs) == found
+    assert pickle.loads(pickle.dumps(found)) == found
