@@ -84,16 +84,16 @@ def _decode_pillow(data: bytes) -> Image:
     from PIL import Image as PillowImage
     from PIL import ImageOps
 
-    picture: Any = PillowImage.open(BytesIO(data))
-    picture.load()  # before the transposition, which hides that a file is truncated
-    picture = ImageOps.exif_transpose(picture)
-    if picture.mode.startswith("I"):
-        return to_uint8(np.asarray(picture))
-    if picture.mode == "F":
+    decoded: Any = PillowImage.open(BytesIO(data))
+    decoded.load()  # before the transposition, which hides that a file is truncated
+    decoded = ImageOps.exif_transpose(decoded)
+    if decoded.mode.startswith("I"):
+        return to_uint8(np.asarray(decoded))
+    if decoded.mode == "F":
         raise ImageError(FLOAT_PIXELS)
-    if "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
-        return composite_on_white(np.asarray(picture.convert("RGBA")))
-    return np.array(picture.convert("L" if picture.mode in ("1", "L") else "RGB"))
+    if "transparency" in decoded.info or decoded.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
+        return composite_on_white(np.asarray(decoded.convert("RGBA")))
+    return np.array(decoded.convert("L" if decoded.mode in ("1", "L") else "RGB"))
 
 
 def list_images(path: str | os.PathLike[str]) -> list[Path]:

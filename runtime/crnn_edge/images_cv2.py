@@ -24,14 +24,14 @@ def decode(data: bytes) -> Image:
     if end and data.find(end, len(data) // 2) < 0:
         raise ImageError("the image is truncated")
     buffer = np.frombuffer(data, dtype=np.uint8)
-    picture: Any = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
-    if picture is None:
+    decoded: Any = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
+    if decoded is None:
         raise ImageError("not an image of a known format")
-    if picture.dtype.kind == "f":
+    if decoded.dtype.kind == "f":
         raise ImageError(FLOAT_PIXELS)
-    if picture.ndim == 3 and picture.shape[2] == 4:
-        return composite_on_white(to_uint8(picture)[..., [2, 1, 0, 3]])
+    if decoded.ndim == 3 and decoded.shape[2] == 4:
+        return composite_on_white(to_uint8(decoded)[..., [2, 1, 0, 3]])
     # Only without IMREAD_UNCHANGED does OpenCV obey the orientation tag.
-    picture = cv2.imdecode(buffer, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
-    picture = to_uint8(picture)
-    return np.ascontiguousarray(picture[..., ::-1] if picture.ndim == 3 else picture)
+    decoded = cv2.imdecode(buffer, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
+    decoded = to_uint8(decoded)
+    return np.ascontiguousarray(decoded[..., ::-1] if decoded.ndim == 3 else decoded)

@@ -1,7 +1,7 @@
-"""The five kinds of layer a CRNN is built of, in NumPy: what the `numpy` backend runs.
+"""The layer IR: the five kinds of layers of a CRNN, and their NumPy kernels.
 
-A network is a list of them. Pictures are `(N, H, W, C) float32` inside, so that a convolution is
-one matrix product; from the first LSTM or linear layer on, a row of columns is `(N, T, C)`.
+A network is a list of them. Feature maps are `(N, H, W, C) float32`, so that a convolution is one
+matrix product; from the first LSTM or linear layer on, a sequence is `(N, T, C)`.
 Weights are laid out as in torch.
 """
 
@@ -48,7 +48,7 @@ class _Layer:
 
 @dataclass(frozen=True)
 class Conv(_Layer):
-    """A convolution: `weight (O, I, KH, KW)`, `bias (O,)`; zeros around the picture."""
+    """A convolution: `weight (O, I, KH, KW)`, `bias (O,)`; zero padding around the image."""
 
     weight: FloatArray
     bias: FloatArray
@@ -78,7 +78,7 @@ class Conv(_Layer):
         return (*_windows(shape, self.kernel, self.stride, self.padding), len(self.bias))
 
     def __call__(self, x: FloatArray) -> FloatArray:
-        """A new picture, each of whose pixels is a product of a window and the weights."""
+        """Feature maps, each pixel of which is a product of a window and the weights."""
         windows = _view(_pad(x, self.padding, 0), self.kernel, self.stride)
         n, height, width = windows.shape[:3]
         rows = windows.transpose(0, 1, 2, 4, 5, 3).reshape(n * height * width, -1)
@@ -122,7 +122,7 @@ class MaxPool(_Layer):
         return (*_windows(shape, self.kernel, self.stride, self.padding), shape[2])
 
     def __call__(self, x: FloatArray) -> FloatArray:
-        """A smaller picture."""
+        """Downscaled feature maps."""
         x = _pad(x, self.padding, -np.inf)
         height, width = _windows(x.shape[1:], self.kernel, self.stride, (0, 0))
         y: FloatArray | None = None
@@ -246,7 +246,7 @@ KINDS: dict[str, type[Any]] = {
 
 
 def split(layers: Sequence[Layer]) -> tuple[Sequence[Layer], Sequence[Layer]]:
-    """Those that see a picture, and those that see a row of columns."""
+    """The layers before map-to-sequence, and those after it."""
     rows = (i for i, layer in enumerate(layers) if isinstance(layer, LSTM | Linear))
     at = next(rows, len(layers))
     return layers[:at], layers[at:]
@@ -258,7 +258,7 @@ def to_sequence(x: FloatArray) -> FloatArray:
 
 
 def output_shape(layers: Sequence[Layer], height: int, width: int) -> tuple[int, ...]:
-    """Shape of what comes out when a picture of one channel goes in, without the batch.
+    """Shape of the output for an image of one channel, without the batch.
 
     Raises:
         ValueError: If a layer cannot take what the one before it gives.

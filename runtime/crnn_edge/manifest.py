@@ -1,4 +1,4 @@
-"""Everything a stranger needs to use the weights: one JSON text under one key in the model file.
+"""All that is needed to use the weights: one JSON text under one key in the model file.
 
 ONNX keeps it in its metadata, OpenVINO in its runtime info, TFLite in a zip entry, NumPy in an
 array. A lone model file copied to a device is therefore enough.
@@ -27,7 +27,7 @@ INTERFACES = ("network", "end-to-end")
 
 
 def check_probability(name: str, value: Any) -> None:
-    """Refuse a setting that is no number from 0 to 1.
+    """Refuse a setting that is not a number from 0 to 1.
 
     Raises:
         ValueError: Naming it.
@@ -42,7 +42,7 @@ class DecoderChoice:
 
     Attributes:
         name: A module of `crnn_edge.decoders`.
-        settings: What it is made with; settings that are not named have their defaults.
+        settings: Its settings; settings that are not named have their defaults.
     """
 
     name: str = "greedy"
@@ -82,7 +82,7 @@ class TtaSettings:
 
 @dataclass(frozen=True)
 class Parent:
-    """A file that this one was made from.
+    """A file from which this one was derived.
 
     Attributes:
         sha256: Of that file, in hexadecimal.
@@ -108,12 +108,12 @@ class Manifest:
         decoder: The recommended decoder.
         tta: The recommended test-time augmentation.
         unlabelled: Characters that the training images show and their labels leave out.
-        ignore: Characters that decoders skip unless told otherwise.
+        ignore: Characters that decoders skip by default.
         confidence: The map from raw CTC probability to calibrated confidence; None for the
             identity.
         quantization: Of an INT8 file: `int8_layers`, `method`, `calibration`.
         checksum: SHA-256 of what the engine gets; None where the format keeps its own.
-        parents: What it was made from, one step back.
+        parents: The files that it was derived from, one step back.
         images_seen: Training images of its last run.
         trained_on: The mixture of its last run, in words.
         provenance: Other facts: checkpoint hash, exporter, seed.
@@ -190,7 +190,7 @@ class Manifest:
         except (ValueError, RecursionError) as error:
             raise ModelFileError(f"the manifest of {source} is not JSON: {error}") from None
         if not isinstance(fields, dict):
-            raise ModelFileError(f"the manifest of {source} is no JSON object")
+            raise ModelFileError(f"the manifest of {source} is not a JSON object")
         if fields.get("schema") not in (2, SCHEMA):
             raise ModelFileError(
                 f"{source} has manifest schema {fields.get('schema')!r}, this version reads 2 and "
@@ -207,8 +207,8 @@ class Manifest:
                 )
             for name, kind in _PARTS.items():
                 if name in fields:
-                    given, fields[name] = fields[name], kind(**fields[name])
-                    if lacking := {f.name for f in dataclasses.fields(kind)} - set(given):
+                    values, fields[name] = fields[name], kind(**fields[name])
+                    if lacking := {f.name for f in dataclasses.fields(kind)} - set(values):
                         raise ValueError(f"its {name} lacks {sorted(lacking)}")
             fields["parents"] = tuple(Parent(**parent) for parent in fields.get("parents", ()))
             fields["selftest"] = tuple(fields.get("selftest", ()))

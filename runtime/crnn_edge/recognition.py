@@ -110,10 +110,10 @@ class Recognition:
         if path is None:
             return ()
         spans = token_spans(path, len(self.tokens))
-        found = zip(self.tokens, self.hypothesis.peaks, spans, strict=True)
+        parts = zip(self.tokens, self.hypothesis.peaks, spans, strict=True)
         return tuple(
             Character(token, peak, *(min(edge * self.step_px, self.width_px) for edge in span))
-            for token, peak, span in found
+            for token, peak, span in parts
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 A file is a zip of arrays, stored without compression: the manifest and the list of layers as JSON
 in bytes, each layer's weights under its number. Weights may be int8 with a scale for each row of
-their first axis (the first two of an LSTM's); they are made float32 again when the file is opened.
+their first axis (the first two of an LSTM's); they become float32 again when the file is opened.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class NumpyBackend:
             shape = output_shape(layers, preprocess.height, preprocess.width_multiple)
         except ValueError as error:
             raise ModelFileError(
-                f"{path} holds no network for pictures {preprocess.height} high: {error}"
+                f"{path} has no network for images {preprocess.height} px high: {error}"
             ) from None
         if len(self._sequence_layers) == 0:
             raise ModelFileError(f"{path} holds no network: no LSTM or linear layer at its end")
@@ -109,7 +109,7 @@ class NumpyBackend:
             raise EngineError(
                 f"cannot run {self._path} on a tensor {tensor.dtype} {tensor.shape}: {error}"
             ) from None
-        # One picture at a time stays in the cache; the LSTM's loop is worth sharing.
+        # One image at a time stays in the cache; the LSTM's loop is shared by the batch.
         x = np.concatenate(
             [to_sequence(_run(self._conv_layers, image)) for image in _images(tensor)]
         )

@@ -97,10 +97,10 @@ class OnnxBackend:
         """A tensor `(N, 1, H, W) float32` into logits `(N, T, C) float32`.
 
         Raises:
-            EngineError: If ONNX Runtime refuses the tensor, or there is no picture in it.
+            EngineError: If ONNX Runtime refuses the tensor, or the batch is empty.
         """
         if not len(tensor):  # of which an INT8 LSTM would crash the process
-            raise EngineError(f"ONNX Runtime cannot run {self._path} on a tensor of no pictures")
+            raise EngineError(f"ONNX Runtime cannot run {self._path} on an empty batch")
         if not self._alone or len(tensor) == 1:
             return self._run(tensor)
         singles = [tensor[i : i + 1] for i in range(len(tensor))]
@@ -155,9 +155,9 @@ def read_parts(path: Path) -> tuple[bytes, Manifest]:
             "short, or not an ONNX file of this toolkit?)"
         ) from None
     manifest = Manifest.from_json(file.manifest, str(path))
-    if manifest.checksum is not None and (found := file.checksum()) != manifest.checksum:
+    if manifest.checksum is not None and (actual := file.checksum()) != manifest.checksum:
         raise ModelFileError(
-            f"{path} is damaged: its checksum is {found[:12]}…, expected {manifest.checksum[:12]}…"
+            f"{path} is damaged: its checksum is {actual[:12]}…, expected {manifest.checksum[:12]}…"
         )
     return data, manifest
 

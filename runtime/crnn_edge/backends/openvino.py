@@ -87,9 +87,9 @@ class OpenvinoBackend:
         try:
             if tensor.dtype != np.float32 or tensor.size == 0:  # OpenVINO would convert and run
                 raise ValueError("expected float32 (N, 1, H, W)")
-            given = {0: np.ascontiguousarray(tensor)}
+            inputs = {0: np.ascontiguousarray(tensor)}
             with self._lock:
-                self._request.infer(given)
+                self._request.infer(inputs)
                 # The next call overwrites the request's own output.
                 logits: FloatArray = self._request.get_output_tensor(0).data.copy()
         except (RuntimeError, ValueError, TypeError) as error:
@@ -104,7 +104,7 @@ class OpenvinoBackend:
 def shared_core() -> Any:
     """The one `openvino.Core` of this process.
 
-    Each core gives signals a stack to be handled on and, when it goes, brings back what it found.
+    Each core gives signals a stack to be handled on and, when it goes, restores the one before it.
     So of two that do not go in the reverse order of their coming, as when a model replaces
     another, the second brings back the stack that the first has freed, and the next signal, such
     as Ctrl-C, is a segmentation fault. One that stays does no harm.
@@ -147,13 +147,13 @@ def read_model(path: Path) -> Any:
     core, weights = shared_core(), path.with_suffix(".bin")
     try:
         xml = path.read_bytes()
-        found = _CHECKSUM.search(xml)
-        if found is None:
+        entry = _CHECKSUM.search(xml)
+        if entry is None:
             raise ModelFileError(
                 f"{path} is damaged, or was not written by this toolkit: it does not end in a "
                 "checksum. Export it with `python -m export.openvino`"
             )
-        if found[1] != _checksum(xml[: found.start()], weights.read_bytes()):
+        if entry[1] != _checksum(xml[: entry.start()], weights.read_bytes()):
             raise ModelFileError(
                 f"{path} and {weights.name} are not what was exported together: one of them is "
                 "damaged, or belongs to another model"

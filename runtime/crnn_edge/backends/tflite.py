@@ -91,7 +91,7 @@ class TfliteBackend:
         self._flatbuffer = flatbuffer
         self._threads = threads
         self._interpreters: OrderedDict[int, Any] = OrderedDict()
-        self._lock = Lock()  # an interpreter runs one picture at a time, in its own memory
+        self._lock = Lock()  # an interpreter runs one image at a time, in its own memory
         preprocess = manifest.preprocess
         try:
             interpreter = self._interpreter(preprocess.width_multiple)
@@ -99,9 +99,9 @@ class TfliteBackend:
             raise ModelFileError(
                 f"cannot open the model file {path}: {short_message(error)}"
             ) from None
-        (given,), (made,) = interpreter.get_input_details(), interpreter.get_output_details()
-        n, height, _, channels = given["shape"].tolist()
-        logits = made["shape"].tolist()
+        (entry,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
+        n, height, _, channels = entry["shape"].tolist()
+        logits = result["shape"].tolist()
         check_shapes(path, manifest, (n, channels, height, "W"), (n, "T", *logits[2:]))
 
     def __call__(self, tensor: FloatArray) -> FloatArray:
@@ -125,7 +125,7 @@ class TfliteBackend:
         try:
             with self._lock:
                 interpreter = self._interpreter(tensor.shape[3])
-                return np.stack([self._run(interpreter, picture) for picture in tensor])
+                return np.stack([self._run(interpreter, image) for image in tensor])
         except (RuntimeError, ValueError) as error:
             raise EngineError(
                 f"TFLite cannot run {self._path} on a tensor {tensor.dtype} {tensor.shape}: "
@@ -133,7 +133,7 @@ class TfliteBackend:
             ) from None
 
     def _interpreter(self, width: int) -> Any:
-        """The interpreter for a width, made when it is first wanted."""
+        """The interpreter for a width, created when it is first needed."""
         interpreter = self._interpreters.pop(width, None)
         if interpreter is None:
             interpreter = self._engine(model_content=self._flatbuffer, num_threads=self._threads)
@@ -146,12 +146,12 @@ class TfliteBackend:
             self._interpreters.popitem(last=False)
         return interpreter
 
-    def _run(self, interpreter: Any, picture: FloatArray) -> FloatArray:
-        given, made = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-        interpreter.set_tensor(given["index"], _levels(picture.transpose(1, 2, 0)[None], given))
-        interpreter.reset_all_variables()  # else the LSTM starts from where the last picture ended
+    def _run(self, interpreter: Any, image: FloatArray) -> FloatArray:
+        entry, result = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+        interpreter.set_tensor(entry["index"], _levels(image.transpose(1, 2, 0)[None], entry))
+        interpreter.reset_all_variables()  # else the LSTM starts from where the last image ended
         interpreter.invoke()
-        return _floats(interpreter.get_tensor(made["index"])[0], made)
+        return _floats(interpreter.get_tensor(result["index"])[0], result)
 
 
 def _levels(values: FloatArray, details: dict[str, Any]) -> npt.NDArray[Any]:
