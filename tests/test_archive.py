@@ -36,5 +36,5 @@ def test_entries_that_overlap_are_refused_before_they_are_read() -> None:
             made.filelist.append(again := zipfile.ZipInfo(str(number)))
             again.file_size = again.compress_size = 4000
             again.CRC, again.header_offset = made.filelist[0].CRC, 0
-    with pytest.raises(ValueError, match="longer than the file"):
+    with pytest.raises(ValueError, match="larger than the file"):
         read_uncompressed_zip(stream)

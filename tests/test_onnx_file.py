@@ -145,7 +145,7 @@ def test_an_exporter_refuses_to_write_what_runtimes_refuse(model: Path) -> None:
         b"\x00",  # field 0
         b"\x0b",  # a group
         b"\xff" * 11,  # a number that does not end
-        b"\x3a\x05ab",  # longer than the file
+        b"\x3a\x05ab",  # larger than the file
         b"\x08\x01" * 300_000,  # too many fields
         b"",
         b"\x3a\x00\x3a\x00",  # two graphs

@@ -227,7 +227,7 @@ def test_an_archive_from_elsewhere_is_refused(file: Path) -> None:
         open_backend(file)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(KEY, json.dumps([0] * 100_000))
-    with pytest.raises(ModelFileError, match="longer than the file"):
+    with pytest.raises(ModelFileError, match="larger than the file"):
         open_backend(file)
 
 
