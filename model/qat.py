@@ -5,7 +5,6 @@ In Python: `model.training.qat.train_quantized(TrainConfig(...))`.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
@@ -51,10 +50,11 @@ def parse(argv: Sequence[str] | None = None) -> tuple[TrainConfig, bool]:
         metavar="CHECKPOINT",
         nargs="?",
         type=find_checkpoint,
-        default=argparse.SUPPRESS,
         help="a trained network, or the name of a bundled one (default: crnn-lite)",
     )
     options = parser.parse_args(argv)
+    if options.finetune is None:  # argparse applies `type` to a default, so it has none
+        del options.finetune
     try:
         return config_from(options, DEFAULTS), options.resume
     except ConfigError as error:

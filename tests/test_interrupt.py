@@ -95,13 +95,13 @@ class KillsItsWorker(Trainer):
 
 
 def test_a_run_whose_worker_dies_saves_and_says_how_to_go_on(numbers, tmp_path, capfd) -> None:
-    run = tmp_path / "run"
-    assert run(options(numbers, run, *LONG), KillsItsWorker) == 1
+    out = tmp_path / "run"
+    assert run(options(numbers, out, *LONG), KillsItsWorker) == 1
     said = capfd.readouterr().err
-    assert "error: a process that makes batches died" in said
+    assert "error: a worker process died" in said
     assert "is saved: continue with `python -m model.train --out" in said
     assert "Traceback" not in said
-    assert (run / STATE_FILE).exists()
+    assert (out / STATE_FILE).exists()
 
 
 def test_a_finished_run_says_what_it_leaves_and_so_does_resuming_it(

@@ -178,6 +178,7 @@ LIGHT = [
     "crnn_edge",
     *(f"export.{name}" for name in ("onnx", "openvino", "tflite", "numpy", "all", "verify")),
     *(f"quantize.{name}" for name in ("onnx", "openvino", "tflite", "numpy", "sensitivity")),
+    *(f"model.{name}" for name in ("train", "evaluate", "average", "qat")),
 ]
 
 

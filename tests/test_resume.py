@@ -200,3 +200,36 @@ def test_a_new_run_clears_the_log_of_one_that_saved_nothing(numbers, tmp_path) -
     (tmp_path / "log.jsonl").write_text('{"step": 7}\n')
     assert main(options(numbers, tmp_path, "--steps", "1")) == 0
     assert all(step["step"] == 1 for step in history(tmp_path))
+
+
+def test_two_runs_do_not_share_a_folder(numbers, tmp_path, capsys) -> None:
+    arguments = options(numbers, tmp_path / "run", "--steps", "2")
+
+    class StartsAnother(Trainer):
+        def train_step(self, batch: Batch) -> dict[str, float]:
+            if self.state.step == 0:
+                assert main([*arguments, "--seed", "2"]) == 1
+            return super().train_step(batch)
+
+    assert run(arguments, StartsAnother) == 0
+    assert f"another run is writing to {tmp_path / 'run'}" in capsys.readouterr().err
+    assert [entry["step"] for entry in history(tmp_path / "run")] == [2, 2]
+
+
+def test_a_run_that_diverges_keeps_its_last_good_state(numbers, tmp_path, capsys) -> None:
+    class Diverges(Trainer):
+        def train_step(self, batch: Batch) -> dict[str, float]:
+            losses = super().train_step(batch)
+            if self.state.step == 3:
+                with torch.no_grad():
+                    next(self.state.model.parameters()).fill_(torch.nan)
+            return losses
+
+    more = ["--steps", "4", "--save-every", "1", "--eval-every", "4"]
+    assert run(options(numbers, tmp_path, *more), Diverges) == 1
+    error = capsys.readouterr().err
+    assert "is not finite at step 3, which is not saved" in error
+    assert f"{tmp_path / STATE_FILE} has the last good state" in error
+    tensors, metadata = read_safetensors(tmp_path / STATE_FILE)
+    assert metadata["step"] == "2"
+    assert all(tensor.isfinite().all() for tensor in tensors.values())

@@ -48,9 +48,9 @@ def add_options(
 
 def _keywords(declared: Option, default: Any) -> dict[str, Any]:
     shown = declared.help
-    stated = "(default:" in declared.help  # such as one that depends on other options
-    if default is not None and not (declared.flag or declared.repeatable or stated):
-        shown += f" (default: {default})"
+    if default is not None and not declared.flag and not declared.repeatable:
+        # In place of a default that the help states because it depends on other options.
+        shown = f"{shown.partition(' (default:')[0]} (default: {default})"
     if declared.flag:
         return {"action": "store_true", "help": shown}
     keywords: dict[str, Any] = {"help": shown, "type": argument_type(declared.parse)}
