@@ -65,6 +65,8 @@ def to_jsonable(value: Any) -> Any:
 def _build(kind: Any, value: Any) -> Any:
     """A value of type `kind` from a JSON value."""
     if dataclasses.is_dataclass(kind):
+        if not isinstance(value, dict):
+            raise TypeError(f"expected a JSON object, got {str(value)[:60]!r}")
         hints = get_type_hints(kind)
         fields = {name: _build(hints.get(name, object), item) for name, item in value.items()}
         return kind(**fields)  # type: ignore[operator]

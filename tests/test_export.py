@@ -25,7 +25,7 @@ from model.network.checkpoint import Checkpoint, load_checkpoint, save_checkpoin
 from model.network.config import NetworkConfig
 from model.network.crnn import CRNN
 from quantize.calibration import MIN_CROPS
-from quantize.formats.onnx import FORMAT
+from quantize.formats.onnx import FORMAT, write
 from quantize.quantizer import Quantizer
 from quantize.verify import TOLERANCE
 
@@ -211,7 +211,7 @@ def test_int8_beyond_the_allowed_drop_leaves_an_older_file_alone(
             if list(tensor.dims) == [2 * 8, CHARSET.num_classes]:
                 nothing = np.zeros(tensor.dims, dtype=np.float32)
                 tensor.CopyFrom(onnx.numpy_helper.from_array(nothing, tensor.name))
-        onnx.save(model, target)
+        write(model, open_backend(source).manifest, target)
 
     out = tmp_path / "tiny.onnx"
     out.write_bytes(b"an older file")

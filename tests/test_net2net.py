@@ -95,7 +95,7 @@ def test_fewer_layers_or_too_few_units_to_hand_on_are_refused(trained) -> None:
 def test_two_starts_are_refused(tmp_path, capsys) -> None:
     with pytest.raises(SystemExit):
         main(["--out", str(tmp_path), "--grow", "a", "--finetune", "b"])
-    assert "give one of them" in capsys.readouterr().err
+    assert "give only one of" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("other", [{"height": 64}, {"stride": 8}, {"num_classes": 9}])

@@ -169,4 +169,4 @@ def test_only_a_chain_of_seven_shrinks(trained) -> None:
 def test_two_starts_are_refused(tmp_path, capsys) -> None:
     with pytest.raises(SystemExit):
         main(["--out", str(tmp_path), "--grow", "a", "--prune", "b"])
-    assert "give one of them" in capsys.readouterr().err
+    assert "give only one of" in capsys.readouterr().err

@@ -94,7 +94,7 @@ def test_log_softmax_survives_any_size_of_logits() -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", [(1, 16, 12), (16, 11), (1, 16, 1, 11), (1, 0, 11), (1, 15, 11), (2, 16, 11)]
+    "shape", [(1, 16, 12), (16, 11), (1, 16, 1, 11), (1, 0, 11), (1, 14, 11), (2, 16, 11)]
 )
 def test_logits_that_contradict_the_manifest_are_refused(shape: tuple[int, ...]) -> None:
     recognizer = Recognizer(Fake(np.zeros(shape, np.float32)))
@@ -149,7 +149,7 @@ def test_models_that_come_along_have_names(
 ) -> None:
     assert Recognizer.load("crnn-medium", threads=1).manifest.name == "crnn-medium"
     assert find_model("crnn-medium") == MODELS / "crnn-medium.onnx"
-    with pytest.raises(CrnnError, match=r"crnn-huge .*come.* along: crnn, crnn-lite, crnn-medium$"):
+    with pytest.raises(CrnnError, match=r"crnn-huge .*bundled model: crnn, crnn-lite, crnn-m"):
         Recognizer.load("crnn-huge")
     # Nothing but a name is one, and no name is too long to be told that it is none.
     for other in (tiny_model.with_suffix(""), Path("../models/crnn-lite"), Path("x" * 5000)):

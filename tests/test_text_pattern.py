@@ -67,7 +67,7 @@ def test_no_text_begins_or_ends_with_a_space() -> None:
     ("pattern", "says"),
     [
         (r"\d{61}", "more than 60"),
-        (r"", "no characters"),
+        (r"", "is empty"),
         (r"[", "ends too soon"),
         ("é", "charset"),
     ],

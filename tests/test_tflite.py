@@ -146,10 +146,10 @@ def test_strides_and_odd_paddings_are_lowered_too(home: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ([MaxPool((2, 2), (2, 2), (1, 1))], "a padded max-pooling"),
-        ([ReLU()], "a ReLU is only known behind"),
+        ([MaxPool((2, 2), (2, 2), (1, 1))], "max-pooling with padding"),
+        ([ReLU()], "a ReLU must follow a convolution"),
         ([Conv(numbers(2, 1, 32, 1), numbers(2)), LSTM(numbers(1, 4, 2), numbers(1, 4, 1),
-          numbers(1, 4))], "in one direction"),
+          numbers(1, 4))], "a unidirectional LSTM"),
     ],
 )  # fmt: skip
 def test_what_has_no_operator_is_refused(layers: list, message: str) -> None:
@@ -161,7 +161,7 @@ def test_only_a_graph_of_our_own_can_be_quantized(home: Path, file: Path) -> Non
     flatbuffer, manifest = read_parts(home / "int8.tflite")
     for foreign in (flatbuffer, flatbuffer[:100], b""):
         write(foreign, manifest.replace(precision="fp32"), file)
-        with pytest.raises(ModelFileError, match=r"cannot quantize .* no FP32 graph"):
+        with pytest.raises(ModelFileError, match=r"cannot quantize .*not an FP32 graph"):
             quantize(file, home / "none.tflite", LabelledCrops.load(home / "crops"))
 
 

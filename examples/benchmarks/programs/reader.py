@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -42,8 +41,7 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
     from crnn_edge.tta import VIEWS
 
     read_in_stages = StagedReader(recognizer)
-    one_view = copy.copy(recognizer)
-    one_view.tta_threshold = 0.0
+    one_view = Recognizer(recognizer.backend, recognizer.decoder, tta_threshold=0)
     one_view_in_stages = StagedReader(one_view)
     seen_px: set[int] = set()
 
