@@ -34,6 +34,7 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
     cold_parts_ms = {part: round(1e3 * (b - a), 1) for part, (a, b) in parts}
 
     # The rest does not count as cold start.
+    from crnn_edge.backends import open_backend
     from crnn_edge.benchmark import StagedReader, confidence_ms
     from crnn_edge.errors import ImageError
     from crnn_edge.images import read_image
@@ -41,8 +42,8 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
     from crnn_edge.tta import VIEWS
 
     read_in_stages = StagedReader(recognizer)
-    one_view = Recognizer(recognizer.backend, recognizer.decoder, tta_threshold=0)
-    one_view_in_stages = StagedReader(one_view)
+    opened = open_backend(path, backend or None, threads=int(threads))
+    one_view_in_stages = StagedReader(Recognizer(opened, recognizer.decoder, tta_threshold=0))
     seen_px: set[int] = set()
 
     def warm_up(width_px: int) -> None:
