@@ -88,6 +88,31 @@ def test_a_picture_may_be_listed_twice_as_the_same(tmp_path: Path) -> None:
     assert folder.texts == ["a", "a"]
 
 
+@pytest.mark.parametrize("other", ["./0.png", "sub/../0.png", ".//0.png"])
+def test_an_image_under_two_names_is_one_image(tmp_path: Path, other: str) -> None:
+    (tmp_path / "sub").mkdir()
+    with pytest.raises(ImageError, match=r"line 2: .*0\.png is labeled 'b', but 'a' further above"):
+        LabelledFolder(labelled(tmp_path, "labels.tsv", f"0.png\ta\n{other}\tb\n".encode()))
+
+
+@pytest.mark.parametrize(
+    ("text", "reported"),
+    [
+        ("cafe\u0301", True),
+        ("u\u0308ber", True),
+        ("café", False),
+        ("\u0958", False),
+        ("ש\u05b8", False),
+    ],
+)
+def test_decomposed_accents_are_reported(
+    text: str, reported: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = LabelledFolder(labelled(tmp_path, "labels.tsv", f"0.png\ta\n1.png\t{text}\n".encode()))
+    assert folder.texts == ["a", text]
+    assert ("1 labels, first in line 2, are decomposed Unicode" in caplog.text) == reported
+
+
 def test_what_is_no_folder_is_told_as_such(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"labels\.tsv is a file: pass the folder"):
         LabelledFolder(labelled(tmp_path, "labels.tsv", b"0.png\ta\n") / "labels.tsv")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import logging
 import os
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import overload
@@ -12,13 +14,16 @@ from crnn_edge.errors import ImageError
 from crnn_edge.images import read_image
 from crnn_edge.types import Image
 
+log = logging.getLogger("crnn_edge")
+
 
 class LabelledFolder(Sequence[tuple[Image, str]]):
     """Images with their labels: a folder with `labels.tsv` or `labels.csv`.
 
     A line is `file TAB text` (no quoting; the text may hold further tabs) or, in the CSV, the
     columns `file,text`, with or without that header. Files are relative to the folder; images
-    are read when they are accessed.
+    are read when they are accessed. Labels whose accents are separate characters are kept as
+    written, with a warning: a charset has most accented letters as one character.
 
     Attributes:
         paths: The image files.
@@ -35,6 +40,7 @@ class LabelledFolder(Sequence[tuple[Image, str]]):
         self.texts: list[str] = []
         labels = _label_file(path)
         listed: dict[str, str] = {}
+        decomposed: list[int] = []
         for line, row in _rows(labels):
             at = f"{labels}, line {line}"
             if len(row) != 2 or not row[0]:
@@ -42,9 +48,10 @@ class LabelledFolder(Sequence[tuple[Image, str]]):
             name, text = row
             if "\n" in text or "\r" in text:
                 raise ImageError(f"{at}: label contains a line break: {text!r} (unclosed quote?)")
-            if listed.setdefault(name, text) != text:
+            image = os.path.normpath(labels.parent / name)  # `x.jpg` and `./x.jpg` are one
+            if listed.setdefault(image, text) != text:
                 raise ImageError(
-                    f"{at}: {name} is labeled {text!r}, but {listed[name]!r} further above"
+                    f"{at}: {name} is labeled {text!r}, but {listed[image]!r} further above"
                 )
             if not _is_file(labels.parent / name):
                 header = labels.suffix == ".csv" and line == 1
@@ -52,8 +59,17 @@ class LabelledFolder(Sequence[tuple[Image, str]]):
                 raise ImageError(f"{at}: no such image: {labels.parent / name}{hint}")
             self.paths.append(labels.parent / name)
             self.texts.append(text)
+            if len(unicodedata.normalize("NFC", text)) < len(text):
+                decomposed.append(line)
         if not self.paths:
             raise ImageError(f"{labels} lists no images")
+        if decomposed:
+            log.warning(
+                "%s",
+                f"{labels}: {len(decomposed)} labels, first in line {decomposed[0]}, are "
+                "decomposed Unicode (accents as separate characters): convert the file to NFC, "
+                "unless the charset has them as separate characters too",
+            )
 
     def __len__(self) -> int:
         """The number of images."""
