@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +55,22 @@ def test_transparency_is_blended_on_white(read: Read) -> None:
     rgba[:, 1, 3], rgba[:, 2, 3] = 128, 255
     image = read(encode(Image.fromarray(rgba)))
     assert image[0].tolist() == [[255] * 3, [127] * 3, [0] * 3]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_every_ink_on_transparent_ground_is_seen(read: Read, kind: str) -> None:
+    alpha = np.zeros((24, 40), np.uint8)
+    alpha[6:18, 5:30:5] = 255
+    options = {"lossless": True} if kind == "WEBP" else {}
+    for level, ground in ((0, 255), (128, 255), (255, 0), (250, 0)):
+        rgba = np.dstack([np.full_like(alpha, level)] * 3 + [alpha])
+        image = read(encode(Image.fromarray(rgba, "RGBA"), kind, **options))
+        assert np.unique(image[alpha == 0]).tolist() == [ground]
+        assert np.unique(image[alpha == 255]).tolist() == [level]
+
+
+def test_an_opaque_white_image_stays_white(read: Read) -> None:
+    assert read(encode(Image.new("RGBA", (4, 4), (255, 255, 255, 255)))).min() == 255
 
 
 def test_16_bit_levels_are_scaled(read: Read) -> None:
@@ -167,6 +184,44 @@ def test_folders_are_listed_deeply_and_sorted(tmp_path: Path) -> None:
     names = [p.relative_to(tmp_path).as_posix() for p in list_images(tmp_path)]
     assert names == ["a/z.JPG", "a.gif", "b.png"]
     assert list_images(tmp_path / "a/notes.txt") == [tmp_path / "a/notes.txt"]
+
+
+def test_uncommon_suffixes_are_listed_or_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for suffix in ("png", "jfif", "jpe", "avif", "jp2", "JP2", "pgm", "pbm", "txt"):
+        (tmp_path / f"x.{suffix}").touch()
+    names = [path.name for path in list_images(tmp_path)]
+    assert names == ["x.jfif", "x.jpe", "x.pbm", "x.pgm", "x.png"]
+    assert "files not read: 1 .avif, 2 .jp2 (formats that are read: BMP" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["PPM", "JPEG"])
+@pytest.mark.parametrize("mode", ["1", "L", "RGB"])
+def test_uncommon_formats_are_read(read: Read, kind: str, mode: str) -> None:
+    picture = Image.new(mode, (20, 12), 0)
+    assert read(encode(picture.convert("L") if kind == "JPEG" else picture, kind)).max() == 0
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.png", "closed/b.png", "open/c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:  # permissions do not hold for root
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(ImageError, match=r"cannot list the folder .*closed: Permission denied"):
+        list_images(tmp_path)
+    errors: list[ImageError] = []
+    names = [path.name for path in list_images(tmp_path, errors.append)]
+    assert (names, len(errors)) == (["a.png", "c.png"], 1)
 
 
 def test_nothing_to_list_is_an_error(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ Pillow decodes them, or else OpenCV (`crnn_edge.images_cv2`), imported when the 
 from __future__ import annotations
 
 import importlib
+import logging
 import os
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from io import BytesIO
@@ -16,28 +18,40 @@ from typing import Any
 import numpy as np
 
 from crnn_edge.errors import EngineError, ImageError
+from crnn_edge.file_input import read_regular
+from crnn_edge.image_header import FORMATS, MAX_BYTES, check_header
 from crnn_edge.install_hint import install_hint
-from crnn_edge.pixels import FLOAT_PIXELS, composite_on_white, to_uint8
+from crnn_edge.pixels import FLOAT_PIXELS, composite, to_uint8
 from crnn_edge.types import Image
 
+log = logging.getLogger("crnn_edge")
+
 IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+    {".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png"}
+    | {".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
 """Suffixes by which `list_images` finds images in a folder."""
+
+_OTHER_SUFFIXES = frozenset(
+    {".avif", ".cr2", ".dng", ".eps", ".exr", ".heic", ".heif", ".ico", ".j2k", ".jp2", ".jpf"}
+    | {".jpx", ".jxl", ".pcx", ".pdf", ".psd", ".svg", ".tga"}
+)
+"""Suffixes of images that cannot be read: in a folder, they are reported."""
 
 
 def read_image(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> Image:
     """One image, upright, as `uint8 (H, W)` gray or `(H, W, 3)` RGB.
 
-    The camera's orientation tag is obeyed, transparency is blended on white, 16-bit pixels are
-    scaled to 8.
+    The camera's orientation tag is obeyed, transparency is blended on white (or on black, if the
+    ink is white), 16-bit pixels are scaled to 8. Formats and sizes that are read are those of
+    `crnn_edge.image_header`; a JPEG of more pixels is returned at half its width and height.
 
     Args:
         source: A path, or the bytes of an image file.
 
     Raises:
-        ImageError: If the file is missing, empty, damaged or not an image; or if `source` is an
-            array, which is an image already.
+        ImageError: If the file is missing, empty, damaged, too large, not a regular file or not
+            an image; or if `source` is an array, which is an image already.
         EngineError: If neither Pillow nor OpenCV is installed.
     """
     decode = _decoder()
@@ -50,9 +64,11 @@ def read_image(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
         )
     name = f"an image of {len(source):,} bytes" if isinstance(source, bytes) else str(source)
     try:
-        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        data = source if isinstance(source, bytes) else read_regular(source, MAX_BYTES)
         if not data:
             raise ImageError("the file is empty")
+        if len(data) > MAX_BYTES:
+            raise ImageError(f"it has more than {MAX_BYTES:,} bytes, the most that are read")
         return decode(data)
     except Exception as error:  # a damaged file raises nearly anything in nearly any reader
         raise ImageError(f"cannot read {name}: {_reason(error)}") from None
@@ -84,7 +100,13 @@ def _decode_pillow(data: bytes) -> Image:
     from PIL import Image as PillowImage
     from PIL import ImageOps
 
-    decoded: Any = PillowImage.open(BytesIO(data))
+    header, divisor = check_header(data)
+    # Only the format of the header: of the others, PostScript would start another program.
+    decoded: Any = PillowImage.open(BytesIO(data), formats=[header.format])
+    if decoded.width * decoded.height > header.width * header.height:
+        raise ImageError(f"it has {decoded.width}×{decoded.height} pixels, unlike its header")
+    if divisor > 1:
+        decoded.draft(None, (decoded.width // divisor, decoded.height // divisor))
     decoded.load()  # before the transposition, which hides that a file is truncated
     decoded = ImageOps.exif_transpose(decoded)
     if decoded.mode.startswith("I"):
@@ -92,15 +114,24 @@ def _decode_pillow(data: bytes) -> Image:
     if decoded.mode == "F":
         raise ImageError(FLOAT_PIXELS)
     if "transparency" in decoded.info or decoded.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
-        return composite_on_white(np.asarray(decoded.convert("RGBA")))
+        return composite(np.asarray(decoded.convert("RGBA")))
     return np.array(decoded.convert("L" if decoded.mode in ("1", "L") else "RGB"))
 
 
-def list_images(path: str | os.PathLike[str]) -> list[Path]:
+def list_images(
+    path: str | os.PathLike[str], on_error: Callable[[ImageError], None] | None = None
+) -> list[Path]:
     """The images of a folder and its subfolders, sorted; of a file, the file itself.
 
+    Images of formats that cannot be read are passed over with a warning.
+
+    Args:
+        path: A folder or a file.
+        on_error: Called for each subfolder that cannot be listed; None to raise the error.
+
     Raises:
-        ImageError: If there is no such path, or no image in the folder.
+        ImageError: If there is no such path, no image in the folder, or a subfolder cannot be
+            listed.
     """
     try:
         os.stat(path)  # noqa: PTH116  # a Path makes the current folder of ""
@@ -109,8 +140,22 @@ def list_images(path: str | os.PathLike[str]) -> list[Path]:
     path = Path(path)
     if not path.is_dir():
         return [path]
+
+    def report(error: OSError) -> None:
+        failure = ImageError(f"cannot list the folder {error.filename}: {_reason(error)}")
+        if on_error is None:
+            raise failure from None
+        on_error(failure)
+
+    walk = os.walk(path, onerror=report)
+    files = [Path(folder, name) for folder, _, names in walk for name in names]
+    suffixes = [file.suffix.lower() for file in files]
+    others = Counter(suffix for suffix in suffixes if suffix in _OTHER_SUFFIXES)
+    if others:
+        counts = ", ".join(f"{count} {suffix}" for suffix, count in sorted(others.items()))
+        log.warning("%s", f"{path}: files not read: {counts} (formats that are read: {FORMATS})")
     images = sorted(
-        p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()
+        file for file, suffix in zip(files, suffixes, strict=True) if suffix in IMAGE_SUFFIXES
     )
     if not images:
         raise ImageError(f"no images in {path} (suffixes: {', '.join(sorted(IMAGE_SUFFIXES))})")

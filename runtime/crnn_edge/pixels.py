@@ -20,8 +20,25 @@ def to_uint8(pixels: npt.NDArray[Any]) -> Image:
     return ((pixels.clip(0, 65535).astype(np.int64) + 128) // 257).astype(np.uint8)
 
 
-def composite_on_white(rgba: Image) -> Image:
-    """An image `(H, W, 4)` with transparency, blended on white: `(H, W, 3)`."""
-    alpha = rgba[..., 3:].astype(np.uint16)
-    blended = (rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
-    return blended.astype(np.uint8)
+MIN_CONTRAST = 32
+"""Where a transparent image on white has no pixel darker than this, its ink is white."""
+
+
+def composite(rgba: Image) -> Image:
+    """An image `(H, W, 4)` with transparency, blended on white: `(H, W, 3)`.
+
+    White ink would vanish on white: if nothing can be seen there, it is blended on black.
+    """
+    blended = _composite_on(255, rgba)
+    if int(blended.min()) > 255 - MIN_CONTRAST and int(rgba[..., 3].min()) < 255:
+        return _composite_on(0, rgba)
+    return blended
+
+
+def _composite_on(ground: int, rgba: Image) -> Image:
+    alpha = rgba[..., 3].astype(np.uint16)
+    rest = ground * (255 - alpha) + 127
+    blended = np.empty((*rgba.shape[:2], 3), np.uint8)
+    for channel in range(3):  # one by one, for the memory of large images
+        blended[..., channel] = (rgba[..., channel] * alpha + rest) // 255
+    return blended

@@ -26,6 +26,7 @@ from crnn_edge.cli.arguments import (
     positive_int,
     recognizer_options,
 )
+from crnn_edge.escape import escape_line
 from crnn_edge.images import list_images, read_image
 from crnn_edge.labels import LabelledFolder
 from crnn_edge.recognizer import DEFAULT_MODEL
@@ -102,7 +103,8 @@ def _load(folder: str | None) -> tuple[Sequence[Path], Sequence[Image], Sequence
 
 
 def _print(report: Report) -> None:
-    print(f"\n{report.path}: {report.name}, {report.precision}, {report.size_bytes:,} bytes")
+    model = escape_line(f"{report.path}: {report.name}")
+    print(f"\n{model}, {report.precision}, {report.size_bytes:,} bytes")
     print(f"  {'ms':<12}{'p50':>9}{'p95':>9}{'p99':>9}")
     for stage, quantiles in {"a read": report.read, **report.stages}.items():
         print(f"  {stage:<12}" + "".join(f"{ms:9.3f}" for ms in quantiles.values()))

@@ -15,6 +15,7 @@ import json
 from crnn_edge.backends import open_backend
 from crnn_edge.cli.arguments import add_engine, add_json, add_model_positional
 from crnn_edge.errors import EngineError
+from crnn_edge.escape import escape_line
 from crnn_edge.selftest import run_selftest
 
 
@@ -36,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
         facts = {"ok": result.ok, "checked": result.num_checked, "differences": result.differences}
         print(json.dumps({"path": str(options.model), **facts}))
     elif result.ok:
-        print(f"{options.model}: {description}")
+        print(escape_line(f"{options.model}: {description}"))
     if not result.ok:
         raise EngineError(
             f"self-test of {options.model} failed on this machine: output differs from the "

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from crnn_edge.backends import open_backend
 from crnn_edge.cli.arguments import add_backend, add_json, add_model_positional
+from crnn_edge.escape import escape_json, escape_line
 from crnn_edge.files import model_size
 from crnn_edge.manifest import Manifest
 
@@ -29,9 +30,10 @@ def run(options: argparse.Namespace) -> int:
     """Print the manifest."""
     manifest = open_backend(options.model, options.backend, threads=1).manifest
     if options.json:
-        print(manifest.to_json())
+        print(escape_json(manifest.to_json()))
         return 0
-    rows = _rows(options.model, manifest)
+    table = _rows(options.model, manifest)
+    rows = {escape_line(name): escape_line(value) for name, value in table.items()}
     width = max(map(len, rows))
     for name, value in rows.items():
         print(f"{name:<{width}}  {value}")

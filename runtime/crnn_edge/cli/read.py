@@ -2,7 +2,8 @@ r"""Read images of one line of text each.
 
 Writes a line per image: path, text and p(text | image), separated by tabs. With --json it is an
 object per line, with the characters, their boxes in pixels, and the alternatives of a decoder whose
-nbest is above 1. Where a decoder has a constraint (a pattern, a lexicon) that the text does not
+nbest is above 1. Control characters in names and texts are escaped (a tab is `\t`); JSON has them
+exactly. Where a decoder has a constraint (a pattern, a lexicon) that the text does not
 meet, the line has a fourth field, `no match`; in JSON `matches_constraint` is false. In JSON
 `optimal` is true where the decoder knows that no other text is more probable. An image that cannot
 be read gives a line on standard error; the others are still read, and the exit code is 1.
@@ -38,7 +39,10 @@ from crnn_edge.cli.arguments import (
     positive_int,
     recognizer_options,
 )
+from crnn_edge.cli.quiet import quiet_stderr
 from crnn_edge.errors import ImageError
+from crnn_edge.escape import escape_json, escape_line
+from crnn_edge.image_header import MAX_BYTES
 from crnn_edge.images import list_images, read_image
 from crnn_edge.preprocess import Preprocess
 from crnn_edge.recognizer import Recognizer
@@ -78,10 +82,11 @@ def run(options: argparse.Namespace) -> int:
             if options.json:
                 line = json.dumps({"path": path} | recognition.to_dict(), ensure_ascii=False)
                 # Bytes of a file name that are not UTF-8 would not be valid in JSON either.
-                print(line.encode(errors="backslashreplace").decode())
+                print(escape_json(line.encode(errors="backslashreplace").decode()))
             else:
                 mark = "\tno match" if recognition.matches_constraint is False else ""
-                print(f"{path}\t{recognition.text}\t{recognition.confidence:.4f}{mark}")
+                path, text = escape_line(path), escape_line(recognition.text)
+                print(f"{path}\t{text}\t{recognition.confidence:.4f}{mark}")
         sys.stdout.flush()
         code |= len(readable) < len(batch)
     return code
@@ -90,13 +95,18 @@ def run(options: argparse.Namespace) -> int:
 def _images(sources: Sequence[str], preprocess: Preprocess) -> Iterator[tuple[str, Image] | None]:
     """Paths and images; None after an error message for one that cannot be read."""
     for source in sources:
-        try:
-            paths = [source] if source == "-" else [str(path) for path in list_images(source)]
-        except ImageError as error:
-            log.error("%s", error)
+        errors: list[ImageError] = []
+        paths = [source]
+        if source != "-":
+            try:
+                paths = [str(path) for path in list_images(source, errors.append)]
+            except ImageError as error:
+                errors.append(error)
+                paths = []
+        for failure in errors:
+            log.error("%s", failure)
             yield None
-        else:
-            yield from (_image(path, preprocess) for path in paths)
+        yield from (_image(path, preprocess) for path in paths)
 
 
 def _image(path: str, preprocess: Preprocess) -> tuple[str, Image] | None:
@@ -104,8 +114,9 @@ def _image(path: str, preprocess: Preprocess) -> tuple[str, Image] | None:
     try:
         if path == "-" and sys.stdin is None:
             raise ImageError("it is closed")
-        with warnings.catch_warnings(action="ignore"):  # Pillow's, about odd metadata
-            image = read_image(sys.stdin.buffer.read() if path == "-" else path)
+        # Pillow warns of odd metadata, OpenCV writes of damage that the error reports already.
+        with warnings.catch_warnings(action="ignore"), quiet_stderr():
+            image = read_image(sys.stdin.buffer.read(MAX_BYTES + 1) if path == "-" else path)
         source = f"{path}: "
         preprocess.geometry(*image.shape[:2])
     except ImageError as error:

@@ -27,6 +27,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from crnn_edge.errors import CrnnError
+from crnn_edge.escape import escape_line, escape_lines
 from crnn_edge.install_hint import missing_module_message
 from crnn_edge.progress import erase_bar
 
@@ -88,8 +89,9 @@ class _StderrHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
+        escape = escape_line if level else escape_lines  # an error is one line
         erase_bar()
-        print(f"{level}{record.getMessage()}", file=sys.stderr, flush=True)
+        print(f"{level}{escape(record.getMessage())}", file=sys.stderr, flush=True)
 
 
 @contextmanager
