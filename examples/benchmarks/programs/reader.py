@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -34,7 +34,7 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
     cold_parts_ms = {part: round(1e3 * (b - a), 1) for part, (a, b) in parts}
 
     # The rest does not count as cold start.
-    from crnn_edge.backends import open_backend
+    from crnn_edge.backends import Backend
     from crnn_edge.benchmark import StagedReader, confidence_ms
     from crnn_edge.errors import ImageError
     from crnn_edge.images import read_image
@@ -42,7 +42,7 @@ def start(path: str, backend: str, threads: str) -> dict[str, Callable[..., Any]
     from crnn_edge.tta import VIEWS
 
     read_in_stages = StagedReader(recognizer)
-    opened = open_backend(path, backend or None, threads=int(threads))
+    opened = cast(Backend, recognizer.backend)
     one_view_in_stages = StagedReader(Recognizer(opened, recognizer.decoder, tta_threshold=0))
     seen_px: set[int] = set()
 
